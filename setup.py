@@ -1,0 +1,74 @@
+"""The compiled extensions; everything else about the package stands in pyproject.toml."""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+DEBUG = os.environ.get("FASTDL_DEBUG") == "1"
+X86 = platform.machine().lower() in {"x86_64", "amd64"}
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": DEBUG,
+    "initializedcheck": DEBUG,
+    "cdivision": not DEBUG,
+    "embedsignature": False,
+}
+
+
+class build_ext_portable(build_ext):
+    """Adds the flags that this compiler takes; OpenMP only where a program with it links."""
+
+    def build_extensions(self) -> None:
+        # -fno-math-errno and -fno-trapping-math change no result: they let loops vectorise.
+        wanted = ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3"]
+        wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+        wanted += ["-march=x86-64-v2", "-mtune=generic"] if X86 else []
+        flags = [flag for flag in wanted if self.compiles([flag])]
+        openmp = ["-fopenmp"] if self.compiles(["-fopenmp"]) else []
+        for extension in self.extensions:
+            extension.extra_compile_args += flags + openmp
+            extension.extra_link_args += openmp
+        super().build_extensions()
+
+    def compiles(self, flags: list[str]) -> bool:
+        """Whether a program that calls OpenMP's runtime (if asked for) compiles and links."""
+        if os.environ.get("FASTDL_NO_OPENMP") == "1" and "-fopenmp" in flags:
+            return False
+        openmp = "-fopenmp" in flags
+        source = "#include <omp.h>\n" if openmp else ""
+        source += f"int main(void) {{ return {'omp_get_max_threads() < 1' if openmp else '0'}; }}\n"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "probe.c")
+            path.write_text(source)
+            command = [*self.compiler.compiler_so[:1], *flags, str(path), "-o", f"{folder}/probe"]
+            return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def extension(name: str, *sources: str) -> Extension:
+    return Extension(
+        f"fastdl.{name}",
+        [f"src/fastdl/{name}.pyx", *sources],
+        depends=["src/fastdl/_team.h"],
+        include_dirs=["src/fastdl"],
+        define_macros=[("FASTDL_DEBUG", str(int(DEBUG)))],
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension("_kernels"), extension("_epoch")],
+        compiler_directives=DIRECTIVES,
+        include_path=["src"],
+        nthreads=0 if sys.platform == "win32" else 2,
+    ),
+    cmdclass={"build_ext": build_ext_portable},
+)

@@ -1,0 +1,55 @@
+"""Train dense neural networks on a CPU, fast.
+
+>>> import fastdl as fd
+>>> net = fd.Network([784, 128, 10])
+>>> trainer = fd.Trainer(net, fd.SGD(0.1), batch_size=128)
+"""
+
+from fastdl import datasets, init, ops, schedules
+from fastdl.callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLog,
+    EarlyStopping,
+    OverfitWatch,
+    Snapshot,
+)
+from fastdl.checkpoint import CheckpointError
+from fastdl.config import show_config
+from fastdl.gradcheck import GradientCheck, check_gradients
+from fastdl.history import History
+from fastdl.layers import Dense
+from fastdl.network import Evaluation, Network
+from fastdl.optim import SGD, Adam
+from fastdl.scaling import Scaling
+from fastdl.trainer import DivergenceError, RangeTest, Run, Trainer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
+    "CheckpointError",
+    "Dense",
+    "DivergenceError",
+    "EarlyStopping",
+    "Evaluation",
+    "GradientCheck",
+    "History",
+    "Network",
+    "OverfitWatch",
+    "RangeTest",
+    "Run",
+    "Scaling",
+    "Snapshot",
+    "Trainer",
+    "check_gradients",
+    "datasets",
+    "init",
+    "ops",
+    "schedules",
+    "show_config",
+]

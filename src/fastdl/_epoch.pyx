@@ -1,0 +1,577 @@
+"""The loops over batches and over tiles: an epoch, or an evaluation, in one call without the GIL.
+
+A batch is walked in tiles that stay in the cache. A tile takes two phases, each cut into pieces
+whose number depends on the shapes alone:
+
+    rows      gather, forward, loss, backward to every layer's dz: a piece is a block of rows
+    weights   dW = x^T dz, and after the batch's last tile the update: a piece is a slice of inputs
+
+No piece adds to what another one writes, so any number of threads gives the same bits.
+
+n rows, d inputs, h units, k classes; a tile's workspace holds x, every layer's output and dz.
+"""
+
+from cpython.buffer cimport (
+    PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cython cimport floating
+from cython.parallel cimport parallel
+from libc.math cimport isfinite
+from libc.string cimport memcpy, memset
+
+from fastdl._kernels cimport (
+    Step, activate_backward_block, activate_block, gather_block, gemm_block, loss_block,
+    sum_rows_block, update_block,
+)
+
+cdef extern from "_team.h" nogil:
+    ctypedef struct fastdl_team:
+        pass
+    int fastdl_team_size()
+    int fastdl_team_rank()
+    long fastdl_claim(fastdl_team* team, long pieces)
+    void fastdl_meet(fastdl_team* team, int size)
+
+cdef enum:
+    TILE_ROWS = 512  # rows of a batch in the workspace at once
+    PIECE_ROWS = 64  # about the rows of one piece of the first phase
+    PIECES_MOST = 9  # of the first phase of one tile
+    PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
+    EVALUATION_ROWS = 128  # the rows of one piece of an evaluation
+    WORK_BETWEEN_SIGNALS = 500_000_000  # multiply-adds: some 10 to 50 ms
+
+cdef struct Layer:
+    Py_ssize_t d, h
+    Py_ssize_t weight, bias  # where they lie in the flat parameters
+    Py_ssize_t column  # how many units stand before this layer's in a row of the workspace
+    Py_ssize_t first_piece, n_pieces, piece  # of the second phase
+    int activation
+    bint by_unit  # the weight lies unit by unit (h x d), which suits narrow layers
+    double l1, l2
+
+cdef struct Net:
+    int n_layers, loss
+    double margin
+    Py_ssize_t d, k, width  # inputs, outputs, units of all layers
+    Py_ssize_t n_weights, n_pieces
+    Layer* layers
+
+cdef struct Team:  # what the threads of a call share
+    fastdl_team shared
+    double losses[PIECES_MOST]
+    Py_ssize_t n_correct[PIECES_MOST]
+
+cdef struct Batches:  # of one call: what goes in, and what comes out
+    Py_ssize_t n, done, t  # how many, how many are done, the optimiser's steps before them
+    const Py_ssize_t* order
+    const Py_ssize_t* starts
+    const Py_ssize_t* stops
+    const double* rates
+    double* losses
+    Py_ssize_t* n_correct
+
+cdef struct View:  # a data set as pointers; what has the network's dtype is void
+    int kind  # of x: 0 float, 1 double, 2 unsigned char
+    Py_ssize_t n, stride
+    const void* x
+    const void* shift
+    const void* scale
+    const int* labels
+    const void* targets
+    const void* weights
+
+
+# --- pieces ----------------------------------------------------------------------------------
+
+cdef inline Py_ssize_t count_pieces(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
+    """About n / most pieces, at least one."""
+    return max(1, (n + most // 2) // most)
+
+
+cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces) noexcept nogil:
+    """Where piece i of n rows begins; pieces differ by one row at most."""
+    return i * n // pieces
+
+
+cdef void* address(object array, bint writable=False) except? NULL:
+    """The address of an array's first item; NULL for None. The caller keeps the array alive."""
+    cdef Py_buffer buffer
+    if array is None:
+        return NULL
+    PyObject_GetBuffer(array, &buffer, PyBUF_STRIDES | (PyBUF_WRITABLE if writable else PyBUF_SIMPLE))
+    PyBuffer_Release(&buffer)
+    return buffer.buf
+
+
+# --- reading rows ----------------------------------------------------------------------------
+
+cdef void read_x(
+    const View* rows, const Py_ssize_t* order, Py_ssize_t first, floating* out,
+    Py_ssize_t n, Py_ssize_t d,
+) noexcept nogil:
+    """out (n x d) = the rows order[0:n], or first, first + 1 ... where order is NULL, scaled."""
+    cdef const floating* shift = <const floating*> rows.shift
+    cdef const floating* scale = <const floating*> rows.scale
+    cdef Py_ssize_t skip = 0 if order != NULL else first * rows.stride
+    if rows.kind == 0:
+        gather_block(<const float*> rows.x + skip, rows.stride, order, shift, scale, out, n, d)
+    elif rows.kind == 1:
+        gather_block(<const double*> rows.x + skip, rows.stride, order, shift, scale, out, n, d)
+    else:
+        gather_block(
+            <const unsigned char*> rows.x + skip, rows.stride, order, shift, scale, out, n, d)
+
+
+cdef const floating* in_place(
+    const View* rows, Py_ssize_t first, const floating* params,
+) noexcept nogil:
+    """The rows from first on, where they can be used as they lie; else NULL."""
+    cdef int own_kind = 0 if sizeof(floating) == sizeof(float) else 1
+    if rows.shift != NULL or rows.kind != own_kind:
+        return NULL
+    return <const floating*> rows.x + first * rows.stride
+
+
+cdef double read_loss(
+    const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t first,
+    const floating* logits, double scale, floating* dlogits, Py_ssize_t* n_correct, Py_ssize_t n,
+) noexcept nogil:
+    """The weighted sum of the losses of n rows, read one by one where they are shuffled."""
+    cdef Py_ssize_t i, row, hit, k = net.k
+    cdef Py_ssize_t step = n if order == NULL else 1
+    cdef double total = 0
+    n_correct[0] = 0
+    for i in range(0, n if step == 1 else 1):
+        row = first if order == NULL else order[i]
+        total += loss_block(
+            net.loss, logits + i * k,
+            rows.labels + row if rows.labels != NULL else NULL,
+            <const floating*> rows.targets + row * k if rows.targets != NULL else NULL,
+            <const floating*> rows.weights + row if rows.weights != NULL else NULL,
+            net.margin, scale, dlogits + i * k if dlogits != NULL else NULL, &hit, step, k,
+        )
+        n_correct[0] += hit
+    return total
+
+
+# --- the first phase: rows -------------------------------------------------------------------
+
+cdef void forward_piece(
+    const Net* net, const floating* params, const floating* x, Py_ssize_t ldx,
+    floating* outputs, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Every layer's output for n rows; x points at the first of them."""
+    cdef int i
+    cdef Layer* layer
+    cdef floating* z
+    for i in range(net.n_layers):
+        layer = &net.layers[i]
+        z = outputs + tile * layer.column + first * layer.h
+        gemm_block[floating](
+            False, layer.by_unit, n, layer.h, layer.d, x, ldx,
+            params + layer.weight, layer.d if layer.by_unit else layer.h, 0, z, layer.h,
+        )
+        activate_block[floating](layer.activation, params + layer.bias, z, n, layer.h)
+        x = z
+        ldx = layer.h
+
+
+cdef void backward_piece(
+    const Net* net, const floating* params, const floating* outputs, floating* dz,
+    Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Every layer's dz for n rows, from the gradient of the outputs in the last layer's place."""
+    cdef int i
+    cdef Layer* layer = &net.layers[net.n_layers - 1]
+    cdef Layer* below
+    cdef Py_ssize_t here = tile * layer.column + first * layer.h, there
+    activate_backward_block[floating](layer.activation, outputs + here, dz + here, n, layer.h)
+    for i in range(net.n_layers - 1, 0, -1):
+        layer = &net.layers[i]
+        below = &net.layers[i - 1]
+        there = tile * below.column + first * below.h
+        gemm_block[floating](
+            False, not layer.by_unit, n, layer.d, layer.h, dz + here, layer.h,
+            params + layer.weight, layer.d if layer.by_unit else layer.h, 0, dz + there, below.h,
+        )
+        activate_backward_block[floating](below.activation, outputs + there, dz + there, n, below.h)
+        here = there
+
+
+cdef void rows_piece(
+    const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start,
+    const floating* params, floating* workspace, double scale, Py_ssize_t n, Py_ssize_t first,
+    Py_ssize_t size, double* loss, Py_ssize_t* n_correct,
+) noexcept nogil:
+    """Gather, forward, loss and backward for rows first to first + size of a tile of n rows."""
+    cdef floating* x = workspace + first * net.d
+    cdef floating* outputs = workspace + n * net.d
+    cdef floating* dz = outputs + n * net.width
+    cdef Py_ssize_t last = n * (net.width - net.k) + first * net.k
+    cdef const Py_ssize_t* chosen = order
+    if order != NULL:
+        chosen = order + start + first
+    read_x(rows, chosen, start + first, x, size, net.d)
+    forward_piece(net, params, x, net.d, outputs, n, first, size)
+    loss[0] = read_loss[floating](
+        net, rows, chosen, start + first, outputs + last, scale, dz + last, n_correct, size)
+    backward_piece[floating](net, params, outputs, dz, n, first, size)
+
+
+cdef double rows_phase(
+    const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start,
+    const floating* params, floating* workspace, double scale, Py_ssize_t n,
+    Py_ssize_t* n_correct, Team* team,
+) noexcept nogil:
+    """Gather, forward, loss and backward for the n rows of a tile; returns their summed loss."""
+    cdef Py_ssize_t i, first, pieces = count_pieces(n, PIECE_ROWS)
+    cdef double total = 0
+    i = fastdl_claim(&team.shared, pieces)
+    while i >= 0:
+        first = piece_start(i, n, pieces)
+        rows_piece(
+            net, rows, order, start, params, workspace, scale, n, first,
+            piece_start(i + 1, n, pieces) - first, &team.losses[i], &team.n_correct[i])
+        i = fastdl_claim(&team.shared, pieces)
+    fastdl_meet(&team.shared, fastdl_team_size())
+    for i in range(pieces):
+        total += team.losses[i]
+        n_correct[0] += team.n_correct[i]
+    return total
+
+
+# --- the second phase: weights ---------------------------------------------------------------
+
+cdef void weights_piece(
+    const Net* net, Py_ssize_t piece, const floating* workspace, Py_ssize_t n, floating beta,
+    const Step* step, floating* params, floating* grads, floating* first, floating* second,
+) noexcept nogil:
+    """The gradient of one slice of one layer's weight (and the bias with the first slice).
+
+    beta 1 adds to the gradient of the tiles before; step NULL leaves the parameters alone.
+    """
+    cdef int i = 0
+    while piece >= net.layers[i].first_piece + net.layers[i].n_pieces:
+        i += 1
+    cdef Layer* layer = &net.layers[i]
+    cdef Py_ssize_t j, start = (piece - layer.first_piece) * layer.piece
+    cdef Py_ssize_t size = min(layer.piece, layer.d - start), h = layer.h, d = layer.d
+    cdef const floating* dz = workspace + n * (net.d + net.width + layer.column)
+    cdef const floating* x = workspace + start
+    if i > 0:
+        x = workspace + n * (net.d + net.layers[i - 1].column) + start
+    if layer.by_unit:
+        gemm_block(True, False, h, size, n, dz, h, x, d, beta, grads + layer.weight + start, d)
+    else:
+        gemm_block(True, False, size, h, n, x, d, dz, h, beta, grads + layer.weight + start * h, h)
+    if start == 0:
+        sum_rows_block(dz, beta, grads + layer.bias, n, h)
+    if step == NULL:
+        return
+    if layer.by_unit:
+        for j in range(h):
+            update_at(step, layer.l1, layer.l2, params, grads, first, second,
+                      layer.weight + j * d + start, size)
+    else:
+        update_at(step, layer.l1, layer.l2, params, grads, first, second,
+                  layer.weight + start * h, size * h)
+    if start == 0:
+        update_at(step, 0, 0, params, grads, first, second, layer.bias, h)
+
+
+cdef inline void update_at(
+    const Step* step, double l1, double l2, floating* params, floating* grads,
+    floating* first, floating* second, Py_ssize_t at, Py_ssize_t size,
+) noexcept nogil:
+    update_block(
+        step, l1, l2, <const floating*> grads + at, params + at,
+        NULL if first == NULL else first + at, NULL if second == NULL else second + at, size,
+    )
+
+
+# --- a batch, and the batches: every thread of the team runs these -----------------------------
+
+cdef double run_batch(
+    const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t stop,
+    const Step* step, floating* params, floating* grads, floating* first, floating* second,
+    floating* workspace, Py_ssize_t* n_correct, Team* team,
+) noexcept nogil:
+    """One batch: its gradient and, with a step, the update. Returns the mean loss.
+
+    A loss that is not finite leaves the parameters as they were.
+    """
+    cdef double scale = 1.0 / (stop - start), loss = 0
+    cdef Py_ssize_t i, tile, n, tiles = (stop - start + TILE_ROWS - 1) // TILE_ROWS
+    cdef const Step* update
+    n_correct[0] = 0
+    for tile in range(tiles):
+        n = min(TILE_ROWS, stop - start - tile * TILE_ROWS)
+        loss += scale * rows_phase[floating](
+            net, rows, order, start + tile * TILE_ROWS, params, workspace, scale, n,
+            n_correct, team)
+        update = step if tile == tiles - 1 and isfinite(loss) else NULL
+        i = fastdl_claim(&team.shared, net.n_pieces)
+        while i >= 0:
+            weights_piece[floating](
+                net, i, workspace, n, 0 if tile == 0 else 1, update, params, grads, first, second)
+            i = fastdl_claim(&team.shared, net.n_pieces)
+        fastdl_meet(&team.shared, fastdl_team_size())
+    return loss
+
+
+cdef void run_batches(
+    const Net* net, const View* rows, Batches* batches, Step step,
+    floating* params, floating* grads, floating* first, floating* second, floating* workspace,
+    Team* team,
+) noexcept nogil:
+    """Batches from batches.done on, until the end, a loss that is not finite, or time for signals."""
+    cdef Py_ssize_t start, stop, n_correct, work = 0, done = batches.done
+    cdef double loss
+    cdef bint leads = fastdl_team_rank() == 0
+    while done < batches.n and work < WORK_BETWEEN_SIGNALS:
+        start, stop = batches.starts[done], batches.stops[done]
+        step.learning_rate = batches.rates[done]
+        step.correction1 = 1 - step.beta1 ** <double> (batches.t + done + 1)
+        step.correction2 = 1 - step.beta2 ** <double> (batches.t + done + 1)
+        loss = run_batch[floating](
+            net, rows, batches.order, start, stop, &step, params, grads, first, second, workspace,
+            &n_correct, team)
+        if leads:
+            batches.losses[done] = loss
+            batches.n_correct[done] = n_correct
+        if not isfinite(loss):
+            break
+        work += 3 * net.n_weights * (stop - start)
+        done += 1
+    # Nobody reads batches.done after the last meeting but the caller.
+    if leads:
+        batches.done = done
+
+
+cdef void evaluation_piece(
+    const Net* net, const View* rows, const floating* params, floating* workspace,
+    Py_ssize_t piece, floating* out, double* results,
+) noexcept nogil:
+    """One block of rows forward; the outputs to out or the loss and the number correct to results."""
+    cdef Py_ssize_t n_correct, first = piece * EVALUATION_ROWS
+    cdef Py_ssize_t n = min(EVALUATION_ROWS, rows.n - first)
+    cdef const floating* x = in_place(rows, first, params)
+    cdef Py_ssize_t ldx = rows.stride
+    cdef floating* outputs = workspace + n * net.d
+    if x == NULL:
+        read_x(rows, NULL, first, workspace, n, net.d)
+        x, ldx = workspace, net.d
+    forward_piece(net, params, x, ldx, outputs, n, 0, n)
+    outputs += n * (net.width - net.k)
+    if out != NULL:
+        memcpy(out + first * net.k, outputs, n * net.k * sizeof(floating))
+    if results != NULL:
+        results[2 * piece] = read_loss[floating](
+            net, rows, NULL, first, outputs, 0, NULL, &n_correct, n)
+        results[2 * piece + 1] = <double> n_correct
+
+
+cdef void evaluate_pieces(
+    const Net* net, const View* rows, const floating* params, floating* workspace,
+    Py_ssize_t start, Py_ssize_t stop, floating* out, double* results, Team* team,
+) noexcept nogil:
+    """Blocks of rows forward, each thread in its own part of the workspace."""
+    cdef Py_ssize_t i, share = EVALUATION_ROWS * (net.d + net.width)
+    i = fastdl_claim(&team.shared, stop - start)
+    while i >= 0:
+        evaluation_piece(
+            net, rows, params, workspace + fastdl_team_rank() * share, start + i, out, results)
+        i = fastdl_claim(&team.shared, stop - start)
+
+
+# --- what Python calls -----------------------------------------------------------------------
+
+cdef class Rows:
+    """A data set: rows, their scaling, labels or targets, and weights; each but x may be None.
+
+    Everything has been checked: x is float32, float64 or uint8 with the items of a row side by side;
+    shift, scale, targets and weights have the network's dtype; labels are C ints in range.
+    """
+
+    cdef View view
+    cdef object arrays
+
+    def __cinit__(self, x, shift, scale, labels, targets, weights):
+        self.arrays = (x, shift, scale, labels, targets, weights)
+        self.view.kind = "fdB".index(x.dtype.char)
+        self.view.n = x.shape[0]
+        self.view.stride = x.strides[0] // x.itemsize
+        self.view.x = address(x)
+        self.view.shift = address(shift)
+        self.view.scale = address(scale)
+        self.view.labels = <const int*> address(labels)
+        self.view.targets = address(targets)
+        self.view.weights = address(weights)
+
+
+cdef class Program:
+    """A network as the loops see it: the layers' places in the flat parameters, and the loss.
+
+    Parameters
+    ----------
+    layers : int64 array (n_layers, 6)
+        d, h, offset of the weight, offset of the bias, activation code, whether stored by unit.
+    penalties : float64 array (n_layers, 2)
+        l1 and l2 of each layer's weight.
+    loss : int
+        Code of the loss.
+    margin : float
+        Of the hinge.
+    single : bool
+        float32, else float64.
+    """
+
+    cdef Net net
+    cdef bint single
+    cdef readonly Py_ssize_t done  # batches of the last train(), also where a signal broke it off
+
+    def __cinit__(
+        self, const long long[:, ::1] layers, const double[:, ::1] penalties, int loss,
+        double margin, bint single,
+    ):
+        cdef Py_ssize_t i, pieces
+        cdef Layer* layer
+        self.single = single
+        self.net.n_layers = <int> layers.shape[0]
+        self.net.layers = <Layer*> PyMem_Malloc(self.net.n_layers * sizeof(Layer))
+        if self.net.layers == NULL:
+            raise MemoryError
+        self.net.loss = loss
+        self.net.margin = margin
+        for i in range(self.net.n_layers):
+            layer = &self.net.layers[i]
+            layer.d, layer.h = layers[i, 0], layers[i, 1]
+            layer.weight, layer.bias = layers[i, 2], layers[i, 3]
+            layer.activation, layer.by_unit = <int> layers[i, 4], <bint> layers[i, 5]
+            layer.l1, layer.l2 = penalties[i, 0], penalties[i, 1]
+            layer.column = self.net.width
+            pieces = (layer.d + PIECE_INPUTS - 1) // PIECE_INPUTS
+            layer.piece = ((layer.d + pieces - 1) // pieces + 15) // 16 * 16
+            layer.n_pieces = (layer.d + layer.piece - 1) // layer.piece
+            layer.first_piece = self.net.n_pieces
+            self.net.n_pieces += layer.n_pieces
+            self.net.width += layer.h
+            self.net.n_weights += layer.d * layer.h
+        self.net.d = self.net.layers[0].d
+        self.net.k = self.net.layers[self.net.n_layers - 1].h
+
+    def __dealloc__(self):
+        PyMem_Free(self.net.layers)
+
+    def training_size(self, Py_ssize_t batch):
+        """The items of workspace that batches of this many rows need."""
+        return min(batch, <Py_ssize_t> TILE_ROWS) * (self.net.d + 2 * self.net.width)
+
+    def evaluation_size(self, int n_threads):
+        """The items of workspace that an evaluation or a prediction needs."""
+        return n_threads * EVALUATION_ROWS * (self.net.d + self.net.width)
+
+    def train(
+        self, Rows rows, const Py_ssize_t[::1] order, const Py_ssize_t[::1] starts,
+        const Py_ssize_t[::1] stops, const double[::1] rates, hyper, Py_ssize_t t,
+        params, grads, first, second, workspace,
+        double[::1] losses, Py_ssize_t[::1] n_correct, int n_threads,
+    ):
+        """Train on batches; returns how many were done, fewer where a loss was not finite.
+
+        Batch i takes the rows order[starts[i]:stops[i]] (rows starts[i]:stops[i] where order is
+        None) at the rate rates[i] and leaves its mean loss and number correct in losses and
+        n_correct. hyper: (optimiser, momentum, beta1, beta2, epsilon); t counts its steps before.
+        """
+        cdef void* p = address(params, True)
+        cdef void* g = address(grads, True)
+        cdef void* m = address(first, True)
+        cdef void* v = address(second, True)
+        cdef void* w = address(workspace, True)
+        cdef Step step
+        cdef Batches batches
+        cdef Team team
+        step.optimiser, step.momentum, step.beta1, step.beta2, step.epsilon = hyper
+        batches.n, batches.t = starts.shape[0], t
+        batches.order = &order[0] if order is not None else NULL
+        batches.starts, batches.stops, batches.rates = &starts[0], &stops[0], &rates[0]
+        batches.losses, batches.n_correct = &losses[0], &n_correct[0]
+        batches.done = self.done = 0
+        while self.done < batches.n:
+            PyErr_CheckSignals()
+            memset(&team, 0, sizeof(Team))
+            with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
+                if self.single:
+                    run_batches(
+                        &self.net, &rows.view, &batches, step, <float*> p, <float*> g,
+                        <float*> m, <float*> v, <float*> w, &team)
+                else:
+                    run_batches(
+                        &self.net, &rows.view, &batches, step, <double*> p, <double*> g,
+                        <double*> m, <double*> v, <double*> w, &team)
+            self.done = batches.done
+            if self.done < batches.n and not isfinite(losses[self.done]):
+                break
+        return self.done
+
+    def gradient(self, Rows rows, params, grads, workspace):
+        """grads = the gradient of the mean loss of all rows (without the penalty); the mean loss."""
+        cdef void* p = address(params)
+        cdef void* g = address(grads, True)
+        cdef void* w = address(workspace, True)
+        cdef Py_ssize_t n_correct
+        cdef double loss
+        cdef Team team
+        memset(&team, 0, sizeof(Team))
+        with nogil:
+            if self.single:
+                loss = run_batch(
+                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <float*> p, <float*> g,
+                    NULL, NULL, <float*> w, &n_correct, &team)
+            else:
+                loss = run_batch(
+                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <double*> p, <double*> g,
+                    NULL, NULL, <double*> w, &n_correct, &team)
+        return loss
+
+    def evaluate(self, Rows rows, params, workspace, out, double[:, ::1] results, int n_threads):
+        """All rows forward: their outputs to out (n x k), if not None; else the losses.
+
+        Returns the sum of the weighted losses and the number correct, which it adds up in
+        results, a row for each block of rows.
+        """
+        cdef void* p = address(params)
+        cdef void* w = address(workspace, True)
+        cdef void* o = address(out, True)
+        cdef double* r = &results[0, 0] if results is not None else NULL
+        cdef Py_ssize_t pieces = (rows.view.n + EVALUATION_ROWS - 1) // EVALUATION_ROWS
+        cdef Py_ssize_t i, start = 0, stop
+        cdef Py_ssize_t span = 1 + WORK_BETWEEN_SIGNALS // (EVALUATION_ROWS * self.net.n_weights)
+        cdef double loss = 0, n_correct = 0
+        cdef Team team
+        while start < pieces:
+            PyErr_CheckSignals()
+            stop = min(pieces, start + span)
+            memset(&team, 0, sizeof(Team))
+            with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
+                if self.single:
+                    evaluate_pieces(
+                        &self.net, &rows.view, <const float*> p, <float*> w, start, stop,
+                        <float*> o, r, &team)
+                else:
+                    evaluate_pieces(
+                        &self.net, &rows.view, <const double*> p, <double*> w, start, stop,
+                        <double*> o, r, &team)
+            start = stop
+        if r != NULL:
+            for i in range(pieces):
+                loss += r[2 * i]
+                n_correct += r[2 * i + 1]
+        return loss, <Py_ssize_t> n_correct
+
+    @staticmethod
+    def pieces(Py_ssize_t n):
+        """The rows of ``results`` that an evaluation of n rows needs."""
+        return (n + EVALUATION_ROWS - 1) // EVALUATION_ROWS

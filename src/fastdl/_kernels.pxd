@@ -1,0 +1,52 @@
+"""What _epoch may call: kernels over a block of rows, serial, without the GIL."""
+
+from cython cimport floating
+
+ctypedef fused source:
+    float
+    double
+    unsigned char
+
+cdef struct Step:  # what one update needs to know besides the arrays
+    int optimiser
+    double learning_rate, momentum, beta1, beta2, epsilon
+    double correction1, correction2  # Adam's 1 - beta^t
+
+cdef void gemm_block(
+    bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
+    floating beta, floating* c, Py_ssize_t ldc,
+) noexcept nogil
+
+cdef void gather_block(
+    const source* x, Py_ssize_t stride, const Py_ssize_t* order,
+    const floating* shift, const floating* scale,
+    floating* out, Py_ssize_t n, Py_ssize_t d,
+) noexcept nogil
+
+cdef void activate_block(
+    int activation, const floating* bias, floating* z, Py_ssize_t n, Py_ssize_t h,
+) noexcept nogil
+
+cdef void activate_backward_block(
+    int activation, const floating* out, floating* dout, Py_ssize_t n, Py_ssize_t h,
+) noexcept nogil
+
+cdef void sum_rows_block(
+    const floating* x, floating beta, floating* out, Py_ssize_t n, Py_ssize_t h,
+) noexcept nogil
+
+cdef double loss_block(
+    int loss, const floating* logits, const int* labels, const floating* targets,
+    const floating* weights, double margin, double scale,
+    floating* dlogits, Py_ssize_t* n_correct, Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil
+
+cdef double penalty_block(
+    const floating* weight, Py_ssize_t size, double l1, double l2,
+) noexcept nogil
+
+cdef void update_block(
+    const Step* step, double l1, double l2, const floating* grad,
+    floating* param, floating* first, floating* second, Py_ssize_t size,
+) noexcept nogil

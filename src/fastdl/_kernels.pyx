@@ -1,0 +1,374 @@
+"""The array kernels: loops over rows.
+
+Each operation is one cdef function over a block of rows, which neither allocates nor fails, and one
+def function that cuts an array into blocks of a fixed number of rows, hands them to threads and adds
+what they return in their order: the result has the same bits for any number of threads.
+fastdl.ops checks what comes in.
+
+n rows, d inputs, h units, k classes (in a matrix product: m x n with depth k).
+"""
+
+from cython cimport floating
+from cython.parallel cimport prange
+from libc.math cimport fabs, sqrt
+
+from fastdl._blas cimport blas_gemm
+from fastdl._rows cimport (
+    HINGE, IDENTITY, LEAKY_RELU, MSE, RELU, SIGMOID, SIGMOID_XENT, SOFTMAX_XENT, TANH,
+    activate_row, activate_row_backward, argmax_row, loss_row, softmax_row,
+)
+
+
+cdef extern from *:
+    """
+    enum { FASTDL_SGD, FASTDL_MOMENTUM, FASTDL_NESTEROV, FASTDL_ADAM };
+    #ifdef _OPENMP
+    #define FASTDL_OPENMP 1
+    #else
+    #define FASTDL_OPENMP 0
+    #endif
+    """
+    const int SGD "FASTDL_SGD"
+    const int MOMENTUM "FASTDL_MOMENTUM"
+    const int NESTEROV "FASTDL_NESTEROV"
+    const int ADAM "FASTDL_ADAM"
+    const int HAS_OPENMP "FASTDL_OPENMP"
+    const int IS_DEBUG "FASTDL_DEBUG"
+
+OPENMP = bool(HAS_OPENMP)
+DEBUG = bool(IS_DEBUG)
+ISA = "baseline"
+ISAS = ("baseline",)
+ACTIVATIONS = {
+    "identity": IDENTITY, "relu": RELU, "leaky_relu": LEAKY_RELU, "sigmoid": SIGMOID, "tanh": TANH,
+}
+LOSSES = {
+    "softmax_cross_entropy": SOFTMAX_XENT, "hinge": HINGE,
+    "sigmoid_cross_entropy": SIGMOID_XENT, "mse": MSE,
+}
+OPTIMISERS = {"sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM}
+BLOCK_ROWS = 256  # rows a block in the def functions
+
+cdef Py_ssize_t BLOCK = BLOCK_ROWS
+
+
+# --- a block of rows -------------------------------------------------------------------------
+
+cdef void gemm_block(
+    bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,  # in
+    const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
+    floating beta,
+    floating* c, Py_ssize_t ldc,  # out
+) noexcept nogil:
+    """C (m x n) = op(A) op(B) + beta C, row-major."""
+    blas_gemm(
+        transpose_a, transpose_b, <int> m, <int> n, <int> k, <floating> 1,
+        a, <int> lda, b, <int> ldb, beta, c, <int> ldc,
+    )
+
+
+cdef void gather_block(
+    const source* x, Py_ssize_t stride, const Py_ssize_t* order,  # in
+    const floating* shift, const floating* scale,
+    floating* out, Py_ssize_t n, Py_ssize_t d,  # out
+) noexcept nogil:
+    """out[i] = (x[order[i]] - shift) * scale; order NULL: the rows as they come; stride in items."""
+    cdef Py_ssize_t i, j
+    cdef const source* row
+    for i in range(n):
+        row = x + (i if order == NULL else order[i]) * stride
+        if shift == NULL:
+            for j in range(d):
+                out[i * d + j] = <floating> row[j]
+        else:
+            for j in range(d):
+                out[i * d + j] = (<floating> row[j] - shift[j]) * scale[j]
+
+
+cdef void activate_block(
+    int activation, const floating* bias,  # in
+    floating* z, Py_ssize_t n, Py_ssize_t h,  # in and out
+) noexcept nogil:
+    """z (n x h) = activation(z + bias), in place."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        activate_row(activation, bias, z + i * h, h)
+
+
+cdef void activate_backward_block(
+    int activation, const floating* out,  # in
+    floating* dout, Py_ssize_t n, Py_ssize_t h,  # in and out
+) noexcept nogil:
+    """dz (n x h) = dout * activation'(z), in place."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        activate_row_backward(activation, out + i * h, dout + i * h, h)
+
+
+cdef void sum_rows_block(
+    const floating* x, floating beta,  # in
+    floating* out, Py_ssize_t n, Py_ssize_t h,  # out
+) noexcept nogil:
+    """out (h) = the sum of x (n x h) over its rows + beta out; beta is 0 or 1."""
+    cdef Py_ssize_t i, j
+    if beta == 0:
+        for j in range(h):
+            out[j] = 0
+    for i in range(n):
+        for j in range(h):
+            out[j] += x[i * h + j]
+
+
+cdef double loss_block(
+    int loss, const floating* logits, const int* labels, const floating* targets,  # in
+    const floating* weights, double margin, double scale,
+    floating* dlogits, Py_ssize_t* n_correct,  # out
+    Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """The weighted sum of the rows' losses; dlogits = its gradient times scale.
+
+    labels or targets is NULL by the kind of loss; weights NULL: ones; dlogits NULL: not wanted.
+    """
+    cdef Py_ssize_t i
+    cdef double weight, total = 0
+    cdef int label = 0
+    n_correct[0] = 0
+    for i in range(n):
+        weight = 1 if weights == NULL else weights[i]
+        if labels != NULL:
+            label = labels[i]
+            n_correct[0] += argmax_row(logits + i * k, k) == label
+        total += weight * loss_row(
+            loss, logits + i * k, label, targets + i * k if targets != NULL else targets,
+            margin, weight * scale, dlogits + i * k if dlogits != NULL else dlogits, k,
+        )
+    return total
+
+
+cdef double penalty_block(
+    const floating* weight, Py_ssize_t size, double l1, double l2,  # in
+) noexcept nogil:
+    """l1 sum(|w|) + l2 sum(w^2)."""
+    cdef Py_ssize_t i
+    cdef double absolute = 0, square = 0
+    if l1 != 0:
+        for i in range(size):
+            absolute += fabs(weight[i])
+    if l2 != 0:
+        for i in range(size):
+            square += <double> weight[i] * weight[i]
+    return l1 * absolute + l2 * square
+
+
+cdef inline floating penalised(
+    floating grad, floating w, floating l1, floating l2,
+) noexcept nogil:
+    """grad + the gradient of l1 |w| + l2 w^2 (at w = 0 the subgradient 0)."""
+    return grad + 2 * l2 * w + l1 * ((w > 0) - (w < 0))
+
+
+cdef void update_block(
+    const Step* step, double l1, double l2, const floating* grad,  # in
+    floating* param, floating* first, floating* second, Py_ssize_t size,  # in and out
+) noexcept nogil:
+    """One step of the optimiser; first and second are its moments, NULL where it has none."""
+    cdef Py_ssize_t i
+    cdef floating g, a = <floating> l1, b = <floating> l2
+    cdef floating rate = <floating> step.learning_rate, mu = <floating> step.momentum
+    cdef floating beta1 = <floating> step.beta1, beta2 = <floating> step.beta2
+    cdef floating rest1 = <floating> (1 - step.beta1), rest2 = <floating> (1 - step.beta2)
+    cdef floating rate1 = <floating> (step.learning_rate / step.correction1)
+    cdef floating root2 = <floating> sqrt(step.correction2), epsilon = <floating> step.epsilon
+    if step.optimiser == SGD:
+        for i in range(size):
+            param[i] -= rate * penalised(grad[i], param[i], a, b)
+    elif step.optimiser == MOMENTUM:
+        for i in range(size):
+            first[i] = mu * first[i] + penalised(grad[i], param[i], a, b)
+            param[i] -= rate * first[i]
+    elif step.optimiser == NESTEROV:
+        for i in range(size):
+            g = penalised(grad[i], param[i], a, b)
+            first[i] = mu * first[i] + g
+            param[i] -= rate * (g + mu * first[i])
+    elif step.optimiser == ADAM:
+        for i in range(size):
+            g = penalised(grad[i], param[i], a, b)
+            first[i] = beta1 * first[i] + rest1 * g
+            second[i] = beta2 * second[i] + rest2 * g * g
+            param[i] -= rate1 * first[i] / (<floating> sqrt(second[i]) / root2 + epsilon)
+
+
+# --- whole arrays ----------------------------------------------------------------------------
+
+cdef inline Py_ssize_t n_blocks(Py_ssize_t n) noexcept nogil:
+    return (n + BLOCK - 1) // BLOCK
+
+
+cdef inline Py_ssize_t block_rows(Py_ssize_t block, Py_ssize_t n) noexcept nogil:
+    """The rows of a block: BLOCK, or what is left in the last one."""
+    return min(BLOCK, n - block * BLOCK)
+
+
+def gemm(
+    bint transpose_a, bint transpose_b,
+    const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] out, int n_threads,
+):
+    """out = op(a) op(b)."""
+    cdef Py_ssize_t i, m = out.shape[0], n = out.shape[1]
+    cdef Py_ssize_t k = a.shape[0] if transpose_a else a.shape[1]
+    cdef Py_ssize_t row_step = 1 if transpose_a else a.shape[1]
+    for i in prange(
+        n_blocks(m), nogil=True, schedule="dynamic", num_threads=n_threads,
+        use_threads_if=n_threads > 1,
+    ):
+        gemm_block[floating](
+            transpose_a, transpose_b, block_rows(i, m), n, k,
+            &a[0, 0] + i * BLOCK * row_step, a.shape[1], &b[0, 0], b.shape[1],
+            0, &out[i * BLOCK, 0], n,
+        )
+
+
+def gather(
+    const source[:, :] x, const Py_ssize_t[::1] order, floating[:, ::1] out,
+    const floating[::1] shift, const floating[::1] scale, int n_threads,
+):
+    """out[i] = (x[order[i]] - shift) * scale; the items of a row of x lie side by side."""
+    cdef Py_ssize_t i, n = out.shape[0], d = out.shape[1]
+    cdef Py_ssize_t stride = x.strides[0] // <Py_ssize_t> sizeof(source)
+    cdef bint scaled = shift is not None
+    for i in prange(
+        n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
+        use_threads_if=n_threads > 1,
+    ):
+        gather_block(
+            <const source*> &x[0, 0], stride, &order[i * BLOCK],
+            &shift[0] if scaled else NULL, &scale[0] if scaled else NULL,
+            &out[i * BLOCK, 0], block_rows(i, n), d,
+        )
+
+
+def bias_activation(int activation, const floating[::1] bias, floating[:, ::1] z, int n_threads):
+    """z = activation(z + bias), in place."""
+    cdef Py_ssize_t i, n = z.shape[0], h = z.shape[1]
+    for i in prange(
+        n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
+        use_threads_if=n_threads > 1,
+    ):
+        activate_block(activation, &bias[0], &z[i * BLOCK, 0], block_rows(i, n), h)
+
+
+def activation_backward(
+    int activation, const floating[:, ::1] out, floating[:, ::1] dout, int n_threads,
+):
+    """dz = dout * activation'(z), in place."""
+    cdef Py_ssize_t i, n = out.shape[0], h = out.shape[1]
+    for i in prange(
+        n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
+        use_threads_if=n_threads > 1,
+    ):
+        activate_backward_block(
+            activation, &out[i * BLOCK, 0], &dout[i * BLOCK, 0], block_rows(i, n), h,
+        )
+
+
+def softmax(floating[:, ::1] logits, int n_threads):
+    """logits = softmax(logits), row by row, in place."""
+    cdef Py_ssize_t i, n = logits.shape[0], k = logits.shape[1]
+    for i in prange(
+        n, nogil=True, schedule="static", num_threads=n_threads, use_threads_if=n_threads > 1,
+    ):
+        softmax_row(&logits[i, 0], k)
+
+
+def sum_rows(const floating[:, ::1] x, floating[::1] out):
+    """out = the sum of x over its rows."""
+    with nogil:
+        sum_rows_block[floating](&x[0, 0], 0, &out[0], x.shape[0], x.shape[1])
+
+
+def loss_forward_backward(
+    int loss, const floating[:, ::1] logits, const int[::1] labels,
+    const floating[:, ::1] targets, const floating[::1] weights, double margin, double scale,
+    floating[:, ::1] dlogits, double[::1] partial, Py_ssize_t[::1] n_correct, int n_threads,
+):
+    """The weighted sum of the rows' losses and the number correct; fills dlogits.
+
+    labels or targets, weights and dlogits may be None. partial and n_correct are workspace, an
+    element a block.
+    """
+    cdef Py_ssize_t i, n = logits.shape[0], k = logits.shape[1]
+    cdef const int* p_labels = &labels[0] if labels is not None else NULL
+    cdef const floating* p_targets = &targets[0, 0] if targets is not None else NULL
+    cdef const floating* p_weights = &weights[0] if weights is not None else NULL
+    cdef floating* p_dlogits = &dlogits[0, 0] if dlogits is not None else NULL
+    for i in prange(
+        n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
+        use_threads_if=n_threads > 1,
+    ):
+        partial[i] = loss_block(
+            loss, &logits[i * BLOCK, 0],
+            p_labels + i * BLOCK if p_labels != NULL else NULL,
+            p_targets + i * BLOCK * k if p_targets != NULL else NULL,
+            p_weights + i * BLOCK if p_weights != NULL else NULL,
+            margin, scale,
+            p_dlogits + i * BLOCK * k if p_dlogits != NULL else NULL,
+            &n_correct[i], block_rows(i, n), k,
+        )
+    return sum(partial), sum(n_correct)
+
+
+def row_losses(
+    int loss, const floating[:, ::1] logits, const int[::1] labels,
+    const floating[:, ::1] targets, double margin, double[::1] out,
+):
+    """out = the loss of each row; labels or targets is None."""
+    cdef Py_ssize_t i, n = logits.shape[0], k = logits.shape[1], hit
+    cdef const int* p_labels = &labels[0] if labels is not None else NULL
+    cdef const floating* p_targets = &targets[0, 0] if targets is not None else NULL
+    with nogil:
+        for i in range(n):
+            out[i] = loss_block[floating](
+                loss, &logits[i, 0], p_labels + i if p_labels != NULL else NULL,
+                p_targets + i * k if p_targets != NULL else NULL, NULL, margin, 0, NULL,
+                &hit, 1, k,
+            )
+
+
+def penalty(const floating[::1] weight, double l1, double l2):
+    """l1 sum(|w|) + l2 sum(w^2)."""
+    cdef double total
+    with nogil:
+        total = penalty_block(&weight[0], weight.shape[0], l1, l2)
+    return total
+
+
+def penalty_gradient(const floating[::1] weight, double l1, double l2, floating[::1] dweight):
+    """dweight = l1 sign(w) + 2 l2 w."""
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(weight.shape[0]):
+            dweight[i] = penalised[floating](0, weight[i], <floating> l1, <floating> l2)
+
+
+def update(
+    int optimiser, floating[::1] param, const floating[::1] grad,
+    floating[::1] first, floating[::1] second, double learning_rate, double momentum,
+    double beta1, double beta2, double epsilon, Py_ssize_t t, double l1, double l2,
+):
+    """One step of an optimiser over a whole array; t counts its steps from 1."""
+    cdef Step step
+    step.optimiser = optimiser
+    step.learning_rate = learning_rate
+    step.momentum = momentum
+    step.beta1 = beta1
+    step.beta2 = beta2
+    step.epsilon = epsilon
+    step.correction1 = 1 - beta1 ** t
+    step.correction2 = 1 - beta2 ** t
+    cdef floating* p_first = &first[0] if first is not None else NULL
+    cdef floating* p_second = &second[0] if second is not None else NULL
+    with nogil:
+        update_block(
+            &step, l1, l2, &grad[0], &param[0], p_first, p_second, param.shape[0],
+        )

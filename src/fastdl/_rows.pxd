@@ -1,0 +1,200 @@
+"""The mathematics of one row. Nothing here knows of batches or threads.
+
+k is the number of classes (or outputs), h the number of units. Exponentials are taken in the
+row's own precision; sums and logarithms in double, which costs nothing at these lengths.
+A comparison that is false for NaN is written so that NaN passes through it.
+"""
+
+from cython cimport floating
+from libc.math cimport exp, expf, fabs, log, log1p, tanh, tanhf
+
+
+cdef extern from *:
+    """
+    enum { FASTDL_IDENTITY, FASTDL_RELU, FASTDL_LEAKY_RELU, FASTDL_SIGMOID, FASTDL_TANH };
+    enum { FASTDL_SOFTMAX_XENT, FASTDL_HINGE, FASTDL_SIGMOID_XENT, FASTDL_MSE };
+    #define FASTDL_LEAKY_SLOPE 0.01
+    """
+    const int IDENTITY "FASTDL_IDENTITY"
+    const int RELU "FASTDL_RELU"
+    const int LEAKY_RELU "FASTDL_LEAKY_RELU"
+    const int SIGMOID "FASTDL_SIGMOID"
+    const int TANH "FASTDL_TANH"
+    const int SOFTMAX_XENT "FASTDL_SOFTMAX_XENT"
+    const int HINGE "FASTDL_HINGE"
+    const int SIGMOID_XENT "FASTDL_SIGMOID_XENT"
+    const int MSE "FASTDL_MSE"
+    const double LEAKY_SLOPE "FASTDL_LEAKY_SLOPE"
+
+
+cdef inline floating exp_of(floating x) noexcept nogil:
+    if floating is float:
+        return expf(x)
+    else:
+        return exp(x)
+
+
+cdef inline floating tanh_of(floating x) noexcept nogil:
+    if floating is float:
+        return tanhf(x)
+    else:
+        return tanh(x)
+
+
+cdef inline floating sigmoid_of(floating x) noexcept nogil:
+    """1 / (1 + exp(-x)), without overflow on either side."""
+    cdef floating e = exp_of(<floating> -fabs(x))
+    return (e if x < 0 else <floating> 1) / (1 + e)
+
+
+cdef inline Py_ssize_t argmax_row(const floating* x, Py_ssize_t k) noexcept nogil:
+    """The first index of the greatest element."""
+    cdef Py_ssize_t j, best = 0
+    for j in range(1, k):
+        if x[j] > x[best]:
+            best = j
+    return best
+
+
+cdef inline void activate_row(
+    int activation, const floating* bias, floating* z, Py_ssize_t h,
+) noexcept nogil:
+    """z = activation(z + bias), in place."""
+    cdef Py_ssize_t j
+    cdef floating slope = <floating> LEAKY_SLOPE
+    for j in range(h):
+        z[j] += bias[j]
+    if activation == RELU:
+        for j in range(h):
+            z[j] = 0 if z[j] < 0 else z[j]
+    elif activation == LEAKY_RELU:
+        for j in range(h):
+            z[j] = slope * z[j] if z[j] < 0 else z[j]
+    elif activation == SIGMOID:
+        for j in range(h):
+            z[j] = sigmoid_of(z[j])
+    elif activation == TANH:
+        for j in range(h):
+            z[j] = tanh_of(z[j])
+
+
+cdef inline void activate_row_backward(
+    int activation, const floating* out, floating* dout, Py_ssize_t h,
+) noexcept nogil:
+    """dz = dout * activation'(z), in place, with the derivative written in terms of out."""
+    cdef Py_ssize_t j
+    cdef floating slope = <floating> LEAKY_SLOPE
+    if activation == RELU:
+        for j in range(h):
+            dout[j] = dout[j] if out[j] > 0 else 0
+    elif activation == LEAKY_RELU:
+        for j in range(h):
+            dout[j] = dout[j] if out[j] > 0 else slope * dout[j]
+    elif activation == SIGMOID:
+        for j in range(h):
+            dout[j] = dout[j] * (out[j] * (1 - out[j]))
+    elif activation == TANH:
+        for j in range(h):
+            dout[j] = dout[j] * (1 - out[j] * out[j])
+
+
+cdef inline void softmax_row(floating* logits, Py_ssize_t k) noexcept nogil:
+    """logits = exp(logits) / sum(exp(logits)), in place."""
+    cdef Py_ssize_t j
+    cdef floating greatest = logits[argmax_row(logits, k)]
+    cdef double total = 0
+    for j in range(k):
+        logits[j] = exp_of(logits[j] - greatest)
+        total += logits[j]
+    for j in range(k):
+        logits[j] = <floating> (logits[j] / total)
+
+
+cdef inline double softmax_xent_row(
+    const floating* logits, int label, double scale, floating* dlogits, Py_ssize_t k,
+) noexcept nogil:
+    """-log softmax(logits)[label]; dlogits = scale (softmax(logits) - onehot(label)).
+
+    Keeping the sum over the other classes apart loses no digit of a probability near one.
+    """
+    cdef Py_ssize_t j, best = argmax_row(logits, k)
+    cdef floating e, greatest = logits[best]
+    cdef double others = 0, own, loss
+    own = exp_of(logits[label] - greatest)
+    loss = <double> greatest - logits[label]
+    for j in range(k):
+        e = exp_of(logits[j] - greatest)
+        if j != label:
+            others += e
+        if dlogits != NULL:
+            dlogits[j] = e  # dlogits may be logits itself: logits[j] is not read again
+    if dlogits != NULL:
+        for j in range(k):
+            dlogits[j] = <floating> (scale * (dlogits[j] / (others + own)))
+        dlogits[label] = <floating> (-scale * (others / (others + own)))
+    return log1p(others) if best == label else loss + log(others + own)
+
+
+cdef inline double hinge_row(
+    const floating* logits, int label, double margin, double scale,
+    floating* dlogits, Py_ssize_t k,
+) noexcept nogil:
+    """Sum over j != label of max(0, logits[j] - logits[label] + margin) and its subgradient."""
+    cdef Py_ssize_t j
+    cdef double violation, own = logits[label], loss = 0, count = 0
+    for j in range(k):
+        violation = logits[j] - own + margin
+        if j == label or violation <= 0:
+            violation = 0
+        else:
+            count += 1
+        loss += violation
+        if dlogits != NULL:
+            dlogits[j] = 0 if violation == 0 else <floating> scale
+    if dlogits != NULL:
+        dlogits[label] = <floating> (-scale * count)
+    return loss
+
+
+cdef inline double sigmoid_xent_row(
+    const floating* logits, int label, double scale, floating* dlogits, Py_ssize_t k,
+) noexcept nogil:
+    """Binary cross-entropy of each output against onehot(label), the mean over the k outputs."""
+    cdef Py_ssize_t j
+    cdef floating s
+    cdef double loss = 0
+    for j in range(k):
+        s = -logits[j] if j == label else logits[j]  # the loss of one output is log(1 + exp(s))
+        loss += (0 if s < 0 else s) + log1p(exp_of(<floating> -fabs(s)))
+        if dlogits != NULL:
+            dlogits[j] = <floating> (scale / k * sigmoid_of(s) * (-1 if j == label else 1))
+    return loss / k
+
+
+cdef inline double mse_row(
+    const floating* outputs, const floating* targets, double scale,
+    floating* doutputs, Py_ssize_t k,
+) noexcept nogil:
+    """The mean over the k outputs of (outputs - targets)^2."""
+    cdef Py_ssize_t j
+    cdef double difference, loss = 0
+    for j in range(k):
+        difference = <double> outputs[j] - targets[j]
+        loss += difference * difference
+        if doutputs != NULL:
+            doutputs[j] = <floating> (2 * scale / k * difference)
+    return loss / k
+
+
+cdef inline double loss_row(
+    int loss, const floating* logits, int label, const floating* targets,
+    double margin, double scale, floating* dlogits, Py_ssize_t k,
+) noexcept nogil:
+    """The loss of one row by its code; dlogits may be NULL, or logits itself."""
+    if loss == SOFTMAX_XENT:
+        return softmax_xent_row(logits, label, scale, dlogits, k)
+    if loss == HINGE:
+        return hinge_row(logits, label, margin, scale, dlogits, k)
+    if loss == SIGMOID_XENT:
+        return sigmoid_xent_row(logits, label, scale, dlogits, k)
+    return mse_row(logits, targets, scale, dlogits, k)

@@ -1,0 +1,92 @@
+/* The threads of one call: they claim pieces of work one by one and meet after each phase.
+ *
+ * OpenMP starts the threads once a call; between phases they wait here, because OpenMP's own barrier
+ * spins: on a machine where a neighbour holds a core it waits for what cannot run. A waiting thread
+ * looks at the word for a few microseconds and then sleeps in the kernel. */
+#ifndef FASTDL_TEAM_H
+#define FASTDL_TEAM_H
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
+#include <sched.h>
+#endif
+
+enum { FASTDL_LOOKS = 200 };
+
+typedef struct {
+    int arrived;    /* threads that wait at the meeting */
+    int generation; /* meetings held */
+    long claimed;   /* pieces handed out in this phase */
+} fastdl_team;
+
+static inline int fastdl_team_size(void)
+{
+#ifdef _OPENMP
+    return omp_get_num_threads();
+#else
+    return 1;
+#endif
+}
+
+static inline int fastdl_team_rank(void)
+{
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+/* The next piece of this phase, or -1 when all are handed out. */
+static inline long fastdl_claim(fastdl_team *team, long pieces)
+{
+    long piece = __atomic_fetch_add(&team->claimed, 1, __ATOMIC_RELAXED);
+    return piece < pieces ? piece : -1;
+}
+
+static inline void fastdl_sleep_while(int *word, int value)
+{
+#ifdef __linux__
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, 0, 0, 0);
+#else
+    sched_yield();
+#endif
+}
+
+static inline void fastdl_wake_all(int *word, int waiting)
+{
+#ifdef __linux__
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, waiting, 0, 0, 0);
+#endif
+}
+
+/* Wait until all threads of the team are here; then the pieces of the next phase can be claimed. */
+static inline void fastdl_meet(fastdl_team *team, int size)
+{
+    int generation = __atomic_load_n(&team->generation, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == size) {
+        team->arrived = 0;
+        team->claimed = 0;
+        __atomic_store_n(&team->generation, generation + 1, __ATOMIC_RELEASE);
+        if (size > 1)
+            fastdl_wake_all(&team->generation, size);
+        return;
+    }
+    for (int look = 0; look < FASTDL_LOOKS; look++) {
+        if (__atomic_load_n(&team->generation, __ATOMIC_ACQUIRE) != generation)
+            return;
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#endif
+    }
+    while (__atomic_load_n(&team->generation, __ATOMIC_ACQUIRE) == generation)
+        fastdl_sleep_while(&team->generation, generation);
+}
+
+#endif

@@ -1,0 +1,81 @@
+"""How many threads a call takes, and who owns the cores while it runs.
+
+A call either runs on one thread or cuts its work into blocks for OpenMP. BLAS is held to one thread
+meanwhile: two pools of threads on the same cores are slower than one, and BLAS splits a product by
+the number of its threads, which changes bits.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from fastdl import _check, _kernels
+
+MOST = 64
+WORK_PER_THREAD = 1_000_000  # multiply-adds that make waking one more thread worth its while
+
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+
+
+# GCC's OpenMP runtime hangs in a child forked after its first parallel region (GCC bug 52303).
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def available() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def resolve(n_threads: int | None, work: int) -> int:
+    """The threads to use.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        The caller's wish; None: as many as help.
+    work : int
+        Multiply-adds between two meetings of the threads.
+    """
+    wish = None if n_threads is None else _check.integer("n_threads", n_threads, 1, MOST)
+    if _forked or not _kernels.OPENMP:
+        return 1
+    if wish is not None:
+        return wish
+    return max(1, min(available(), work // WORK_PER_THREAD, MOST))
+
+
+@cache
+def _controller() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+_lock = threading.Lock()
+_holders = 0
+_limit: Any = None
+
+
+@contextmanager
+def serial_blas() -> Iterator[None]:
+    """Hold BLAS to one thread; the last of several holders gives it back its own number."""
+    global _holders, _limit
+    with _lock:
+        if _holders == 0:
+            _limit = _controller().limit(limits=1, user_api="blas")
+        _holders += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if _holders == 0:
+                _limit.restore_original_limits()

@@ -1,0 +1,244 @@
+"""Compiled gradients against centred differences, for every parameter."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastdl import _check, _kernels, losses, ops
+from fastdl._check import Array
+from fastdl.network import Network
+
+_KINKED = ("relu", "leaky_relu")
+_ITEMS = 2_000_000  # of the largest array that is held at once
+
+
+class ParameterCheck(NamedTuple):
+    """The check of one parameter array.
+
+    Attributes
+    ----------
+    name : str
+    percent_below : float
+        Of its elements, those whose absolute error is below the tolerance.
+    max_absolute : float
+        The greatest |analytic - numerical|.
+    max_relative : float
+        The greatest |analytic - numerical| / max(1e-6, |analytic| + |numerical|).
+    n_compared, n_kinks : int
+        Elements compared, and elements left out because a step of theirs crosses a kink.
+    """
+
+    name: str
+    percent_below: float
+    max_absolute: float
+    max_relative: float
+    n_compared: int
+    n_kinks: int
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What ``check_gradients`` has found; printing it shows a table.
+
+    Attributes
+    ----------
+    parameters : tuple of ParameterCheck
+    tolerance : float
+    """
+
+    parameters: tuple[ParameterCheck, ...]
+    tolerance: float
+
+    def of(self, kind: str) -> ParameterCheck:
+        """All weights, or all biases, taken together.
+
+        Parameters
+        ----------
+        kind : {"weight", "bias"}
+        """
+        _check.choice("kind", kind, ("weight", "bias"))
+        rows = [row for row in self.parameters if row.name.endswith(kind)]
+        n = sum(row.n_compared for row in rows)
+        below = sum(row.percent_below * row.n_compared for row in rows)
+        return ParameterCheck(
+            kind,
+            below / n if n else float("nan"),
+            max(row.max_absolute for row in rows),
+            max(row.max_relative for row in rows),
+            n,
+            sum(row.n_kinks for row in rows),
+        )
+
+    def __str__(self) -> str:
+        weight, bias = self.of("weight"), self.of("bias")
+        lines = [
+            f"Percentage of weight errors < {self.tolerance:g}: {weight.percent_below}",
+            f"Percentage of bias errors < {self.tolerance:g}: {bias.percent_below}",
+            f"Max weight error: {weight.max_absolute}",
+            f"Max bias error: {bias.max_absolute}",
+            "",
+            f"{'parameter':18}{'below':>8}{'absolute':>11}{'relative':>11}{'compared':>10}{'kinks':>7}",
+        ]
+        for row in self.parameters:
+            lines.append(
+                f"{row.name:18}{row.percent_below:7.2f}%{row.max_absolute:11.2e}"
+                f"{row.max_relative:11.2e}{row.n_compared:10,}{row.n_kinks:7,}"
+            )
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def check_gradients(
+    network: Network, x: ArrayLike, y: ArrayLike, *, step: float = 1e-5, tolerance: float = 1e-6
+) -> GradientCheck:
+    """Compare the compiled gradient of the cost with centred differences, in float64.
+
+    An element whose step to either side takes a pre-activation of a ReLU, or a margin of the hinge,
+    across zero has no derivative to compare with: it is counted as a kink and left out.
+
+    Parameters
+    ----------
+    network : Network
+        Of either dtype; it is copied to float64.
+    x : float32, float64 or uint8 array (n, d)
+        A few rows: the work is about n times the parameters times a row's forward pass.
+    y : as for ``Network.evaluate``
+    step : float
+        Of the difference, to either side.
+    tolerance : float
+        What the absolute errors are counted against.
+
+    Returns
+    -------
+    GradientCheck
+    """
+    step = _check.real("step", step, above=0.0)
+    tolerance = _check.real("tolerance", tolerance, above=0.0)
+    double = network.copy("float64")
+    analytic = double.gradients(x, y)
+    inputs = _inputs(double, x)
+    outcome = _Outcome(double, y, len(inputs))
+    rows = []
+    for i, layer in enumerate(double.layers):
+        numerical, kinks = _differences(double, i, inputs, outcome, step)
+        weight = double.parameters[f"layers.{i}.weight"]
+        up = layer.l1 * np.abs(weight + step) + layer.l2 * (weight + step) ** 2
+        down = layer.l1 * np.abs(weight - step) + layer.l2 * (weight - step) ** 2
+        numerical[:-1] += (up - down) / (2 * step)
+        if layer.l1:
+            kinks[:-1] |= np.abs(weight) <= step
+        for name, part in ((f"layers.{i}.weight", np.s_[:-1]), (f"layers.{i}.bias", np.s_[-1])):
+            rows.append(_compare(name, analytic[name], numerical[part], kinks[part], tolerance))
+        inputs = _forward(double, i, inputs)
+    return GradientCheck(tuple(rows), tolerance)
+
+
+def _inputs(network: Network, x: ArrayLike) -> Array:
+    """The rows as the first layer sees them."""
+    rows = _check.rows("x", x, network.layers[0].d)
+    scaled = network.scaling is not None or rows.dtype == np.uint8
+    shift, scale = (network._shift, network._scale) if scaled else (None, None)
+    return ops.gather(rows, np.arange(len(rows)), shift=shift, scale=scale, dtype="float64")
+
+
+def _preactivation(network: Network, i: int, x: Array) -> Array:
+    parameters = network.parameters
+    return ops.matmul(x, parameters[f"layers.{i}.weight"]) + parameters[f"layers.{i}.bias"]
+
+
+def _forward(network: Network, i: int, x: Array) -> Array:
+    activation = getattr(ops, network.layers[i].activation)
+    result: Array = activation(_preactivation(network, i, x))
+    return result
+
+
+class _Outcome:
+    """The loss of each of many altered copies of the rows, and on which side of a kink it lies."""
+
+    def __init__(self, network: Network, y: ArrayLike, n: int) -> None:
+        self.loss = losses.LOSSES[network.loss]
+        self.margin = network.margin
+        k = network.layers[-1].h
+        self.labels = None if self.loss.targets else _check.labels("y", y, n, k)
+        self.targets = (
+            _check.targets("y", y, n, k, np.dtype(np.float64)) if self.loss.targets else None
+        )
+
+    def __call__(self, logits: Array, copies: int) -> tuple[Array, Array]:
+        """Losses (n, copies) of logits (n * copies, k), and which hinges are active, likewise."""
+        labels = None if self.labels is None else np.repeat(self.labels, copies)
+        targets = None if self.targets is None else np.repeat(self.targets, copies, axis=0)
+        out = np.empty(len(logits))
+        _kernels.row_losses(self.loss.code, logits, labels, targets, self.margin, out)
+        sides = np.zeros((len(logits), 0), bool)
+        if self.loss.name == "hinge":
+            own = logits[np.arange(len(logits)), labels][:, None]
+            sides = logits - own + self.margin > 0
+        return out.reshape(-1, copies), sides
+
+
+def _differences(
+    network: Network, i: int, x: Array, outcome: _Outcome, step: float
+) -> tuple[Array, Array]:
+    """d loss / d (weight of layer i over its bias), shape (d + 1, h), and where a kink is crossed.
+
+    A change of W[a, j] by step changes unit j of every row by step x[row, a] and no other unit, so
+    all d + 1 changes for one j go through the layers above as so many copies of the rows.
+    """
+    n, d = x.shape
+    h = network.layers[i].h
+    reach = np.column_stack([x, np.ones(n)]) * step
+    z = _preactivation(network, i, x)
+    widest = max(layer.h for layer in network.layers[i:])
+    chunk = max(1, _ITEMS // (n * widest))
+    numerical, kinks = np.empty((d + 1, h)), np.empty((d + 1, h), bool)
+    for j in range(h):
+        for start in range(0, d + 1, chunk):
+            part = np.s_[start : start + chunk]
+            up, up_sides = _altered(network, i, z, j, reach[:, part], outcome)
+            down, down_sides = _altered(network, i, z, j, -reach[:, part], outcome)
+            numerical[part, j] = (up - down).mean(axis=0) / (2 * step)
+            crossed = np.zeros(up.shape, bool)
+            for one, other in zip(up_sides, down_sides, strict=True):
+                crossed |= (one != other).any(axis=1).reshape(up.shape)
+            kinks[part, j] = crossed.any(axis=0)
+    return numerical, kinks
+
+
+def _altered(
+    network: Network, i: int, z: Array, j: int, change: Array, outcome: _Outcome
+) -> tuple[Array, list[Array]]:
+    """Losses (n, copies) with unit j of layer i changed by change (n, copies), and all sides."""
+    copies = change.shape[1]
+    altered = np.repeat(z, copies, axis=0)
+    altered[:, j] += change.reshape(-1)
+    sides = []
+    for at in range(i, len(network.layers)):
+        activation = network.layers[at].activation
+        if activation in _KINKED:
+            sides.append(altered > 0)
+        altered = getattr(ops, activation)(altered)
+        if at + 1 < len(network.layers):
+            altered = _preactivation(network, at + 1, altered)
+    losses_of, hinges = outcome(altered, copies)
+    return losses_of, [*sides, hinges]
+
+
+def _compare(
+    name: str, analytic: Array, numerical: Array, kinks: Array, tolerance: float
+) -> ParameterCheck:
+    a, b = analytic[~kinks], numerical[~kinks]
+    error = np.abs(a - b)
+    relative = error / np.maximum(1e-6, np.abs(a) + np.abs(b))
+    n = len(error)
+    return ParameterCheck(
+        name,
+        100 * float((error < tolerance).mean()) if n else float("nan"),
+        float(error.max(initial=0.0)),
+        float(relative.max(initial=0.0)),
+        n,
+        int(kinks.sum()),
+    )

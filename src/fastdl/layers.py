@@ -1,0 +1,93 @@
+"""What a layer is: its sizes, its activation, its penalties, its initialisation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastdl import _check, _kernels
+from fastdl.init import Init
+
+_KEYS = ("input", "output", "nonlinear", "regularization")
+_NONLINEAR = {"relu": "relu", "sigmoid": "sigmoid", "softmax": "identity", "none": "identity"}
+
+
+@dataclass(frozen=True)
+class Dense:
+    """activation(x W + b).
+
+    Parameters
+    ----------
+    d, h : int
+        Inputs and units: W has the shape (d, h).
+    activation : {"identity", "relu", "leaky_relu", "sigmoid", "tanh"}
+    l1, l2 : float
+        The penalty l1 sum(|W|) + l2 sum(W^2); the bias has none.
+    init : str or Init, optional
+        Of W; None: the network's.
+    """
+
+    d: int
+    h: int
+    activation: str = "identity"
+    l1: float = 0.0
+    l2: float = 0.0
+    init: str | Init | None = None
+
+    def __post_init__(self) -> None:
+        _check.integer("d", self.d)
+        _check.integer("h", self.h)
+        _check.choice("activation", self.activation, tuple(_kernels.ACTIVATIONS))
+        _check.real("l1", self.l1, 0.0)
+        _check.real("l2", self.l2, 0.0)
+
+
+def from_widths(widths: Sequence[int], activation: str) -> tuple[Dense, ...]:
+    """Widths, inputs first, as layers; the last one has no activation."""
+    if len(widths) < 2:
+        raise ValueError(f"layers must give at least inputs and outputs; got {list(widths)!r}")
+    last = len(widths) - 2
+    return tuple(
+        Dense(d, h, "identity" if i == last else activation)
+        for i, (d, h) in enumerate(zip(widths, widths[1:], strict=False))
+    )
+
+
+def from_dictionaries(
+    config: Sequence[Mapping[str, Any]], weight_decay: float
+) -> tuple[Dense, ...]:
+    """The dictionaries of Technion 236606 HW2; weight_decay is each named penalty's factor."""
+    layers = []
+    for i, entry in enumerate(config):
+        where = f"layer {i}"
+        if set(entry) - set(_KEYS) or not {"input", "output"} <= set(entry):
+            raise ValueError(
+                f"{where} must have the keys {', '.join(_KEYS)}; got {', '.join(map(str, entry))}"
+            )
+        nonlinear = _check.choice(
+            f"nonlinear of {where}", entry.get("nonlinear", "none"), tuple(_NONLINEAR)
+        )
+        if nonlinear == "softmax" and i < len(config) - 1:
+            raise ValueError(f"nonlinear of {where} must not be softmax; only the last layer's may")
+        norm = entry.get("regularization", "none")
+        _check.choice(f"regularization of {where}", norm, ("l1", "l2", "none"))
+        layers.append(
+            Dense(
+                entry["input"],
+                entry["output"],
+                _NONLINEAR[nonlinear],
+                l1=weight_decay if norm == "l1" else 0.0,
+                l2=weight_decay if norm == "l2" else 0.0,
+            )  # fmt: skip
+        )
+    return tuple(layers)
+
+
+def check_chain(layers: Sequence[Dense]) -> None:
+    """Each layer must take what the one before it gives."""
+    if not layers:
+        raise ValueError("layers must hold at least one layer; got none")
+    for i, (below, layer) in enumerate(zip(layers, layers[1:], strict=False)):
+        if below.h != layer.d:
+            raise ValueError(
+                f"layer {i + 1} must take the {below.h} outputs of layer {i}; got d={layer.d}"
+            )

@@ -1,0 +1,506 @@
+"""A network: its layers, its parameters in one flat array, and what it answers."""
+
+import copy
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastdl import _check, _kernels, _threads, checkpoint, init, layers, losses, ops
+from fastdl._check import Array
+from fastdl._epoch import Program, Rows
+from fastdl.init import Init
+from fastdl.layers import Dense
+from fastdl.scaling import Scaling
+
+NARROW = 16  # layers of up to so many units keep their weight unit by unit
+
+_CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
+
+
+class Evaluation(NamedTuple):
+    """How a network does on a data set.
+
+    Attributes
+    ----------
+    loss : float
+        The mean data loss, weighted by the sample weights if there are any.
+    cost : float
+        The loss plus the penalties of all layers.
+    accuracy : float
+        The share of rows classified rightly; NaN where targets are not labels.
+    """
+
+    loss: float
+    cost: float
+    accuracy: float
+
+
+class Network:
+    """A dense feed-forward network.
+
+    Parameters
+    ----------
+    layers : sequence of int, or of Dense
+        Widths, inputs first: ``[3072, 50, 10]``; or the layers themselves.
+    activation : {"relu", "leaky_relu", "sigmoid", "tanh", "identity"}
+        Of the hidden layers where ``layers`` are widths.
+    loss : {"softmax_cross_entropy", "hinge", "sigmoid_cross_entropy", "mse"}
+    init : {"he", "xavier", "normal", "uniform"} or Init
+        Of every weight whose layer names none; biases start at zero.
+    dtype : "float32" or "float64"
+        Of parameters and arithmetic.
+    seed : int, optional
+        Of the initialisation; None: a different one each time.
+    scaling : Scaling, optional
+        How features become inputs. Without one float rows are taken as they are and uint8 rows
+        as x / 255.
+    margin : float
+        Of the hinge loss.
+
+    Examples
+    --------
+    >>> net = Network([4, 8, 3], seed=0)
+    >>> net.predict(np.zeros((2, 4), np.float32))
+    array([0, 0])
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int] | Sequence[Dense],
+        *,
+        activation: str = "relu",
+        loss: str = "softmax_cross_entropy",
+        init: str | Init = "he",
+        dtype: DTypeLike = "float32",
+        seed: int | None = 0,
+        scaling: Scaling | None = None,
+        margin: float = 1.0,
+    ) -> None:
+        self.layers = _as_layers(layers, activation)
+        self.loss = losses.get(loss).name
+        self.dtype = _check.dtype(dtype)
+        self.margin = _check.real("margin", margin, 0.0)
+        self.scaling = scaling
+        self._busy = threading.Lock()
+        self._set_scaling()
+        self._lay_out()
+        self._draw(init, seed)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: Sequence[Mapping[str, Any]],
+        loss: str = "cross-entropy",
+        weight_decay: float = 0.0,
+        *,
+        init: str | Init = "uniform",
+        **settings: Any,
+    ) -> "Network":
+        """A network from the dictionaries of Technion 236606 HW2.
+
+        Parameters
+        ----------
+        config : sequence of dict
+            ``{"input": 784, "output": 128, "nonlinear": "relu" | "sigmoid" | "softmax" | "none",
+            "regularization": "l1" | "l2" | "none"}``, a layer each.
+        loss : {"cross-entropy", "MSE"}
+            Cross-entropy goes with a last layer of softmax, MSE with any other.
+        weight_decay : float
+            The factor of the penalties that the layers name.
+        init : str or Init
+        **settings
+            As for ``Network``: dtype, seed, scaling.
+        """
+        _check.choice("loss", loss, tuple(_CONFIG_LOSSES))
+        dense = layers.from_dictionaries(config, _check.real("weight_decay", weight_decay, 0.0))
+        layers.check_chain(dense)
+        if (config[-1].get("nonlinear") == "softmax") != (loss == "cross-entropy"):
+            raise ValueError(
+                "nonlinear of the last layer must be softmax with cross-entropy and only with it; "
+                f"got {config[-1].get('nonlinear', 'none')!r} with {loss}"
+            )
+        return cls(dense, loss=_CONFIG_LOSSES[loss], init=init, **settings)
+
+    # --- parameters --------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        """Give every weight and bias its place in the flat parameters."""
+        rows, at = [], 0
+        for layer in self.layers:
+            code = _kernels.ACTIVATIONS[layer.activation]
+            bias = at + layer.d * layer.h
+            rows.append((layer.d, layer.h, at, bias, code, layer.h <= NARROW))
+            at = bias + layer.h
+        self._table = np.array(rows, np.int64)
+        self._flat: Array = np.zeros(at, self.dtype)
+        self._compile()
+
+    def _compile(self) -> None:
+        penalties = np.array([(layer.l1, layer.l2) for layer in self.layers], np.float64)
+        code = losses.LOSSES[self.loss].code
+        self._program = Program(self._table, penalties, code, self.margin, self.dtype == np.float32)
+
+    def _draw(self, default: str | Init, seed: int | None) -> None:
+        default = init.get(default)
+        if seed is not None:
+            _check.integer("seed", seed, 0, 2**63 - 1)
+        rng = np.random.default_rng(seed)
+        parameters = self.parameters
+        for i, layer in enumerate(self.layers):
+            chosen = default if layer.init is None else init.get(layer.init)
+            parameters[f"layers.{i}.weight"][...] = chosen.draw(rng, layer.d, layer.h)
+
+    def _set_scaling(self) -> None:
+        """The scaling in the network's dtype, and the one of uint8 rows that have none."""
+        d = self.layers[0].d
+        if self.scaling is not None and not isinstance(self.scaling, Scaling):
+            raise TypeError(f"scaling must be a Scaling; got {self.scaling!r}"[:200])
+        if self.scaling is not None and len(self.scaling.shift) != d:
+            raise ValueError(
+                f"scaling must be of {d} features, the network's inputs; "
+                f"got {len(self.scaling.shift)}"
+            )
+        scaling = self.scaling or Scaling.divided(d)
+        self._shift = scaling.shift.astype(self.dtype)
+        self._scale = scaling.scale.astype(self.dtype)
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """Views of the parameters: ``layers.0.weight`` (d, h), ``layers.0.bias`` (h,), ...
+
+        Writing to a view changes the network. The memory order of a weight is the library's
+        business: narrow layers are kept unit by unit, so their views are in Fortran order.
+        """
+        return self._views(self._flat)
+
+    def _views(self, flat: Array) -> dict[str, Array]:
+        """A flat array of the parameters' size, cut up as the parameters are."""
+        views = {}
+        for i, (d, h, weight, bias, _, by_unit) in enumerate(self._table.tolist()):
+            w = flat[weight:bias]
+            views[f"layers.{i}.weight"] = w.reshape(h, d).T if by_unit else w.reshape(d, h)
+            views[f"layers.{i}.bias"] = flat[bias : bias + h]
+        return views
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases together."""
+        return len(self._flat)
+
+    def set_penalty(self, *, l1: float | None = None, l2: float | None = None) -> None:
+        """Give every layer this l1 or l2; None leaves what the layers have."""
+        changes = {
+            name: _check.real(name, value, 0.0)
+            for name, value in (("l1", l1), ("l2", l2))
+            if value is not None
+        }
+        self.layers = tuple(replace(layer, **changes) for layer in self.layers)
+        self._compile()
+
+    def penalty(self) -> float:
+        """The sum over the layers of l1 sum(|W|) + l2 sum(W^2)."""
+        total = 0.0
+        for layer, (_, _, weight, bias, _, _) in zip(
+            self.layers, self._table.tolist(), strict=True
+        ):
+            if layer.l1 or layer.l2:
+                total += _kernels.penalty(self._flat[weight:bias], layer.l1, layer.l2)
+        return total
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def logits(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
+        """The outputs of the last layer.
+
+        Parameters
+        ----------
+        x : float32, float64 or uint8 array (n, d)
+        n_threads : int or None
+            None: as many as help.
+
+        Returns
+        -------
+        array (n, k) of the network's dtype
+        """
+        rows = _check.rows("x", x, self.layers[0].d)
+        out = np.empty((len(rows), self.layers[-1].h), self.dtype)
+        if len(rows):
+            threads = self._threads(n_threads, len(rows))
+            workspace = np.empty(self._program.evaluation_size(threads), self.dtype)
+            with _threads.serial_blas():
+                self._program.evaluate(self._rows(rows), self._flat, workspace, out, None, threads)
+        return out
+
+    def predict(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
+        """The most likely label of each row; for ``mse`` the outputs themselves.
+
+        Parameters
+        ----------
+        x : float32, float64 or uint8 array (n, d)
+        n_threads : int or None
+
+        Returns
+        -------
+        int64 array (n,), or for ``mse`` float array (n, k), or (n,) where k is 1
+
+        Raises
+        ------
+        ValueError
+            Where the outputs of a row are not numbers, so that no label is the likeliest.
+        """
+        logits = self.logits(x, n_threads=n_threads)
+        if losses.LOSSES[self.loss].targets:
+            return logits[:, 0] if logits.shape[1] == 1 else logits
+        bad = np.isnan(logits).any(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"x must give logits that are numbers; got nan at row {int(bad.argmax())}, "
+                "look at that row and at the parameters"
+            )
+        return logits.argmax(axis=1)
+
+    def predict_proba(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
+        """The probability of each class: softmax, or for ``sigmoid_cross_entropy`` each sigmoid.
+
+        Parameters
+        ----------
+        x : float32, float64 or uint8 array (n, d)
+        n_threads : int or None
+
+        Returns
+        -------
+        array (n, k) of the network's dtype
+
+        Raises
+        ------
+        ValueError
+            For a loss that has no probabilities.
+        """
+        kind = losses.LOSSES[self.loss].probabilities
+        if kind is None:
+            raise ValueError(
+                f"predict_proba must have a loss with probabilities; got {self.loss}, use logits"
+            )
+        logits = self.logits(x, n_threads=n_threads)
+        return (
+            ops.softmax(logits, n_threads=n_threads) if kind == "softmax" else ops.sigmoid(logits)
+        )
+
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        n_threads: int | None = None,
+    ) -> Evaluation:
+        """Loss, cost and accuracy on a data set; nothing of its size is kept.
+
+        Parameters
+        ----------
+        x : float32, float64 or uint8 array (n, d)
+        y : integer array (n,) in [0, k); for ``mse`` float array (n, k), or (n,) where k is 1
+        sample_weight : float array (n,), optional
+            The loss is then sum(w loss) / sum(w); the accuracy counts every row once.
+        n_threads : int or None
+
+        Returns
+        -------
+        Evaluation
+        """
+        rows = self._data("x", x, "y", y, sample_weight)
+        n = len(rows.x)
+        threads = self._threads(n_threads, n)
+        workspace = np.empty(self._program.evaluation_size(threads), self.dtype)
+        results = np.empty((Program.pieces(n), 2))
+        with _threads.serial_blas():
+            loss, n_correct = self._program.evaluate(
+                rows.compiled, self._flat, workspace, None, results, threads
+            )
+        return self._evaluation(loss / n, n_correct / n)
+
+    def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
+        """The gradient of the cost on a data set, named and shaped like ``parameters``.
+
+        Parameters
+        ----------
+        x : float32, float64 or uint8 array (n, d)
+        y : as for ``evaluate``
+
+        Returns
+        -------
+        dict of str to array
+        """
+        rows = self._data("x", x, "y", y, None)
+        flat = np.empty_like(self._flat)
+        workspace = np.empty(self._program.training_size(len(rows.x)), self.dtype)
+        with _threads.serial_blas():
+            self._program.gradient(rows.compiled, self._flat, flat, workspace)
+        gradients = self._views(flat)
+        for i, layer in enumerate(self.layers):
+            name = f"layers.{i}.weight"
+            gradients[name] += ops.penalty(self.parameters[name], l1=layer.l1, l2=layer.l2)[1]
+        return gradients
+
+    def _evaluation(self, loss: float, accuracy: float) -> Evaluation:
+        targets = losses.LOSSES[self.loss].targets
+        return Evaluation(loss, loss + self.penalty(), float("nan") if targets else accuracy)
+
+    def _threads(self, n_threads: int | None, n: int) -> int:
+        return _threads.resolve(n_threads, n * self.n_parameters)
+
+    def _rows(
+        self,
+        x: Array,
+        labels: Array | None = None,
+        targets: Array | None = None,
+        weights: Array | None = None,
+    ) -> Rows:
+        """Checked arrays as the loops take them."""
+        scaled = self.scaling is not None or x.dtype == np.uint8
+        shift, scale = (self._shift, self._scale) if scaled else (None, None)
+        return Rows(x, shift, scale, labels, targets, weights)
+
+    def _data(
+        self, x_name: str, x: ArrayLike, y_name: str, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> "Data":
+        """Check rows with their labels or targets; weights are brought to a mean of one."""
+        rows = _check.rows(x_name, x, self.layers[0].d)
+        _check.some(x_name, rows)
+        n, k = len(rows), self.layers[-1].h
+        labels = targets = weights = None
+        if losses.LOSSES[self.loss].targets:
+            targets = _check.targets(y_name, y, n, k, self.dtype)
+        else:
+            labels = _check.labels(y_name, y, n, k)
+        if sample_weight is not None:
+            raw = _check.weights("sample_weight", sample_weight, n, np.dtype(np.float64))
+            weights = (raw / raw.mean()).astype(self.dtype)
+        return Data(rows, labels, self._rows(rows, labels, targets, weights))
+
+    # --- copies and files --------------------------------------------------------------------
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the network for a fit; a second one at the same time is refused."""
+        if not self._busy.acquire(blocking=False):
+            raise RuntimeError(
+                "this network is being fitted already; wait for that fit or fit net.copy()"
+            )
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+    def copy(self, dtype: DTypeLike | None = None) -> "Network":
+        """A network of its own with the same parameters, in another dtype if one is given."""
+        result = copy.copy(self)
+        result._busy = threading.Lock()
+        result.dtype = self.dtype if dtype is None else _check.dtype(dtype)
+        result._set_scaling()
+        result._lay_out()
+        result._flat[...] = self._flat
+        return result
+
+    def __getstate__(self) -> dict[str, Any]:
+        compiled = ("_busy", "_program")
+        return {name: value for name, value in self.__dict__.items() if name not in compiled}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._busy = threading.Lock()
+        self._compile()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a safetensors file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            A file that is there is replaced once the new one is complete.
+        """
+        described = [asdict(replace(layer, init=None)) for layer in self.layers]
+        for layer in described:
+            del layer["init"]
+        config = {
+            "layers": described, "loss": self.loss, "dtype": self.dtype.name,
+            "margin": self.margin, "scaled": self.scaling is not None,
+        }  # fmt: skip
+        arrays = dict(self.parameters)
+        if self.scaling is not None:
+            arrays |= {"scaling.shift": self.scaling.shift, "scaling.scale": self.scaling.scale}
+        checkpoint.write(path, arrays, config)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Network":
+        """The network that ``save`` wrote.
+
+        Raises
+        ------
+        CheckpointError
+            For a file that is not one, or whose arrays do not fit its layers.
+        """
+        config = checkpoint.read_config(path)
+        try:
+            dense = [Dense(**layer) for layer in config["layers"]]
+            layers.check_chain(dense)
+            dtype = _check.dtype(config["dtype"])
+            losses.get(config["loss"])
+            margin, scaled = _check.real("margin", config["margin"], 0.0), bool(config["scaled"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise checkpoint.CheckpointError(f"{path} must describe a network: {error}") from error
+        expected = {}
+        for i, layer in enumerate(dense):
+            expected[f"layers.{i}.weight"] = ((layer.d, layer.h), dtype)
+            expected[f"layers.{i}.bias"] = ((layer.h,), dtype)
+        if scaled:
+            double = np.dtype(np.float64)
+            expected["scaling.shift"] = expected["scaling.scale"] = ((dense[0].d,), double)
+        arrays = checkpoint.read_arrays(path, expected)
+        scaling = None
+        if scaled:
+            scaling = Scaling(arrays.pop("scaling.shift"), arrays.pop("scaling.scale"))
+        network = cls(
+            dense, loss=config["loss"], init=init.Normal(0.0), dtype=dtype, scaling=scaling,
+            margin=margin,
+        )  # fmt: skip
+        for name, view in network.parameters.items():
+            view[...] = arrays[name]
+        return network
+
+    def __repr__(self) -> str:
+        widths = "-".join(str(d) for d in (self.layers[0].d, *(layer.h for layer in self.layers)))
+        activations = ", ".join(layer.activation for layer in self.layers)
+        return (
+            f"<Network {widths}: {activations}; {self.loss}; {self.dtype.name}; "
+            f"{self.n_parameters:,} parameters>"
+        )
+
+
+class Data(NamedTuple):
+    """A checked data set: its rows, its labels if it has any, and both as the loops take them."""
+
+    x: Array
+    labels: NDArray[np.intc] | None
+    compiled: Rows
+
+
+def _as_layers(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple[Dense, ...]:
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
+        raise TypeError(f"layers must be widths or Dense layers; got {given!r}"[:200])
+    if all(isinstance(layer, Dense) for layer in given):
+        dense = tuple(layer for layer in given if isinstance(layer, Dense))
+    elif any(isinstance(layer, Dense) for layer in given):
+        raise TypeError("layers must be all widths or all Dense layers; got both")
+    else:
+        _check.choice("activation", activation, tuple(_kernels.ACTIVATIONS))
+        widths = [_check.integer("layers", width) for width in given]
+        dense = layers.from_widths(widths, activation)
+    layers.check_chain(dense)
+    return dense

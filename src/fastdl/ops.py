@@ -1,0 +1,576 @@
+"""The compiled kernels as functions of NumPy arrays: check, allocate, run, return.
+
+Arrays are float32 or float64 and all arrays of a call have one dtype. Strided, Fortran-ordered and
+read-only input is taken (copied where its order asks for it); results are new arrays in C order,
+except for the ``*_update`` functions, which change their arguments in place. NaN and infinities
+propagate as in NumPy. The bits of a result do not depend on ``n_threads``.
+
+n rows, d inputs, h units, k classes; ``dx`` is the gradient of the loss with respect to ``x``.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fastdl import _check, _kernels, _threads, losses
+from fastdl._check import Array
+
+__all__ = [
+    "accuracy",
+    "adam_update",
+    "bias_activation",
+    "bias_activation_backward",
+    "gather",
+    "hinge",
+    "identity",
+    "identity_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "matmul",
+    "momentum_update",
+    "mse",
+    "penalty",
+    "relu",
+    "relu_backward",
+    "sgd_update",
+    "sigmoid",
+    "sigmoid_backward",
+    "sigmoid_cross_entropy",
+    "softmax",
+    "softmax_cross_entropy",
+    "tanh",
+    "tanh_backward",
+]
+
+
+# --- products and reading --------------------------------------------------------------------
+
+
+def matmul(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    n_threads: int | None = None,
+) -> Array:
+    """The product op(a) op(b), where op transposes if asked to.
+
+    Parameters
+    ----------
+    a : float array (n, d), or (d, n) with ``transpose_a``
+    b : float array (d, h), or (h, d) with ``transpose_b``
+    transpose_a, transpose_b : bool
+        Use the transpose, without copying it.
+    n_threads : int or None
+        None: as many as help.
+
+    Returns
+    -------
+    float array (n, h)
+
+    Raises
+    ------
+    TypeError, ValueError, OverflowError
+        For a wrong dtype, shape or size.
+    """
+    a = _check.floats("a", a, (None, None))
+    b = _check.floats("b", b, (None, None), a.dtype)
+    n, d = a.shape[::-1] if transpose_a else a.shape
+    inner, h = b.shape[::-1] if transpose_b else b.shape
+    if inner != d:
+        raise ValueError(
+            f"a and b must agree in their inner dimension; got {d} and {inner} "
+            f"from shapes {a.shape} and {b.shape}"
+        )
+    if 0 in (n, d, h):
+        return np.zeros((n, h), a.dtype)
+    out = np.empty((n, h), a.dtype)
+    threads = _threads.resolve(n_threads, n * d * h)
+    with _threads.serial_blas():
+        _kernels.gemm(bool(transpose_a), bool(transpose_b), a, b, out, threads)
+    return out
+
+
+def gather(
+    x: ArrayLike,
+    order: ArrayLike,
+    *,
+    shift: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    dtype: DTypeLike = np.float32,
+    n_threads: int | None = None,
+) -> Array:
+    """The rows ``(x[order] - shift) * scale``, converted and scaled while they are read.
+
+    Parameters
+    ----------
+    x : float32, float64 or uint8 array (m, d)
+    order : integer array (n,)
+        Row numbers in [0, m), in any order, repeated or not.
+    shift, scale : array (d,) of ``dtype``, or None
+        Given together or not at all.
+    dtype : float32 or float64
+        Of the result.
+    n_threads : int or None
+
+    Returns
+    -------
+    array (n, d) of ``dtype``
+    """
+    x = _check.rows("x", x)
+    rows = _check.order("order", order, len(x))
+    kind = _check.dtype(dtype)
+    if (shift is None) != (scale is None):
+        raise ValueError("shift and scale must be given together; got one of them")
+    if shift is not None and scale is not None:
+        shift = _check.floats("shift", shift, (x.shape[1],), kind)
+        scale = _check.floats("scale", scale, (x.shape[1],), kind)
+    out = np.empty((len(rows), x.shape[1]), kind)
+    if out.size:
+        threads = _threads.resolve(n_threads, out.size)
+        _kernels.gather(x, rows, out, shift, scale, threads)
+    return out
+
+
+# --- activations -----------------------------------------------------------------------------
+
+
+def bias_activation(
+    z: ArrayLike, bias: ArrayLike, activation: str, *, n_threads: int | None = None
+) -> Array:
+    """activation(z + bias) in one pass.
+
+    Parameters
+    ----------
+    z : float array (n, h)
+    bias : float array (h,)
+    activation : {"identity", "relu", "leaky_relu", "sigmoid", "tanh"}
+        ``leaky_relu`` has the slope 0.01 below zero.
+    n_threads : int or None
+
+    Returns
+    -------
+    float array (n, h)
+    """
+    z = _check.floats("z", z, (None, None))
+    bias = _check.floats("bias", bias, (z.shape[1],), z.dtype)
+    out = z.copy()
+    if out.size:
+        code = _kernels.ACTIVATIONS[_activation_name(activation)]
+        _kernels.bias_activation(code, bias, out, _threads.resolve(n_threads, out.size))
+    return out
+
+
+def bias_activation_backward(
+    dout: ArrayLike, out: ArrayLike, activation: str, *, n_threads: int | None = None
+) -> tuple[Array, Array]:
+    """The gradients of ``bias_activation``.
+
+    Parameters
+    ----------
+    dout : float array (n, h)
+        Gradient of its result.
+    out : float array (n, h)
+        Its result.
+    activation : str
+        As there. The derivative of ``relu`` and ``leaky_relu`` at 0 is that of the left side.
+    n_threads : int or None
+
+    Returns
+    -------
+    dz : float array (n, h)
+    dbias : float array (h,)
+    """
+    out = _check.floats("out", out, (None, None))
+    dz = _check.floats("dout", dout, out.shape, out.dtype).copy()
+    dbias = np.zeros(out.shape[1], out.dtype)
+    if out.size:
+        code = _kernels.ACTIVATIONS[_activation_name(activation)]
+        _kernels.activation_backward(code, out, dz, _threads.resolve(n_threads, out.size))
+        _kernels.sum_rows(dz, dbias)
+    return dz, dbias
+
+
+def _activation_name(name: object) -> str:
+    return _check.choice("activation", name, tuple(_kernels.ACTIVATIONS))
+
+
+def _activate(x: ArrayLike, activation: str) -> Array:
+    array = _check.floats("x", x)
+    flat = array.reshape(1, -1)
+    bias = np.zeros(flat.shape[1], flat.dtype)
+    return bias_activation(flat, bias, activation).reshape(array.shape)
+
+
+def _activate_backward(dout: ArrayLike, out: ArrayLike, activation: str) -> Array:
+    result = _check.floats("out", out)
+    gradient = _check.floats("dout", dout, result.shape, result.dtype)
+    dz, _ = bias_activation_backward(gradient.reshape(1, -1), result.reshape(1, -1), activation)
+    return dz.reshape(result.shape)
+
+
+def identity(x: ArrayLike) -> Array:
+    """x itself, as a new array; x is a float array of any shape."""
+    return _activate(x, "identity")
+
+
+def relu(x: ArrayLike) -> Array:
+    """max(x, 0); x is a float array of any shape."""
+    return _activate(x, "relu")
+
+
+def leaky_relu(x: ArrayLike) -> Array:
+    """x where x >= 0, else 0.01 x; x is a float array of any shape."""
+    return _activate(x, "leaky_relu")
+
+
+def sigmoid(x: ArrayLike) -> Array:
+    """1 / (1 + exp(-x)), without overflow; x is a float array of any shape."""
+    return _activate(x, "sigmoid")
+
+
+def tanh(x: ArrayLike) -> Array:
+    """The hyperbolic tangent; x is a float array of any shape."""
+    return _activate(x, "tanh")
+
+
+def identity_backward(dout: ArrayLike, out: ArrayLike) -> Array:
+    """dx from dout and out = identity(x)."""
+    return _activate_backward(dout, out, "identity")
+
+
+def relu_backward(dout: ArrayLike, out: ArrayLike) -> Array:
+    """dx from dout and out = relu(x): dout where out > 0, else 0."""
+    return _activate_backward(dout, out, "relu")
+
+
+def leaky_relu_backward(dout: ArrayLike, out: ArrayLike) -> Array:
+    """dx from dout and out = leaky_relu(x): dout where out > 0, else 0.01 dout."""
+    return _activate_backward(dout, out, "leaky_relu")
+
+
+def sigmoid_backward(dout: ArrayLike, out: ArrayLike) -> Array:
+    """dx from dout and out = sigmoid(x): dout out (1 - out)."""
+    return _activate_backward(dout, out, "sigmoid")
+
+
+def tanh_backward(dout: ArrayLike, out: ArrayLike) -> Array:
+    """dx from dout and out = tanh(x): dout (1 - out^2)."""
+    return _activate_backward(dout, out, "tanh")
+
+
+# --- losses ----------------------------------------------------------------------------------
+
+
+def softmax(logits: ArrayLike, *, n_threads: int | None = None) -> Array:
+    """exp(logits) / sum(exp(logits)) of each row, finite for any finite logits.
+
+    Parameters
+    ----------
+    logits : float array (n, k)
+    n_threads : int or None
+
+    Returns
+    -------
+    float array (n, k)
+    """
+    out = _check.floats("logits", logits, (None, None)).copy()
+    if out.size:
+        _kernels.softmax(out, _threads.resolve(n_threads, 20 * out.size))
+    return out
+
+
+def softmax_cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> tuple[float, Array]:
+    """The mean over the rows of -log softmax(logits)[label], and its gradient, in one pass.
+
+    Parameters
+    ----------
+    logits : float array (n, k)
+    labels : integer array (n,) in [0, k)
+    sample_weight : float array (n,), optional
+        The mean is then sum(w loss) / n.
+    n_threads : int or None
+
+    Returns
+    -------
+    loss : float
+        Finite for any finite logits.
+    dlogits : float array (n, k)
+
+    Raises
+    ------
+    TypeError, ValueError, OverflowError
+        For a wrong dtype, shape or size, no rows, or a label outside [0, k).
+    """
+    return _loss("softmax_cross_entropy", logits, labels, sample_weight, 0.0, n_threads)
+
+
+def hinge(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    margin: float = 1.0,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> tuple[float, Array]:
+    """The multi-class hinge of Weston and Watkins (1999), and its subgradient.
+
+    The mean over the rows of the sum over j != y of max(0, s_j - s_y + margin); at the kink the
+    subgradient is 0.
+
+    Parameters
+    ----------
+    logits : float array (n, k)
+        The scores s.
+    labels : integer array (n,) in [0, k)
+    margin : float
+        Not negative.
+    sample_weight : float array (n,), optional
+        The mean is then sum(w loss) / n.
+    n_threads : int or None
+
+    Returns
+    -------
+    loss : float
+    dlogits : float array (n, k)
+    """
+    margin = _check.real("margin", margin, 0.0)
+    return _loss("hinge", logits, labels, sample_weight, margin, n_threads)
+
+
+def sigmoid_cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> tuple[float, Array]:
+    """Binary cross-entropy of sigmoid(logits) against one-hot labels, the mean over the k outputs.
+
+    Parameters
+    ----------
+    logits : float array (n, k)
+    labels : integer array (n,) in [0, k)
+    sample_weight : float array (n,), optional
+        The mean over the rows is then sum(w loss) / n.
+    n_threads : int or None
+
+    Returns
+    -------
+    loss : float
+    dlogits : float array (n, k)
+    """
+    return _loss("sigmoid_cross_entropy", logits, labels, sample_weight, 0.0, n_threads)
+
+
+def mse(
+    outputs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> tuple[float, Array]:
+    """The mean over rows and outputs of (outputs - targets)^2, and its gradient.
+
+    Parameters
+    ----------
+    outputs : float array (n, k)
+    targets : float array (n, k), or (n,) where k is 1
+    sample_weight : float array (n,), optional
+        The mean over the rows is then sum(w loss) / n.
+    n_threads : int or None
+
+    Returns
+    -------
+    loss : float
+    doutputs : float array (n, k)
+    """
+    return _loss("mse", outputs, targets, sample_weight, 0.0, n_threads, "outputs", "targets")
+
+
+def _loss(
+    name: str,
+    logits: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    margin: float,
+    n_threads: int | None,
+    logits_name: str = "logits",
+    y_name: str = "labels",
+) -> tuple[float, Array]:
+    logits = _check.floats(logits_name, logits, (None, None))
+    _check.some(logits_name, logits)
+    n, k = logits.shape
+    if k == 0:
+        raise ValueError(f"{logits_name} must have at least one column; got shape {(n, k)}")
+    loss = losses.LOSSES[name]
+    labels = None if loss.targets else _check.labels(y_name, y, n, k)
+    targets = _check.targets(y_name, y, n, k, logits.dtype) if loss.targets else None
+    weights = None
+    if sample_weight is not None:
+        weights = _check.weights("sample_weight", sample_weight, n, logits.dtype)
+    dlogits = np.empty_like(logits)
+    blocks = -(-n // _kernels.BLOCK_ROWS)
+    total, _ = _kernels.loss_forward_backward(
+        loss.code, logits, labels, targets, weights, margin, 1 / n, dlogits,
+        np.empty(blocks), np.empty(blocks, np.intp), _threads.resolve(n_threads, 20 * n * k),
+    )  # fmt: skip
+    return total / n, dlogits
+
+
+def accuracy(logits: ArrayLike, labels: ArrayLike) -> float:
+    """The share of rows whose greatest logit (the first of equals) is that of the label.
+
+    Parameters
+    ----------
+    logits : float array (n, k)
+    labels : integer array (n,) in [0, k)
+    """
+    logits = _check.floats("logits", logits, (None, None))
+    _check.some("logits", logits)
+    rows = _check.labels("labels", labels, *logits.shape)
+    return float((logits.argmax(axis=1) == rows).mean())
+
+
+# --- penalties and updates -------------------------------------------------------------------
+
+
+def penalty(weight: ArrayLike, *, l1: float = 0.0, l2: float = 0.0) -> tuple[float, Array]:
+    """l1 sum(|w|) + l2 sum(w^2), and its gradient l1 sign(w) + 2 l2 w.
+
+    Parameters
+    ----------
+    weight : float array of any shape
+    l1, l2 : float
+        Not negative.
+
+    Returns
+    -------
+    penalty : float
+    dweight : float array of that shape
+    """
+    weight = _check.floats("weight", weight)
+    l1, l2 = _check.real("l1", l1, 0.0), _check.real("l2", l2, 0.0)
+    dweight = np.empty_like(weight)
+    if not weight.size:
+        return 0.0, dweight
+    flat = weight.reshape(-1)
+    _kernels.penalty_gradient(flat, l1, l2, dweight.reshape(-1))
+    return _kernels.penalty(flat, l1, l2), dweight
+
+
+def sgd_update(
+    param: Array, grad: ArrayLike, *, learning_rate: float, l1: float = 0.0, l2: float = 0.0
+) -> None:
+    """param -= learning_rate (grad + 2 l2 param + l1 sign(param)), in place.
+
+    Parameters
+    ----------
+    param : float array, writable and in C order
+    grad : float array of that shape and dtype
+    learning_rate, l1, l2 : float
+        Not negative.
+    """
+    _update("sgd", param, grad, {}, learning_rate, l1, l2)
+
+
+def momentum_update(
+    param: Array,
+    grad: ArrayLike,
+    velocity: Array,
+    *,
+    learning_rate: float,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> None:
+    """One step with momentum (Polyak 1964; Nesterov as in Sutskever et al. 2013), in place.
+
+    With g = grad + 2 l2 param + l1 sign(param): velocity = momentum velocity + g, then
+    param -= learning_rate velocity, or learning_rate (g + momentum velocity) with ``nesterov``.
+
+    Parameters
+    ----------
+    param, velocity : float array, writable and in C order
+    grad : float array of that shape and dtype
+    learning_rate, l1, l2 : float
+        Not negative.
+    momentum : float in [0, 1)
+    nesterov : bool
+    """
+    momentum = _check.real("momentum", momentum, 0.0, 1.0)
+    name = "nesterov" if nesterov else "momentum"
+    _update(name, param, grad, {"velocity": velocity}, learning_rate, l1, l2, momentum=momentum)
+
+
+def adam_update(
+    param: Array,
+    grad: ArrayLike,
+    mean: Array,
+    square: Array,
+    *,
+    t: int,
+    learning_rate: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> None:
+    """One step of Adam (Kingma and Ba 2015, algorithm 1), in place.
+
+    Parameters
+    ----------
+    param : float array, writable and in C order
+    grad : float array of that shape and dtype
+    mean, square : float array of that shape and dtype, writable and in C order
+        The running means of the gradient and of its square; zeros before the first step.
+    t : int
+        The number of this step, from 1.
+    learning_rate, epsilon, l1, l2 : float
+        Not negative.
+    beta1, beta2 : float in [0, 1)
+    """
+    _update(
+        "adam", param, grad, {"mean": mean, "square": square}, learning_rate, l1, l2,
+        t=_check.integer("t", t),
+        beta1=_check.real("beta1", beta1, 0.0, 1.0),
+        beta2=_check.real("beta2", beta2, 0.0, 1.0),
+        epsilon=_check.real("epsilon", epsilon, 0.0),
+    )  # fmt: skip
+
+
+def _update(
+    name: str,
+    param: Array,
+    grad: ArrayLike,
+    moments: dict[str, Array],
+    learning_rate: float,
+    l1: float,
+    l2: float,
+    **hyper: Any,
+) -> None:
+    param = _check.writable("param", param)
+    grad = _check.floats("grad", grad, param.shape, param.dtype)
+    moments = {key: _check.writable(key, moment, param) for key, moment in moments.items()}
+    _check.apart(param=param, grad=grad, **moments)
+    settings = {"momentum": 0.0, "beta1": 0.0, "beta2": 0.0, "epsilon": 0.0, "t": 1} | hyper
+    first, second = [moment.reshape(-1) for moment in moments.values()] + [None] * (
+        2 - len(moments)
+    )
+    if param.size:
+        _kernels.update(
+            _kernels.OPTIMISERS[name], param.reshape(-1), grad.reshape(-1), first, second,
+            _check.real("learning_rate", learning_rate, 0.0),
+            settings["momentum"], settings["beta1"], settings["beta2"], settings["epsilon"],
+            settings["t"], _check.real("l1", l1, 0.0), _check.real("l2", l2, 0.0),
+        )  # fmt: skip

@@ -1,0 +1,90 @@
+"""The optimisers: settings alone; the kernels do the steps, the trainer keeps the moments."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fastdl import _check, _kernels, schedules
+from fastdl.schedules import Schedule
+
+
+class Hyper(NamedTuple):
+    """An optimiser's settings as the kernels take them."""
+
+    optimiser: int
+    momentum: float
+    beta1: float
+    beta2: float
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's if asked for.
+
+    With g the gradient of the cost: velocity = momentum velocity + g, then
+    W -= rate velocity, or rate (g + momentum velocity) with ``nesterov``.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+    momentum : float in [0, 1)
+    nesterov : bool
+        Needs a momentum.
+    """
+
+    learning_rate: float | Schedule
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        schedules.get(self.learning_rate)
+        if _check.real("momentum", self.momentum, 0.0, 1.0) == 0.0 and self.nesterov:
+            raise ValueError("momentum must be above 0 with nesterov; got 0, use momentum=0.9")
+
+    @property
+    def n_moments(self) -> int:
+        """The arrays of the parameters' size that it keeps."""
+        return int(self.momentum > 0)
+
+    @property
+    def hyper(self) -> Hyper:
+        """Its settings as the kernels take them."""
+        name = "nesterov" if self.nesterov else "momentum" if self.momentum > 0 else "sgd"
+        return Hyper(_kernels.OPTIMISERS[name], self.momentum, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1); the penalties count as part of the gradient.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+    beta1, beta2 : float in [0, 1)
+    epsilon : float
+        Above 0.
+    """
+
+    learning_rate: float | Schedule = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        schedules.get(self.learning_rate)
+        _check.real("beta1", self.beta1, 0.0, 1.0)
+        _check.real("beta2", self.beta2, 0.0, 1.0)
+        _check.real("epsilon", self.epsilon, above=0.0)
+
+    @property
+    def n_moments(self) -> int:
+        """The arrays of the parameters' size that it keeps."""
+        return 2
+
+    @property
+    def hyper(self) -> Hyper:
+        """Its settings as the kernels take them."""
+        return Hyper(_kernels.OPTIMISERS["adam"], 0.0, self.beta1, self.beta2, self.epsilon)
+
+
+Optimiser = SGD | Adam

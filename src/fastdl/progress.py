@@ -1,0 +1,58 @@
+"""The progress bar of a fit, in a terminal or a notebook."""
+
+import sys
+import time
+from typing import Any
+
+from fastdl.history import History
+
+_INTERVAL = 0.2  # seconds between two looks at the bar
+
+
+class Progress:
+    """A bar over the steps of a fit, with the last record's loss and accuracy and the rate.
+
+    Parameters
+    ----------
+    show : bool or None
+        None: where a terminal or a notebook looks on.
+    total : int
+        Steps.
+    """
+
+    def __init__(self, show: bool | None, total: int) -> None:
+        self._bar: Any = None
+        self._total, self._done, self._began = total, 0, time.perf_counter()
+        if show is None:
+            show = "ipykernel" in sys.modules or sys.stderr.isatty()
+        if show:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, unit="step", dynamic_ncols=True, mininterval=_INTERVAL)
+
+    @property
+    def span(self) -> int:
+        """About the steps of one interval; all of them where nothing is shown."""
+        if self._bar is None:
+            return self._total
+        seconds = time.perf_counter() - self._began
+        return max(1, int(self._done / seconds * _INTERVAL))
+
+    def advance(self, steps: int, history: History) -> None:
+        """Count steps as done."""
+        self._done += steps
+        if self._bar is None:
+            return
+        if len(history):
+            last = history.last
+            which = "val_" if "val_loss" in last else ""
+            text = f"loss {last['loss']:.4f}"
+            if last["accuracy"] == last["accuracy"]:
+                text += f", {which}accuracy {last[f'{which}accuracy']:.2%}"
+            self._bar.set_postfix_str(f"{text}, rate {last['learning_rate']:.3g}", refresh=False)
+        self._bar.update(steps)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()

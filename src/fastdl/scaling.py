@@ -1,0 +1,98 @@
+"""How raw features become inputs: (x - shift) * scale, applied while a row is read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastdl import _check
+from fastdl._check import Array
+
+_BLOCK = 2048  # rows that are held as float64 at once
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """The inputs of a network are (x - shift) * scale, feature by feature.
+
+    Parameters
+    ----------
+    shift, scale : float64 array (d,)
+    """
+
+    shift: Array
+    scale: Array
+
+    def __post_init__(self) -> None:
+        for name in ("shift", "scale"):
+            value = np.asarray(getattr(self, name))
+            if value.dtype.kind not in "iuf":
+                raise TypeError(f"{name} must hold numbers; got {value.dtype.name}")
+            array = np.array(_check.floats(name, value.astype(np.float64), (None,)))
+            _check.finite(name, array)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        if self.shift.shape != self.scale.shape:
+            raise ValueError(
+                f"shift and scale must have one length; got {len(self.shift)} and {len(self.scale)}"
+            )
+
+    @classmethod
+    def standard(cls, x: ArrayLike) -> "Scaling":
+        """Mean 0 and standard deviation 1 of every feature of x; a constant one becomes 0.
+
+        Parameters
+        ----------
+        x : float32, float64 or uint8 array (n, d)
+            The training rows; summed in float64, never copied whole.
+        """
+        rows = _data(x)
+        mean = _mean(rows)
+        square = np.zeros(rows.shape[1])
+        for start in range(0, len(rows), _BLOCK):
+            block = rows[start : start + _BLOCK] - mean
+            square += np.einsum("nd,nd->d", block, block)
+        deviation = np.sqrt(square / len(rows))
+        return cls(mean, 1 / np.where(deviation > 0, deviation, 1.0))
+
+    @classmethod
+    def centred(cls, x: ArrayLike, divisor: float = 255.0) -> "Scaling":
+        """(x - the mean of every feature of x) / divisor.
+
+        Parameters
+        ----------
+        x : float32, float64 or uint8 array (n, d)
+            The training rows.
+        divisor : float
+            Above 0.
+        """
+        mean = _mean(_data(x))
+        divisor = _check.real("divisor", divisor, above=0.0)
+        return cls(mean, np.full(len(mean), 1 / divisor))
+
+    @classmethod
+    def divided(cls, d: int, divisor: float = 255.0) -> "Scaling":
+        """x / divisor for d features.
+
+        Parameters
+        ----------
+        d : int
+        divisor : float
+            Above 0.
+        """
+        divisor = _check.real("divisor", divisor, above=0.0)
+        return cls(np.zeros(_check.integer("d", d)), np.full(d, 1 / divisor))
+
+
+def _data(x: ArrayLike) -> Array:
+    rows = _check.rows("x", x)
+    _check.some("x", rows)
+    _check.finite("x", rows)
+    return rows
+
+
+def _mean(rows: Array) -> Array:
+    total = np.zeros(rows.shape[1])
+    for start in range(0, len(rows), _BLOCK):
+        total += rows[start : start + _BLOCK].sum(axis=0, dtype=np.float64)
+    return total / len(rows)

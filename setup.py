@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from glob import glob
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -57,7 +58,7 @@ def extension(name: str, *sources: str) -> Extension:
     return Extension(
         f"fastdl.{name}",
         [f"src/fastdl/{name}.pyx", *sources],
-        depends=["src/fastdl/_team.h"],
+        depends=glob("src/fastdl/*.h"),
         include_dirs=["src/fastdl"],
         define_macros=[("FASTDL_DEBUG", str(int(DEBUG)))],
     )
@@ -65,7 +66,7 @@ def extension(name: str, *sources: str) -> Extension:
 
 setup(
     ext_modules=cythonize(
-        [extension("_kernels"), extension("_epoch")],
+        [extension("_kernels", "src/fastdl/_isa.c"), extension("_epoch")],
         compiler_directives=DIRECTIVES,
         include_path=["src"],
         nthreads=0 if sys.platform == "win32" else 2,

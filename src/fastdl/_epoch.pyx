@@ -39,7 +39,7 @@ cdef enum:
     PIECE_ROWS = 64  # about the rows of one piece of the first phase
     PIECES_MOST = 9  # of the first phase of one tile
     PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
-    EVALUATION_ROWS = 128  # the rows of one piece of an evaluation
+    EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
     WORK_BETWEEN_SIGNALS = 500_000_000  # multiply-adds: some 10 to 50 ms
 
 cdef struct Layer:
@@ -56,6 +56,7 @@ cdef struct Net:
     double margin
     Py_ssize_t d, k, width  # inputs, outputs, units of all layers
     Py_ssize_t n_weights, n_pieces
+    Py_ssize_t evaluation_rows  # of one piece of an evaluation
     Layer* layers
 
 cdef struct Team:  # what the threads of a call share
@@ -355,8 +356,8 @@ cdef void evaluation_piece(
     Py_ssize_t piece, floating* out, double* results,
 ) noexcept nogil:
     """One block of rows forward; the outputs to out or the loss and the number correct to results."""
-    cdef Py_ssize_t n_correct, first = piece * EVALUATION_ROWS
-    cdef Py_ssize_t n = min(EVALUATION_ROWS, rows.n - first)
+    cdef Py_ssize_t n_correct, first = piece * net.evaluation_rows
+    cdef Py_ssize_t n = min(net.evaluation_rows, rows.n - first)
     cdef const floating* x = in_place(rows, first, params)
     cdef Py_ssize_t ldx = rows.stride
     cdef floating* outputs = workspace + n * net.d
@@ -378,7 +379,7 @@ cdef void evaluate_pieces(
     Py_ssize_t start, Py_ssize_t stop, floating* out, double* results, Team* team,
 ) noexcept nogil:
     """Blocks of rows forward, each thread in its own part of the workspace."""
-    cdef Py_ssize_t i, share = EVALUATION_ROWS * (net.d + net.width)
+    cdef Py_ssize_t i, share = net.evaluation_rows * (net.d + net.width)
     i = fastdl_claim(&team.shared, stop - start)
     while i >= 0:
         evaluation_piece(
@@ -461,6 +462,8 @@ cdef class Program:
             self.net.n_weights += layer.d * layer.h
         self.net.d = self.net.layers[0].d
         self.net.k = self.net.layers[self.net.n_layers - 1].h
+        self.net.evaluation_rows = max(
+            16, min(128, EVALUATION_ITEMS // (self.net.d + self.net.width)))
 
     def __dealloc__(self):
         PyMem_Free(self.net.layers)
@@ -471,7 +474,7 @@ cdef class Program:
 
     def evaluation_size(self, int n_threads):
         """The items of workspace that an evaluation or a prediction needs."""
-        return n_threads * EVALUATION_ROWS * (self.net.d + self.net.width)
+        return n_threads * self.net.evaluation_rows * (self.net.d + self.net.width)
 
     def train(
         self, Rows rows, const Py_ssize_t[::1] order, const Py_ssize_t[::1] starts,
@@ -546,9 +549,9 @@ cdef class Program:
         cdef void* w = address(workspace, True)
         cdef void* o = address(out, True)
         cdef double* r = &results[0, 0] if results is not None else NULL
-        cdef Py_ssize_t pieces = (rows.view.n + EVALUATION_ROWS - 1) // EVALUATION_ROWS
-        cdef Py_ssize_t i, start = 0, stop
-        cdef Py_ssize_t span = 1 + WORK_BETWEEN_SIGNALS // (EVALUATION_ROWS * self.net.n_weights)
+        cdef Py_ssize_t i, start = 0, stop, pieces = self.pieces(rows.view.n)
+        cdef Py_ssize_t work = self.net.evaluation_rows * self.net.n_weights
+        cdef Py_ssize_t span = 1 + WORK_BETWEEN_SIGNALS // work
         cdef double loss = 0, n_correct = 0
         cdef Team team
         while start < pieces:
@@ -571,7 +574,6 @@ cdef class Program:
                 n_correct += r[2 * i + 1]
         return loss, <Py_ssize_t> n_correct
 
-    @staticmethod
-    def pieces(Py_ssize_t n):
+    cpdef Py_ssize_t pieces(self, Py_ssize_t n):
         """The rows of ``results`` that an evaluation of n rows needs."""
-        return (n + EVALUATION_ROWS - 1) // EVALUATION_ROWS
+        return (n + self.net.evaluation_rows - 1) // self.net.evaluation_rows

@@ -19,6 +19,51 @@ from fastdl._rows cimport (
 )
 
 
+cdef extern from "_isa.h" nogil:
+    ctypedef struct Kernels32 "fastdl_kernels_f32":
+        void (*product)(
+            long m, long n, long k, const float* a, long rs, long cs, const float* b, long ldb,
+            int add, float* c, long ldc) noexcept nogil
+        void (*dot_product)(
+            long m, long n, long k, const float* a, long lda, const float* b, long ldb,
+            int add, float* c, long ldc) noexcept nogil
+        void (*gather_f32)(
+            const float* x, const float* shift, const float* scale, float* out, long d,
+        ) noexcept nogil
+        void (*gather_f64)(
+            const double* x, const float* shift, const float* scale, float* out, long d,
+        ) noexcept nogil
+        void (*gather_u8)(
+            const unsigned char* x, const float* shift, const float* scale, float* out, long d,
+        ) noexcept nogil
+        void (*sgd)(
+            float rate, float l1, float l2, const float* grad, float* param, long size,
+        ) noexcept nogil
+    ctypedef struct Kernels64 "fastdl_kernels_f64":
+        void (*product)(
+            long m, long n, long k, const double* a, long rs, long cs, const double* b, long ldb,
+            int add, double* c, long ldc) noexcept nogil
+        void (*dot_product)(
+            long m, long n, long k, const double* a, long lda, const double* b, long ldb,
+            int add, double* c, long ldc) noexcept nogil
+        void (*gather_f32)(
+            const float* x, const double* shift, const double* scale, double* out, long d,
+        ) noexcept nogil
+        void (*gather_f64)(
+            const double* x, const double* shift, const double* scale, double* out, long d,
+        ) noexcept nogil
+        void (*gather_u8)(
+            const unsigned char* x, const double* shift, const double* scale, double* out, long d,
+        ) noexcept nogil
+        void (*sgd)(
+            double rate, double l1, double l2, const double* grad, double* param, long size,
+        ) noexcept nogil
+    ctypedef struct fastdl_isa:
+        const char* name
+        Kernels32 f32
+        Kernels64 f64
+    const fastdl_isa* fastdl_isa_at(int i)
+
 cdef extern from *:
     """
     enum { FASTDL_SGD, FASTDL_MOMENTUM, FASTDL_NESTEROV, FASTDL_ADAM };
@@ -37,8 +82,6 @@ cdef extern from *:
 
 OPENMP = bool(HAS_OPENMP)
 DEBUG = bool(IS_DEBUG)
-ISA = "baseline"
-ISAS = ("baseline",)
 ACTIVATIONS = {
     "identity": IDENTITY, "relu": RELU, "leaky_relu": LEAKY_RELU, "sigmoid": SIGMOID, "tanh": TANH,
 }
@@ -50,6 +93,31 @@ OPTIMISERS = {"sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": AD
 BLOCK_ROWS = 256  # rows a block in the def functions
 
 cdef Py_ssize_t BLOCK = BLOCK_ROWS
+cdef enum:
+    FEW_COLUMNS = 16  # up to here a product with a transpose runs along its depth
+    WIDE_COLUMNS = 128  # beyond this BLAS, which packs its factors, is as fast or faster,
+    FEW_ROWS = 12  # unless there are too few rows to pack for
+
+cdef const fastdl_isa* isa = fastdl_isa_at(0)
+
+
+def available_isas():
+    """The instruction sets for which this build has kernels and this machine has the hardware."""
+    names = []
+    while fastdl_isa_at(len(names)) != NULL:
+        names.append(fastdl_isa_at(len(names)).name.decode())
+    return tuple(names)
+
+
+ISAS = available_isas()
+ISA = ISAS[0]
+
+
+def use_isa(str name):
+    """Use the kernels of one of the available instruction sets."""
+    global isa, ISA
+    isa = fastdl_isa_at(ISAS.index(name))
+    ISA = name
 
 
 # --- a block of rows -------------------------------------------------------------------------
@@ -60,7 +128,24 @@ cdef void gemm_block(
     floating beta,
     floating* c, Py_ssize_t ldc,  # out
 ) noexcept nogil:
-    """C (m x n) = op(A) op(B) + beta C, row-major."""
+    """C (m x n) = op(A) op(B) + beta C, row-major; beta is 0 or 1.
+
+    The one place that decides which kernel serves which shape.
+    """
+    cdef Py_ssize_t rs = 1 if transpose_a else lda, cs = lda if transpose_a else 1
+    cdef bint add = beta != 0, has_kernels = isa.f32.product != NULL
+    if has_kernels and transpose_b and not transpose_a and n <= FEW_COLUMNS:
+        if floating is float:
+            isa.f32.dot_product(m, n, k, a, lda, b, ldb, add, c, ldc)
+        else:
+            isa.f64.dot_product(m, n, k, a, lda, b, ldb, add, c, ldc)
+        return
+    if has_kernels and not transpose_b and (n <= WIDE_COLUMNS or m <= FEW_ROWS):
+        if floating is float:
+            isa.f32.product(m, n, k, a, rs, cs, b, ldb, add, c, ldc)
+        else:
+            isa.f64.product(m, n, k, a, rs, cs, b, ldb, add, c, ldc)
+        return
     blas_gemm(
         transpose_a, transpose_b, <int> m, <int> n, <int> k, <floating> 1,
         a, <int> lda, b, <int> ldb, beta, c, <int> ldc,
@@ -73,16 +158,24 @@ cdef void gather_block(
     floating* out, Py_ssize_t n, Py_ssize_t d,  # out
 ) noexcept nogil:
     """out[i] = (x[order[i]] - shift) * scale; order NULL: the rows as they come; stride in items."""
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i
     cdef const source* row
     for i in range(n):
         row = x + (i if order == NULL else order[i]) * stride
-        if shift == NULL:
-            for j in range(d):
-                out[i * d + j] = <floating> row[j]
+        if floating is float:
+            if source is float:
+                isa.f32.gather_f32(row, shift, scale, out + i * d, d)
+            elif source is double:
+                isa.f32.gather_f64(row, shift, scale, out + i * d, d)
+            else:
+                isa.f32.gather_u8(row, shift, scale, out + i * d, d)
         else:
-            for j in range(d):
-                out[i * d + j] = (<floating> row[j] - shift[j]) * scale[j]
+            if source is float:
+                isa.f64.gather_f32(row, shift, scale, out + i * d, d)
+            elif source is double:
+                isa.f64.gather_f64(row, shift, scale, out + i * d, d)
+            else:
+                isa.f64.gather_u8(row, shift, scale, out + i * d, d)
 
 
 cdef void activate_block(
@@ -180,8 +273,10 @@ cdef void update_block(
     cdef floating rate1 = <floating> (step.learning_rate / step.correction1)
     cdef floating root2 = <floating> sqrt(step.correction2), epsilon = <floating> step.epsilon
     if step.optimiser == SGD:
-        for i in range(size):
-            param[i] -= rate * penalised(grad[i], param[i], a, b)
+        if floating is float:
+            isa.f32.sgd(rate, a, b, grad, param, size)
+        else:
+            isa.f64.sgd(rate, a, b, grad, param, size)
     elif step.optimiser == MOMENTUM:
         for i in range(size):
             first[i] = mu * first[i] + penalised(grad[i], param[i], a, b)

@@ -318,7 +318,7 @@ class Network:
         n = len(rows.x)
         threads = self._threads(n_threads, n)
         workspace = np.empty(self._program.evaluation_size(threads), self.dtype)
-        results = np.empty((Program.pieces(n), 2))
+        results = np.empty((self._program.pieces(n), 2))
         with _threads.serial_blas():
             loss, n_correct = self._program.evaluate(
                 rows.compiled, self._flat, workspace, None, results, threads

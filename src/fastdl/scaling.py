@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from fastdl import _check
 from fastdl._check import Array
 
-_BLOCK = 2048  # rows that are held as float64 at once
+_BLOCK = 256  # rows that are held as float64 at once
 
 
 @dataclass(frozen=True, eq=False)

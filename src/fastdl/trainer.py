@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastdl import _check, _threads, schedules
 from fastdl._check import Array
-from fastdl._epoch import Program
 from fastdl.callbacks import Callback
 from fastdl.history import METRICS, History
 from fastdl.network import Data, Network
@@ -273,7 +272,7 @@ class Run:
         self._correct = np.empty(len(self._starts), np.intp)
         self._evaluation = np.empty(network._program.evaluation_size(self._threads), network.dtype)
         largest = max(n, len(self._validation.x) if self._validation else 0)
-        self._results = np.empty((Program.pieces(largest), 2))
+        self._results = np.empty((network._program.pieces(largest), 2))
         self._good = network._flat.copy()
 
     @property
@@ -398,7 +397,7 @@ class Run:
         n = len(data.x)
         loss, correct = self.network._program.evaluate(
             data.compiled, self.network._flat, self._evaluation, None,
-            self._results[: Program.pieces(n)], self._threads,
+            self._results[: self.network._program.pieces(n)], self._threads,
         )  # fmt: skip
         return loss / n, correct / n
 

@@ -1,0 +1,145 @@
+#include "_isa.h"
+
+#include <stddef.h>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(FASTDL_NO_SIMD)
+#define FASTDL_X86 1
+#include <immintrin.h>
+
+static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+
+/* --- AVX-512 ------------------------------------------------------------------------------- */
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
+#define COLUMN_VECTORS 4
+#define DOT_ROWS 5
+#define MASK(r) ((1u << (r)) - 1u)
+
+#define NAME(x) x##_avx512_f32
+#define T float
+#define V __m512
+#define M __mmask16
+#define L 16
+#define LOAD(p) _mm512_loadu_ps(p)
+#define LOADM(p, m) _mm512_maskz_loadu_ps(m, p)
+#define STORE(p, v) _mm512_storeu_ps(p, v)
+#define STOREM(p, m, v) _mm512_mask_storeu_ps(p, m, v)
+#define SET1(x) _mm512_set1_ps(x)
+#define ADD(a, b) _mm512_add_ps(a, b)
+#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define SUM(v) _mm512_reduce_add_ps(v)
+#include "_gemm.h"
+#include "_loops.h"
+#include "_isa_undef.h"
+
+#define NAME(x) x##_avx512_f64
+#define T double
+#define V __m512d
+#define M __mmask8
+#define L 8
+#define LOAD(p) _mm512_loadu_pd(p)
+#define LOADM(p, m) _mm512_maskz_loadu_pd(m, p)
+#define STORE(p, v) _mm512_storeu_pd(p, v)
+#define STOREM(p, m, v) _mm512_mask_storeu_pd(p, m, v)
+#define SET1(x) _mm512_set1_pd(x)
+#define ADD(a, b) _mm512_add_pd(a, b)
+#define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
+#define SUM(v) _mm512_reduce_add_pd(v)
+#include "_gemm.h"
+#include "_loops.h"
+#include "_isa_undef.h"
+
+#undef COLUMN_VECTORS
+#undef DOT_ROWS
+#undef MASK
+#pragma GCC pop_options
+
+/* --- AVX2 ---------------------------------------------------------------------------------- */
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#define COLUMN_VECTORS 2
+#define DOT_ROWS 2
+
+static inline float sum_avx2_f32(__m256 v)
+{
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_shuffle_ps(half, half, 1)));
+}
+
+static inline double sum_avx2_f64(__m256d v)
+{
+    __m128d half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
+}
+
+#define NAME(x) x##_avx2_f32
+#define T float
+#define V __m256
+#define M __m256i
+#define L 8
+#define MASK(r) _mm256_loadu_si256((const __m256i *)(ones_then_zeros + 8 - (r)))
+#define LOAD(p) _mm256_loadu_ps(p)
+#define LOADM(p, m) _mm256_maskload_ps(p, m)
+#define STORE(p, v) _mm256_storeu_ps(p, v)
+#define STOREM(p, m, v) _mm256_maskstore_ps(p, m, v)
+#define SET1(x) _mm256_set1_ps(x)
+#define ADD(a, b) _mm256_add_ps(a, b)
+#define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define SUM(v) sum_avx2_f32(v)
+#include "_gemm.h"
+#include "_loops.h"
+#include "_isa_undef.h"
+#undef MASK
+
+#define NAME(x) x##_avx2_f64
+#define T double
+#define V __m256d
+#define M __m256i
+#define L 4
+#define MASK(r) _mm256_loadu_si256((const __m256i *)(ones_then_zeros + 8 - 2 * (r)))
+#define LOAD(p) _mm256_loadu_pd(p)
+#define LOADM(p, m) _mm256_maskload_pd(p, m)
+#define STORE(p, v) _mm256_storeu_pd(p, v)
+#define STOREM(p, m, v) _mm256_maskstore_pd(p, m, v)
+#define SET1(x) _mm256_set1_pd(x)
+#define ADD(a, b) _mm256_add_pd(a, b)
+#define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
+#define SUM(v) sum_avx2_f64(v)
+#include "_gemm.h"
+#include "_loops.h"
+#include "_isa_undef.h"
+
+#pragma GCC pop_options
+#endif
+
+/* --- the baseline, for any machine: no products ---------------------------------------------- */
+#define NAME(x) x##_baseline_f32
+#define T float
+#include "_loops.h"
+#include "_isa_undef.h"
+
+#define NAME(x) x##_baseline_f64
+#define T double
+#include "_loops.h"
+#include "_isa_undef.h"
+
+#define LOOPS(s) gather_f32_##s, gather_f64_##s, gather_u8_##s, sgd_##s
+#define ALL(s) {product_##s, dot_product_##s, LOOPS(s)}
+
+const fastdl_isa *fastdl_isa_at(int i)
+{
+    static const fastdl_isa baseline = {
+        "baseline", {NULL, NULL, LOOPS(baseline_f32)}, {NULL, NULL, LOOPS(baseline_f64)}};
+#ifdef FASTDL_X86
+    static const fastdl_isa avx512 = {"avx512", ALL(avx512_f32), ALL(avx512_f64)};
+    static const fastdl_isa avx2 = {"avx2", ALL(avx2_f32), ALL(avx2_f64)};
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && i-- == 0)
+        return &avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && i-- == 0)
+        return &avx2;
+#endif
+    return i == 0 ? &baseline : NULL;
+}

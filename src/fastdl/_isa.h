@@ -1,0 +1,38 @@
+/* The kernels that are compiled once for each instruction set and chosen at run time. */
+#ifndef FASTDL_ISA_H
+#define FASTDL_ISA_H
+
+/* The kernels of one type:
+ * product      C (m x n) = A B (+ C if add): A's element (i, p) at a[i rs + p cs], the rest by rows
+ * dot_product  C (m x n) = A B^T (+ C if add), all by rows, for few columns and a long depth
+ * gather_*     out = (x - shift) * scale; shift NULL: out = x
+ * sgd          param -= rate (grad + 2 l2 param + l1 sign(param)) */
+#define FASTDL_KERNELS(T)                                                                        \
+    void (*product)(long m, long n, long k, const T *a, long rs, long cs, const T *b, long ldb,  \
+                    int add, T *c, long ldc);                                                    \
+    void (*dot_product)(long m, long n, long k, const T *a, long lda, const T *b, long ldb,      \
+                        int add, T *c, long ldc);                                                \
+    void (*gather_f32)(const float *x, const T *shift, const T *scale, T *out, long d);          \
+    void (*gather_f64)(const double *x, const T *shift, const T *scale, T *out, long d);         \
+    void (*gather_u8)(const unsigned char *x, const T *shift, const T *scale, T *out, long d);   \
+    void (*sgd)(T rate, T l1, T l2, const T *grad, T *param, long size);
+
+typedef struct {
+    FASTDL_KERNELS(float)
+} fastdl_kernels_f32;
+
+typedef struct {
+    FASTDL_KERNELS(double)
+} fastdl_kernels_f64;
+
+typedef struct {
+    const char *name;
+    fastdl_kernels_f32 f32;
+    fastdl_kernels_f64 f64;
+} fastdl_isa;
+
+/* The i-th instruction set that this build and this machine have, the best first; NULL after the
+ * last, which is always "baseline": its products are NULL and BLAS does them. */
+const fastdl_isa *fastdl_isa_at(int i);
+
+#endif

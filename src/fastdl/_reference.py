@@ -1,0 +1,224 @@
+"""Every function of fastdl.ops in plain NumPy: the tests' oracle and the benchmark's baseline.
+
+Written straight from the formulas, with the names and signatures of fastdl.ops (except n_threads)
+and nothing of its code. It computes in the dtype that it is given; float64 makes it an oracle.
+
+n rows, d inputs, h units, k classes; ``dx`` is the gradient of the loss with respect to ``x``.
+"""
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[np.floating]
+Integers = NDArray[np.integer]
+
+LEAKY_SLOPE = 0.01
+
+
+# --- products and reading --------------------------------------------------------------------
+
+
+def matmul(a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False) -> Array:
+    return (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+
+
+def gather(
+    x: Array,
+    order: Integers,
+    *,
+    shift: Array | None = None,
+    scale: Array | None = None,
+    dtype: DTypeLike = np.float32,
+) -> Array:
+    rows = x[order].astype(dtype)
+    if shift is not None and scale is not None:
+        rows -= shift
+        rows *= scale
+    return rows
+
+
+# --- activations -----------------------------------------------------------------------------
+
+
+def identity(x: Array) -> Array:
+    return x.copy()
+
+
+def relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+def leaky_relu(x: Array) -> Array:
+    return np.where(x < 0, LEAKY_SLOPE * x, x)
+
+
+def sigmoid(x: Array) -> Array:
+    e: Array = np.exp(-np.abs(x))
+    return np.where(x < 0, e, 1) / (1 + e)
+
+
+def tanh(x: Array) -> Array:
+    result: Array = np.tanh(x)
+    return result
+
+
+def identity_backward(dout: Array, out: Array) -> Array:
+    return dout.copy()
+
+
+def relu_backward(dout: Array, out: Array) -> Array:
+    return np.where(out > 0, dout, 0)
+
+
+def leaky_relu_backward(dout: Array, out: Array) -> Array:
+    return np.where(out > 0, dout, LEAKY_SLOPE * dout)
+
+
+def sigmoid_backward(dout: Array, out: Array) -> Array:
+    return dout * (out * (1 - out))
+
+
+def tanh_backward(dout: Array, out: Array) -> Array:
+    return dout * (1 - out * out)
+
+
+FORWARD = {
+    "identity": identity, "relu": relu, "leaky_relu": leaky_relu, "sigmoid": sigmoid, "tanh": tanh,
+}  # fmt: skip
+BACKWARD = {
+    "identity": identity_backward, "relu": relu_backward, "leaky_relu": leaky_relu_backward,
+    "sigmoid": sigmoid_backward, "tanh": tanh_backward,
+}  # fmt: skip
+
+
+def bias_activation(z: Array, bias: Array, activation: str) -> Array:
+    return FORWARD[activation](z + bias)
+
+
+def bias_activation_backward(dout: Array, out: Array, activation: str) -> tuple[Array, Array]:
+    dz = BACKWARD[activation](dout, out)
+    return dz, dz.sum(axis=0)
+
+
+# --- losses ----------------------------------------------------------------------------------
+
+
+def softmax(logits: Array) -> Array:
+    e: Array = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    total: Array = e.sum(axis=1, keepdims=True)
+    return e / total
+
+
+def softmax_cross_entropy(
+    logits: Array, labels: Integers, *, sample_weight: Array | None = None
+) -> tuple[float, Array]:
+    rows = np.arange(len(labels))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    e = np.exp(shifted)
+    total = e.sum(axis=1)
+    dlogits = e / total[:, None]
+    dlogits[rows, labels] -= 1
+    return _mean(np.log(total) - shifted[rows, labels], dlogits, sample_weight)
+
+
+def hinge(
+    logits: Array, labels: Integers, *, margin: float = 1.0, sample_weight: Array | None = None
+) -> tuple[float, Array]:
+    rows = np.arange(len(labels))
+    violations = np.maximum(logits - logits[rows, labels][:, None] + margin, 0)
+    violations[rows, labels] = 0
+    dlogits = (violations > 0).astype(logits.dtype)
+    dlogits[rows, labels] = -dlogits.sum(axis=1)
+    return _mean(violations.sum(axis=1), dlogits, sample_weight)
+
+
+def sigmoid_cross_entropy(
+    logits: Array, labels: Integers, *, sample_weight: Array | None = None
+) -> tuple[float, Array]:
+    one_hot = np.zeros_like(logits)
+    one_hot[np.arange(len(labels)), labels] = 1
+    losses = np.logaddexp(0, np.where(one_hot == 1, -logits, logits)).mean(axis=1)
+    return _mean(losses, (sigmoid(logits) - one_hot) / logits.shape[1], sample_weight)
+
+
+def mse(
+    outputs: Array, targets: Array, *, sample_weight: Array | None = None
+) -> tuple[float, Array]:
+    n, k = outputs.shape
+    difference = outputs - targets.reshape(n, k)
+    losses = (difference * difference).mean(axis=1)
+    return _mean(losses, 2 * difference / k, sample_weight)
+
+
+def _mean(losses: Array, gradients: Array, sample_weight: Array | None) -> tuple[float, Array]:
+    """The weighted mean of the rows' losses, and its gradient from theirs."""
+    n = len(losses)
+    if sample_weight is None:
+        return float(losses.mean()), gradients / n
+    return float(sample_weight @ losses) / n, gradients * (sample_weight / n)[:, None]
+
+
+def accuracy(logits: Array, labels: Integers) -> float:
+    return float((logits.argmax(axis=1) == labels).mean())
+
+
+# --- penalties and updates -------------------------------------------------------------------
+
+
+def penalty(weight: Array, *, l1: float = 0.0, l2: float = 0.0) -> tuple[float, Array]:
+    cost = l1 * np.abs(weight).sum() + l2 * np.square(weight).sum()
+    return float(cost), l1 * np.sign(weight) + 2 * l2 * weight
+
+
+def sgd_update(
+    param: Array, grad: Array, *, learning_rate: float, l1: float = 0.0, l2: float = 0.0
+) -> None:
+    param -= learning_rate * _penalised(grad, param, l1, l2)
+
+
+def momentum_update(
+    param: Array,
+    grad: Array,
+    velocity: Array,
+    *,
+    learning_rate: float,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> None:
+    g = _penalised(grad, param, l1, l2)
+    velocity *= momentum
+    velocity += g
+    param -= learning_rate * (g + momentum * velocity if nesterov else velocity)
+
+
+def adam_update(
+    param: Array,
+    grad: Array,
+    mean: Array,
+    square: Array,
+    *,
+    t: int,
+    learning_rate: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> None:
+    g = _penalised(grad, param, l1, l2)
+    mean *= beta1
+    mean += (1 - beta1) * g
+    square *= beta2
+    square += (1 - beta2) * g * g
+    corrected_mean = mean / (1 - beta1**t)
+    corrected_square = square / (1 - beta2**t)
+    param -= learning_rate * corrected_mean / (np.sqrt(corrected_square) + epsilon)
+
+
+def _penalised(grad: Array, param: Array, l1: float, l2: float) -> Array:
+    """The gradient of the cost: grad + 2 l2 param + l1 sign(param)."""
+    if l2:
+        grad = grad + 2 * l2 * param
+    return grad + l1 * np.sign(param) if l1 else grad

@@ -1,0 +1,1 @@
+"""Assignments of deep-learning courses, run again with fastdl: ``python -m experiments``."""

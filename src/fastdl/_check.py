@@ -1,10 +1,11 @@
 """The only file that rejects bad arrays: the rule, the value, the remedy in one sentence.
 
-What a function here returns may go to a kernel: native, aligned, of a known dtype and of sizes that
-a C int holds. An array is copied only where its memory order asks for it, and labels once, to C int.
+What a function here returns may go to a kernel: native, aligned, of a known dtype, of sizes that a
+C int holds. An array is copied only where its memory order asks for it, and labels once, to C int.
 """
 
 import operator
+import os
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -66,6 +67,8 @@ def _dimensions(name: str, array: Array, shape: Sequence[int | None]) -> None:
 
 def dtype(value: DTypeLike) -> np.dtype[Any]:
     """float32 or float64."""
+    if value is None:
+        raise TypeError("dtype must be float32 or float64; got None")
     try:
         result = np.dtype(value)
     except TypeError as error:
@@ -86,6 +89,16 @@ def floats(
     if shape is not None:
         _dimensions(name, array, shape)
     return np.require(array, requirements=("C", "A"))
+
+
+def vector(name: str, value: ArrayLike, n: int | None = None) -> NDArray[np.float64]:
+    """Finite numbers (n,) of any real dtype, as a float64 array of its own."""
+    array = _array(name, value)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must hold real numbers; got {array.dtype.name}")
+    _dimensions(name, array, (n,))
+    finite(name, array)
+    return np.array(array, np.float64)
 
 
 def rows(name: str, value: ArrayLike, d: int | None = None) -> Array:
@@ -228,13 +241,23 @@ def real(
 ) -> float:
     """A finite number with least <= value < below and value > above."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number; got {value!r}")
-    number = float(value)
+        raise TypeError(f"{name} must be a number; got {value!r}"[:200])
+    try:
+        number = float(value)
+    except OverflowError:
+        number = np.inf
     if not (np.isfinite(number) and least <= number < below and number > above):
         low = f"({above:g}" if above > -np.inf else f"[{least:g}"
         rule = f"{low}, {below:g})".replace("[-inf", "(-inf")
         raise ValueError(f"{name} must be finite and lie in {rule}; got {number:g}")
     return number
+
+
+def path(value: object, name: str = "path") -> str:
+    """A path to a file; a number of an open one is none."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a string or a PathLike; got {value!r}"[:200])
+    return os.fspath(value)
 
 
 def choice(name: str, value: object, among: Sequence[str]) -> str:

@@ -11,8 +11,9 @@ No piece adds to what another one writes, so any number of threads gives the sam
 n rows, d inputs, h units, k classes; a tile's workspace holds x, every layer's output and dz.
 """
 
+cimport cython
 from cpython.buffer cimport (
-    PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -101,7 +102,7 @@ cdef void* address(object array, bint writable=False) except? NULL:
     cdef Py_buffer buffer
     if array is None:
         return NULL
-    PyObject_GetBuffer(array, &buffer, PyBUF_STRIDES | (PyBUF_WRITABLE if writable else PyBUF_SIMPLE))
+    PyObject_GetBuffer(array, &buffer, PyBUF_STRIDES | (PyBUF_WRITABLE if writable else 0))
     PyBuffer_Release(&buffer)
     return buffer.buf
 
@@ -126,11 +127,11 @@ cdef void read_x(
 
 
 cdef const floating* in_place(
-    const View* rows, Py_ssize_t first, const floating* params,
+    const View* rows, Py_ssize_t first, Py_ssize_t d, const floating* params,
 ) noexcept nogil:
     """The rows from first on, where they can be used as they lie; else NULL."""
     cdef int own_kind = 0 if sizeof(floating) == sizeof(float) else 1
-    if rows.shift != NULL or rows.kind != own_kind:
+    if rows.shift != NULL or rows.kind != own_kind or rows.stride < d:
         return NULL
     return <const floating*> rows.x + first * rows.stride
 
@@ -327,7 +328,7 @@ cdef void run_batches(
     floating* params, floating* grads, floating* first, floating* second, floating* workspace,
     Team* team,
 ) noexcept nogil:
-    """Batches from batches.done on, until the end, a loss that is not finite, or time for signals."""
+    """Batches from batches.done on, to the end, a loss that is not finite, or time for signals."""
     cdef Py_ssize_t start, stop, n_correct, work = 0, done = batches.done
     cdef double loss
     cdef bint leads = fastdl_team_rank() == 0
@@ -355,10 +356,10 @@ cdef void evaluation_piece(
     const Net* net, const View* rows, const floating* params, floating* workspace,
     Py_ssize_t piece, floating* out, double* results,
 ) noexcept nogil:
-    """One block of rows forward; the outputs to out or the loss and the number correct to results."""
+    """One block of rows forward; the outputs to out, or loss and number correct to results."""
     cdef Py_ssize_t n_correct, first = piece * net.evaluation_rows
     cdef Py_ssize_t n = min(net.evaluation_rows, rows.n - first)
-    cdef const floating* x = in_place(rows, first, params)
+    cdef const floating* x = in_place(rows, first, net.d, params)
     cdef Py_ssize_t ldx = rows.stride
     cdef floating* outputs = workspace + n * net.d
     if x == NULL:
@@ -389,11 +390,12 @@ cdef void evaluate_pieces(
 
 # --- what Python calls -----------------------------------------------------------------------
 
+@cython.final
 cdef class Rows:
     """A data set: rows, their scaling, labels or targets, and weights; each but x may be None.
 
-    Everything has been checked: x is float32, float64 or uint8 with the items of a row side by side;
-    shift, scale, targets and weights have the network's dtype; labels are C ints in range.
+    Everything has been checked: x is float32, float64 or uint8 with the items of a row side by
+    side; shift, scale, targets and weights have the network's dtype; labels are C ints in range.
     """
 
     cdef View view
@@ -412,6 +414,7 @@ cdef class Rows:
         self.view.weights = address(weights)
 
 
+@cython.final
 cdef class Program:
     """A network as the loops see it: the layers' places in the flat parameters, and the loss.
 
@@ -520,7 +523,7 @@ cdef class Program:
         return self.done
 
     def gradient(self, Rows rows, params, grads, workspace):
-        """grads = the gradient of the mean loss of all rows (without the penalty); the mean loss."""
+        """grads = the gradient of the mean loss of all rows, without the penalty; the loss."""
         cdef void* p = address(params)
         cdef void* g = address(grads, True)
         cdef void* w = address(workspace, True)

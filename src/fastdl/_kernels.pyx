@@ -1,12 +1,14 @@
 """The array kernels: loops over rows.
 
-Each operation is one cdef function over a block of rows, which neither allocates nor fails, and one
-def function that cuts an array into blocks of a fixed number of rows, hands them to threads and adds
-what they return in their order: the result has the same bits for any number of threads.
+Each operation is one cdef function over a block of rows, which neither allocates nor fails, and
+one def function that cuts an array into blocks of a fixed number of rows, hands them to threads
+and adds what they return in their order: the result has the same bits for any number of threads.
 fastdl.ops checks what comes in.
 
 n rows, d inputs, h units, k classes (in a matrix product: m x n with depth k).
 """
+
+import os
 
 from cython cimport floating
 from cython.parallel cimport prange
@@ -114,10 +116,16 @@ ISA = ISAS[0]
 
 
 def use_isa(str name):
-    """Use the kernels of one of the available instruction sets."""
+    """Use the kernels of one of the available instruction sets, for the whole process."""
     global isa, ISA
+    if name not in ISAS:
+        raise ValueError(f"FASTDL_ISA must be one of {', '.join(ISAS)} here; got {name!r}")
     isa = fastdl_isa_at(ISAS.index(name))
     ISA = name
+
+
+if "FASTDL_ISA" in os.environ:
+    use_isa(os.environ["FASTDL_ISA"])
 
 
 # --- a block of rows -------------------------------------------------------------------------
@@ -157,7 +165,7 @@ cdef void gather_block(
     const floating* shift, const floating* scale,
     floating* out, Py_ssize_t n, Py_ssize_t d,  # out
 ) noexcept nogil:
-    """out[i] = (x[order[i]] - shift) * scale; order NULL: the rows as they come; stride in items."""
+    """out[i] = (x[order[i]] - shift) * scale; order NULL: the rows as they lie."""
     cdef Py_ssize_t i
     cdef const source* row
     for i in range(n):

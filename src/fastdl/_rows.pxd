@@ -132,7 +132,8 @@ cdef inline double softmax_xent_row(
         for j in range(k):
             dlogits[j] = <floating> (scale * (dlogits[j] / (others + own)))
         dlogits[label] = <floating> (-scale * (others / (others + own)))
-    return log1p(others) if best == label else loss + log(others + own)
+    # Where the label's logit is the greatest, own is 1, or NaN, which must not be lost.
+    return log1p(others) + (own - 1) if best == label else loss + log(others + own)
 
 
 cdef inline double hinge_row(

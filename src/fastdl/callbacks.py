@@ -10,6 +10,7 @@ import numpy as np
 from fastdl import _check
 
 if TYPE_CHECKING:
+    from fastdl.network import Network
     from fastdl.trainer import Run
 
 
@@ -45,6 +46,8 @@ class EarlyStopping(Callback):
     def __init__(
         self, monitor: str = "val_loss", *, patience: int = 5, min_delta: float = 0.0
     ) -> None:
+        if not isinstance(monitor, str):
+            raise TypeError(f"monitor must be the name of a column; got {monitor!r}"[:200])
         self.monitor = monitor
         self.patience = _check.integer("patience", patience)
         self.min_delta = _check.real("min_delta", min_delta, 0.0)
@@ -54,7 +57,7 @@ class EarlyStopping(Callback):
         self.best = np.inf
         self.best_epoch = 0
         self._waited = 0
-        self._parameters = None
+        self._parameters: Network | None = None
 
     def on_record(self, run: "Run") -> None:
         """Compare with the best so far."""
@@ -91,7 +94,7 @@ class CSVLog(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = path
+        self.path = _check.path(path)
         self._file: TextIO | None = None
 
     def on_begin(self, run: "Run") -> None:
@@ -126,6 +129,8 @@ class Snapshot(Callback):
 
     def __init__(self, every: int, take: "Callable[[Run], object]") -> None:
         self.every = _check.integer("every", every)
+        if not callable(take):
+            raise TypeError(f"take must be callable; got {take!r}"[:200])
         self.take = take
 
     def on_epoch(self, run: "Run") -> None:
@@ -146,7 +151,7 @@ class Checkpoint(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, every: int = 1) -> None:
-        self.path = path
+        self.path = _check.path(path)
         self.every = _check.integer("every", every)
 
     def on_epoch(self, run: "Run") -> None:

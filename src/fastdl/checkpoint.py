@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastdl import _check
 from fastdl._check import Array
 
 FORMAT = "fastdl 1"
@@ -18,13 +19,13 @@ class CheckpointError(Exception):
 
 
 def write(path: str | os.PathLike[str], arrays: dict[str, Array], config: dict[str, Any]) -> None:
-    """Write arrays and a configuration; a file that was there stays until the new one is complete."""
+    """Write arrays and a configuration; an older file stays until the new one is complete."""
     from safetensors.numpy import save
 
     # safetensors writes the memory of an array without a look at its strides.
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     data = save(tensors, {"format": FORMAT, "config": json.dumps(config)})
-    target = Path(path)
+    target = Path(_check.path(path))
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -89,6 +90,7 @@ def read_arrays(
 def _open(path: str | os.PathLike[str]) -> Any:
     from safetensors import SafetensorError, safe_open
 
+    path = _check.path(path)
     try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, ValueError) as error:

@@ -115,6 +115,8 @@ def check_gradients(
     -------
     GradientCheck
     """
+    if not isinstance(network, Network):
+        raise TypeError(f"network must be a Network; got {network!r}"[:200])
     step = _check.real("step", step, above=0.0)
     tolerance = _check.real("tolerance", tolerance, above=0.0)
     double = network.copy("float64")

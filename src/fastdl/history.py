@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdl import _check
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -17,10 +19,10 @@ METRICS = ("loss", "cost", "accuracy")
 class History:
     """The records of a fit, a column each: ``history["val_accuracy"]`` is an array.
 
-    ``epoch`` and ``step`` count what was done; ``learning_rate`` is the last step's; ``loss`` is the
-    mean data loss and ``cost`` adds the penalty; ``val_...`` are the validation set's; ``seconds``
-    is the time since the fit began. Whether ``loss`` is of the full training set or of the batches
-    since the record before is the fit's ``train_metrics``.
+    ``epoch`` and ``step`` count what was done; ``learning_rate`` is the last step's; ``loss`` is
+    the mean data loss and ``cost`` adds the penalty; ``val_...`` are of the validation set;
+    ``seconds`` is the time since the fit began. Whether ``loss`` is of the full training set or of
+    the batches since the record before is the fit's ``train_metrics``.
 
     Attributes
     ----------
@@ -65,7 +67,7 @@ class History:
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the records to a CSV file, a line each under a line of names."""
-        with open(path, "w", newline="") as file:
+        with open(_check.path(path), "w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(self._records)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from fastdl import _check, _kernels
@@ -34,11 +35,12 @@ class Dense:
     init: str | Init | None = None
 
     def __post_init__(self) -> None:
-        _check.integer("d", self.d)
-        _check.integer("h", self.h)
+        # Numbers of NumPy become Python's, which a saved network's JSON can hold.
+        object.__setattr__(self, "d", _check.integer("d", self.d))
+        object.__setattr__(self, "h", _check.integer("h", self.h))
         _check.choice("activation", self.activation, tuple(_kernels.ACTIVATIONS))
-        _check.real("l1", self.l1, 0.0)
-        _check.real("l2", self.l2, 0.0)
+        object.__setattr__(self, "l1", _check.real("l1", self.l1, 0.0))
+        object.__setattr__(self, "l2", _check.real("l2", self.l2, 0.0))
 
 
 def from_widths(widths: Sequence[int], activation: str) -> tuple[Dense, ...]:
@@ -48,7 +50,7 @@ def from_widths(widths: Sequence[int], activation: str) -> tuple[Dense, ...]:
     last = len(widths) - 2
     return tuple(
         Dense(d, h, "identity" if i == last else activation)
-        for i, (d, h) in enumerate(zip(widths, widths[1:], strict=False))
+        for i, (d, h) in enumerate(pairwise(widths))
     )
 
 
@@ -56,9 +58,13 @@ def from_dictionaries(
     config: Sequence[Mapping[str, Any]], weight_decay: float
 ) -> tuple[Dense, ...]:
     """The dictionaries of Technion 236606 HW2; weight_decay is each named penalty's factor."""
+    if not isinstance(config, list | tuple):
+        raise TypeError(f"config must be a sequence of dictionaries; got {config!r}"[:200])
     layers = []
     for i, entry in enumerate(config):
         where = f"layer {i}"
+        if not isinstance(entry, Mapping):
+            raise TypeError(f"{where} must be a dictionary; got {entry!r}"[:200])
         if set(entry) - set(_KEYS) or not {"input", "output"} <= set(entry):
             raise ValueError(
                 f"{where} must have the keys {', '.join(_KEYS)}; got {', '.join(map(str, entry))}"
@@ -77,7 +83,7 @@ def from_dictionaries(
                 _NONLINEAR[nonlinear],
                 l1=weight_decay if norm == "l1" else 0.0,
                 l2=weight_decay if norm == "l2" else 0.0,
-            )  # fmt: skip
+            )
         )
     return tuple(layers)
 
@@ -86,7 +92,7 @@ def check_chain(layers: Sequence[Dense]) -> None:
     """Each layer must take what the one before it gives."""
     if not layers:
         raise ValueError("layers must hold at least one layer; got none")
-    for i, (below, layer) in enumerate(zip(layers, layers[1:], strict=False)):
+    for i, (below, layer) in enumerate(pairwise(layers)):
         if below.h != layer.d:
             raise ValueError(
                 f"layer {i + 1} must take the {below.h} outputs of layer {i}; got d={layer.d}"

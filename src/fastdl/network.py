@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from fastdl.scaling import Scaling
 
 NARROW = 16  # layers of up to so many units keep their weight unit by unit
 
+_SAVED = ("d", "h", "activation", "l1", "l2")  # of a layer, in a saved network
 _CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
 
 
@@ -195,12 +196,16 @@ class Network:
 
     def set_penalty(self, *, l1: float | None = None, l2: float | None = None) -> None:
         """Give every layer this l1 or l2; None leaves what the layers have."""
-        changes = {
-            name: _check.real(name, value, 0.0)
-            for name, value in (("l1", l1), ("l2", l2))
-            if value is not None
-        }
-        self.layers = tuple(replace(layer, **changes) for layer in self.layers)
+        l1 = None if l1 is None else _check.real("l1", l1, 0.0)
+        l2 = None if l2 is None else _check.real("l2", l2, 0.0)
+        self.layers = tuple(
+            replace(
+                layer,
+                l1=layer.l1 if l1 is None else l1,
+                l2=layer.l2 if l2 is None else l2,
+            )
+            for layer in self.layers
+        )
         self._compile()
 
     def penalty(self) -> float:
@@ -263,7 +268,8 @@ class Network:
                 f"x must give logits that are numbers; got nan at row {int(bad.argmax())}, "
                 "look at that row and at the parameters"
             )
-        return logits.argmax(axis=1)
+        labels: Array = logits.argmax(axis=1)
+        return labels
 
     def predict_proba(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
         """The probability of each class: softmax, or for ``sigmoid_cross_entropy`` each sigmoid.
@@ -314,8 +320,11 @@ class Network:
         -------
         Evaluation
         """
-        rows = self._data("x", x, "y", y, sample_weight)
+        rows = self._data(x, y)
         n = len(rows.x)
+        if sample_weight is not None:
+            double = np.dtype(np.float64)
+            rows = self._weighted(rows, _check.weights("sample_weight", sample_weight, n, double))
         threads = self._threads(n_threads, n)
         workspace = np.empty(self._program.evaluation_size(threads), self.dtype)
         results = np.empty((self._program.pieces(n), 2))
@@ -337,7 +346,7 @@ class Network:
         -------
         dict of str to array
         """
-        rows = self._data("x", x, "y", y, None)
+        rows = self._data(x, y)
         flat = np.empty_like(self._flat)
         workspace = np.empty(self._program.training_size(len(rows.x)), self.dtype)
         with _threads.serial_blas():
@@ -367,22 +376,23 @@ class Network:
         shift, scale = (self._shift, self._scale) if scaled else (None, None)
         return Rows(x, shift, scale, labels, targets, weights)
 
-    def _data(
-        self, x_name: str, x: ArrayLike, y_name: str, y: ArrayLike, sample_weight: ArrayLike | None
-    ) -> "Data":
-        """Check rows with their labels or targets; weights are brought to a mean of one."""
+    def _data(self, x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) -> "Data":
+        """Check rows with their labels or targets."""
+        x_name, y_name = names
         rows = _check.rows(x_name, x, self.layers[0].d)
         _check.some(x_name, rows)
         n, k = len(rows), self.layers[-1].h
-        labels = targets = weights = None
+        labels = targets = None
         if losses.LOSSES[self.loss].targets:
             targets = _check.targets(y_name, y, n, k, self.dtype)
         else:
             labels = _check.labels(y_name, y, n, k)
-        if sample_weight is not None:
-            raw = _check.weights("sample_weight", sample_weight, n, np.dtype(np.float64))
-            weights = (raw / raw.mean()).astype(self.dtype)
-        return Data(rows, labels, self._rows(rows, labels, targets, weights))
+        return Data(rows, labels, targets, self._rows(rows, labels, targets))
+
+    def _weighted(self, data: "Data", weights: Array) -> "Data":
+        """The data set with weights (n,) on its rows, brought to a mean of one."""
+        scaled = (weights / weights.mean()).astype(self.dtype)
+        return data._replace(compiled=self._rows(data.x, data.labels, data.targets, scaled))
 
     # --- copies and files --------------------------------------------------------------------
 
@@ -425,9 +435,7 @@ class Network:
         path : path
             A file that is there is replaced once the new one is complete.
         """
-        described = [asdict(replace(layer, init=None)) for layer in self.layers]
-        for layer in described:
-            del layer["init"]
+        described = [{name: getattr(layer, name) for name in _SAVED} for layer in self.layers]
         config = {
             "layers": described, "loss": self.loss, "dtype": self.dtype.name,
             "margin": self.margin, "scaled": self.scaling is not None,
@@ -448,14 +456,14 @@ class Network:
         """
         config = checkpoint.read_config(path)
         try:
-            dense = [Dense(**layer) for layer in config["layers"]]
+            dense = [_from_saved(layer) for layer in config["layers"]]
             layers.check_chain(dense)
             dtype = _check.dtype(config["dtype"])
             losses.get(config["loss"])
             margin, scaled = _check.real("margin", config["margin"], 0.0), bool(config["scaled"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise checkpoint.CheckpointError(f"{path} must describe a network: {error}") from error
-        expected = {}
+        expected: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         for i, layer in enumerate(dense):
             expected[f"layers.{i}.weight"] = ((layer.d, layer.h), dtype)
             expected[f"layers.{i}.bias"] = ((layer.h,), dtype)
@@ -465,7 +473,10 @@ class Network:
         arrays = checkpoint.read_arrays(path, expected)
         scaling = None
         if scaled:
-            scaling = Scaling(arrays.pop("scaling.shift"), arrays.pop("scaling.scale"))
+            try:
+                scaling = Scaling(arrays.pop("scaling.shift"), arrays.pop("scaling.scale"))
+            except ValueError as error:
+                raise checkpoint.CheckpointError(f"{path} must hold a scaling: {error}") from error
         network = cls(
             dense, loss=config["loss"], init=init.Normal(0.0), dtype=dtype, scaling=scaling,
             margin=margin,
@@ -483,11 +494,18 @@ class Network:
         )
 
 
+def _from_saved(layer: Mapping[str, Any]) -> Dense:
+    if not set(layer) <= set(_SAVED):
+        raise ValueError(f"a layer must have the keys {', '.join(_SAVED)}; got {list(layer)}")
+    return Dense(**layer)
+
+
 class Data(NamedTuple):
-    """A checked data set: its rows, its labels if it has any, and both as the loops take them."""
+    """A checked data set: its rows, its labels or its targets, and all as the loops take them."""
 
     x: Array
     labels: NDArray[np.intc] | None
+    targets: Array | None
     compiled: Rows
 
 

@@ -124,13 +124,12 @@ def gather(
     kind = _check.dtype(dtype)
     if (shift is None) != (scale is None):
         raise ValueError("shift and scale must be given together; got one of them")
-    if shift is not None and scale is not None:
-        shift = _check.floats("shift", shift, (x.shape[1],), kind)
-        scale = _check.floats("scale", scale, (x.shape[1],), kind)
+    shifts = None if shift is None else _check.floats("shift", shift, (x.shape[1],), kind)
+    scales = None if scale is None else _check.floats("scale", scale, (x.shape[1],), kind)
     out = np.empty((len(rows), x.shape[1]), kind)
     if out.size:
         threads = _threads.resolve(n_threads, out.size)
-        _kernels.gather(x, rows, out, shift, scale, threads)
+        _kernels.gather(x, rows, out, shifts, scales, threads)
     return out
 
 
@@ -156,9 +155,9 @@ def bias_activation(
     """
     z = _check.floats("z", z, (None, None))
     bias = _check.floats("bias", bias, (z.shape[1],), z.dtype)
+    code = _kernels.ACTIVATIONS[_activation_name(activation)]
     out = z.copy()
     if out.size:
-        code = _kernels.ACTIVATIONS[_activation_name(activation)]
         _kernels.bias_activation(code, bias, out, _threads.resolve(n_threads, out.size))
     return out
 
@@ -185,9 +184,9 @@ def bias_activation_backward(
     """
     out = _check.floats("out", out, (None, None))
     dz = _check.floats("dout", dout, out.shape, out.dtype).copy()
+    code = _kernels.ACTIVATIONS[_activation_name(activation)]
     dbias = np.zeros(out.shape[1], out.dtype)
     if out.size:
-        code = _kernels.ACTIVATIONS[_activation_name(activation)]
         _kernels.activation_backward(code, out, dz, _threads.resolve(n_threads, out.size))
         _kernels.sum_rows(dz, dbias)
     return dz, dbias

@@ -25,11 +25,7 @@ class Scaling:
 
     def __post_init__(self) -> None:
         for name in ("shift", "scale"):
-            value = np.asarray(getattr(self, name))
-            if value.dtype.kind not in "iuf":
-                raise TypeError(f"{name} must hold numbers; got {value.dtype.name}")
-            array = np.array(_check.floats(name, value.astype(np.float64), (None,)))
-            _check.finite(name, array)
+            array = _check.vector(name, getattr(self, name))
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         if self.shift.shape != self.scale.shape:

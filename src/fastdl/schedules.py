@@ -1,7 +1,7 @@
 """The learning rate as a function of the step.
 
-Every schedule answers ``rates(steps, steps_per_epoch)``: the rates (float64) of the update steps with
-these numbers, counted from 0 over the whole training.
+Every schedule answers ``rates(steps, steps_per_epoch)``: the rates (float64) of the update steps
+with these numbers, counted from 0 over the whole training.
 """
 
 from dataclasses import dataclass
@@ -129,12 +129,13 @@ class Triangular:
 
 @dataclass(frozen=True)
 class Cosine:
-    """From high to low along half a cosine over ``steps`` steps, then low (Loshchilov and Hutter 2017).
+    """From high to low along half a cosine, then low (Loshchilov and Hutter 2017).
 
     Parameters
     ----------
     high : float
     steps : int
+        Of the half cosine.
     low : float
     """
 

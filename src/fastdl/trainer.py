@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,8 +86,8 @@ class Trainer:
 
     Notes
     -----
-    A second ``fit`` goes on where the first one ended: the schedule, the optimiser's moments and the
-    shuffling are the trainer's.
+    A second ``fit`` goes on where the first one ended: the schedule, the optimiser's moments and
+    the shuffling are the trainer's.
     """
 
     def __init__(
@@ -175,19 +175,18 @@ class Trainer:
         RuntimeError
             Where the network is being fitted already.
         """
-        _check.integer("epochs", epochs)
+        epochs = _check.integer("epochs", epochs)
         _check.choice("train_metrics", train_metrics, ("full", "batches"))
         if record is not None and record != "epoch":
-            _check.integer("record", record)
+            record = _check.integer("record", record)
+        if not isinstance(callbacks, Sequence) or not all(
+            isinstance(callback, Callback) for callback in callbacks
+        ):
+            raise TypeError(f"callbacks must be a sequence of Callback; got {callbacks!r}"[:200])
         with self.network.exclusive():
             self.network.set_penalty(l1=self.l1, l2=self.l2)
-            weights = _row_weights(sample_weight, class_weight, y, self.network)
-            train = _training_data(self.network, x, y, weights)
-            held_out = None
-            if validation is not None:
-                held_out = self.network._data(
-                    "validation[0]", validation[0], "validation[1]", validation[1], None
-                )
+            train = self._training_data(x, y, sample_weight, class_weight)
+            held_out = self._validation_data(validation)
             run = Run(self, train, held_out, epochs, record, train_metrics)
             run._fit(callbacks, progress)
         return run.history
@@ -215,7 +214,7 @@ class Trainer:
         rates = np.geomspace(low, high, _check.integer("steps", steps, 2))
         with self.network.exclusive():
             self.network.set_penalty(l1=self.l1, l2=self.l2)
-            run = Run(self, _training_data(self.network, x, y, None), None, 1, None, "batches")
+            run = Run(self, self._training_data(x, y, None, None), None, 1, None, "batches")
             state = self._rng.bit_generator.state
             moments, step = [moment.copy() for moment in self._moments], self.step
             try:
@@ -227,6 +226,29 @@ class Trainer:
                 for moment, before in zip(self._moments, moments, strict=True):
                     moment[...] = before
         return RangeTest(rates[: len(losses)], losses)
+
+    def _training_data(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        class_weight: ClassWeight | None,
+    ) -> Data:
+        data = self.network._data(x, y)
+        _check.finite("x", data.x)
+        k = self.network.layers[-1].h
+        weights = _row_weights(sample_weight, class_weight, data, k)
+        return data if weights is None else self.network._weighted(data, weights)
+
+    def _validation_data(self, validation: tuple[ArrayLike, ArrayLike] | None) -> Data | None:
+        if validation is None:
+            return None
+        try:
+            x, y = validation
+        except (TypeError, ValueError) as error:
+            got = type(validation).__name__
+            raise TypeError(f"validation must be a pair (x, y) of arrays; got {got}") from error
+        return self.network._data(x, y, names=("validation[0]", "validation[1]"))
 
 
 class Run:
@@ -306,7 +328,7 @@ class Run:
         starts, stops, order = self._shuffled()
         n = len(starts)
         first = self.step
-        rates = self.trainer._schedule.rates(np.arange(first, first + n), n)
+        rates = _rates(self.trainer._schedule, first, n)
         at = 0
         while at < n and self.history.stopped is None:
             until = min(n, at + self._span(at + first, bar))
@@ -403,7 +425,8 @@ class Run:
 
     def _range(self, rates: Array) -> NDArray[np.float64]:
         """Smoothed losses of steps at these rates."""
-        smooth, mean, least, at = [], 0.0, np.inf, 0
+        mean, least, at = 0.0, np.inf, 0
+        smooth: list[float] = []
         with _threads.serial_blas():
             while len(smooth) < len(rates):
                 if at == 0:
@@ -452,38 +475,42 @@ def _batches(n: int, size: int, drop_last: bool) -> tuple[Array, Array]:
     return starts, stops
 
 
-def _training_data(network: Network, x: ArrayLike, y: ArrayLike, weights: Array | None) -> Data:
-    data = network._data("x", x, "y", y, weights)
-    _check.finite("x", data.x)
-    return data
+def _rates(schedule: schedules.Schedule, first: int, n: int) -> Array:
+    """The learning rates of an epoch's n steps, the first of which has the number first."""
+    rates = _check.vector("rates", schedule.rates(np.arange(first, first + n), n), n)
+    if (rates < 0).any():
+        raise ValueError(f"rates must not be negative; got {rates.min()} from {schedule!r}"[:200])
+    return rates
 
 
 def _row_weights(
-    sample_weight: ArrayLike | None, class_weight: ClassWeight | None, y: Any, network: Network
+    sample_weight: ArrayLike | None, class_weight: ClassWeight | None, data: Data, k: int
 ) -> Array | None:
-    """The weights of rows and of classes in one array."""
-    if class_weight is None:
-        return None if sample_weight is None else _check.floats("sample_weight", sample_weight)
-    k = network.layers[-1].h
-    if network.loss == "mse":
-        raise ValueError("class_weight must go with labels; got it with mse, use sample_weight")
-    labels = _check.labels("y", y, len(np.asarray(y)), k)
-    each = np.ones(k)
-    if isinstance(class_weight, str):
-        _check.choice("class_weight", class_weight, ("balanced",))
-        counts = np.bincount(labels, minlength=k)
-        each = len(labels) / (k * np.maximum(counts, 1))
-    elif isinstance(class_weight, Mapping):
-        for label, weight in class_weight.items():
-            each[_check.integer("class_weight", label, 0, k - 1)] = _check.real(
-                f"class_weight[{label}]", weight, 0.0
-            )
-    else:
-        each = _check.weights(
-            "class_weight", np.asarray(class_weight, np.float64), k, np.dtype(np.float64)
-        )
-    if sample_weight is None:
-        return each[labels]
-    return each[labels] * _check.weights(
-        "sample_weight", sample_weight, len(labels), np.dtype(np.float64)
-    )
+    """The weights of rows and of classes in one float64 array (n,), or None."""
+    double = np.dtype(np.float64)
+    result = None
+    if sample_weight is not None:
+        result = _check.weights("sample_weight", sample_weight, len(data.x), double)
+    if class_weight is not None:
+        if data.labels is None:
+            raise ValueError("class_weight must go with labels; got targets, use sample_weight")
+        by_class = _class_weights(class_weight, data.labels, k)[data.labels]
+        result = by_class if result is None else result * by_class
+    if result is not None and not result.any():
+        raise ValueError("class_weight must leave some row a weight; got zero for every row")
+    return result
+
+
+def _class_weights(given: ClassWeight, labels: NDArray[np.intc], k: int) -> Array:
+    """A weight for each class, float64 (k,)."""
+    if isinstance(given, str):
+        _check.choice("class_weight", given, ("balanced",))
+        return len(labels) / (k * np.maximum(np.bincount(labels, minlength=k), 1))
+    if isinstance(given, Mapping):
+        each = np.ones(k)
+        for label, weight in given.items():
+            at = _check.integer("class_weight", label, 0, k - 1)
+            each[at] = _check.real(f"class_weight[{at}]", weight, 0.0)
+        return each
+    each = _check.vector("class_weight", given, k)
+    return _check.weights("class_weight", each, k, np.dtype(np.float64))

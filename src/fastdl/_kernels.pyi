@@ -1,0 +1,70 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+_Array = NDArray[Any]
+
+OPENMP: bool
+DEBUG: bool
+ISA: str
+ISAS: tuple[str, ...]
+ACTIVATIONS: dict[str, int]
+LOSSES: dict[str, int]
+OPTIMISERS: dict[str, int]
+BLOCK_ROWS: int
+
+def available_isas() -> tuple[str, ...]: ...
+def use_isa(name: str) -> None: ...
+def gemm(
+    transpose_a: bool, transpose_b: bool, a: _Array, b: _Array, out: _Array, n_threads: int
+) -> None: ...
+def gather(
+    x: _Array,
+    order: _Array,
+    out: _Array,
+    shift: _Array | None,
+    scale: _Array | None,
+    n_threads: int,
+) -> None: ...
+def bias_activation(activation: int, bias: _Array, z: _Array, n_threads: int) -> None: ...
+def activation_backward(activation: int, out: _Array, dout: _Array, n_threads: int) -> None: ...
+def softmax(logits: _Array, n_threads: int) -> None: ...
+def sum_rows(x: _Array, out: _Array) -> None: ...
+def loss_forward_backward(
+    loss: int,
+    logits: _Array,
+    labels: _Array | None,
+    targets: _Array | None,
+    weights: _Array | None,
+    margin: float,
+    scale: float,
+    dlogits: _Array | None,
+    partial: _Array,
+    n_correct: _Array,
+    n_threads: int,
+) -> tuple[float, int]: ...
+def row_losses(
+    loss: int,
+    logits: _Array,
+    labels: _Array | None,
+    targets: _Array | None,
+    margin: float,
+    out: _Array,
+) -> None: ...
+def penalty(weight: _Array, l1: float, l2: float) -> float: ...
+def penalty_gradient(weight: _Array, l1: float, l2: float, dweight: _Array) -> None: ...
+def update(
+    optimiser: int,
+    param: _Array,
+    grad: _Array,
+    first: _Array | None,
+    second: _Array | None,
+    learning_rate: float,
+    momentum: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    t: int,
+    l1: float,
+    l2: float,
+) -> None: ...

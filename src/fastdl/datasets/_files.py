@@ -1,0 +1,77 @@
+"""Where files lie, and reading exactly as many bytes as a format promises."""
+
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdl.datasets._errors import DatasetError, MissingDatasetError
+from fastdl.datasets._types import PathLike, Stream
+
+
+def data_root(data_dir: PathLike | None) -> Path:
+    """Return the argument, else $FASTDL_DATA_DIR, else the user's cache."""
+    if data_dir is not None:
+        return Path(data_dir).expanduser()
+    if chosen := os.environ.get("FASTDL_DATA_DIR"):
+        return Path(chosen).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "fastdl"
+
+
+def missing(name: str, root: Path, places: list[str]) -> MissingDatasetError:
+    """Return the error that says where was looked and which command gets the data."""
+    looked = ", ".join(str(root / place) for place in places)
+    return MissingDatasetError(
+        f"{name} was not found (looked for {looked}): run "
+        f"`python -m fastdl.datasets download {name}`, or set FASTDL_DATA_DIR to where it lies"
+    )
+
+
+@contextmanager
+def reading(name: str, path: Path) -> Iterator[None]:
+    """Turn whatever a broken file provokes into a DatasetError that names the file."""
+    try:
+        yield
+    except (DatasetError, OSError, EOFError, zlib.error) as error:
+        raise DatasetError(
+            f"{path} cannot be read: {error}; remove it and run "
+            f"`python -m fastdl.datasets download {name}`"
+        ) from error
+
+
+def fill(stream: Stream, out: NDArray[np.uint8]) -> None:
+    """Read ``out.size`` bytes into the contiguous array, no fewer."""
+    if out.size == 0:
+        return
+    rest = out.reshape(-1).data
+    while rest:
+        n = stream.readinto(rest)
+        if not n:
+            raise DatasetError(f"it ends {len(rest):,} bytes early")
+        rest = rest[n:]
+
+
+def expect_end(stream: Stream) -> None:
+    """Hold the file to its length; at the end of a gzip file its checksum is compared."""
+    if stream.readinto(memoryview(bytearray(1))):
+        raise DatasetError("it goes on after its last row")
+
+
+def expect_size(size: int, least: int, most: int) -> None:
+    """Hold a size to its bounds, before anything of that size is allocated."""
+    if not least <= size <= most:
+        wanted = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        raise DatasetError(f"it should hold {wanted} bytes, but holds {size:,}")
+
+
+def expect_labels(labels: NDArray[np.integer]) -> None:
+    """Hold the labels to the ten classes."""
+    wrong = np.flatnonzero((labels < 0) | (labels > 9))
+    if wrong.size:
+        row = int(wrong[0])
+        raise DatasetError(f"labels must lie in [0, 10), but row {row} has {labels[row]}")

@@ -12,6 +12,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
 #define COLUMN_VECTORS 4
+#define TALL_VECTORS 2
 #define DOT_ROWS 5
 #define MASK(r) ((1u << (r)) - 1u)
 
@@ -50,6 +51,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #include "_isa_undef.h"
 
 #undef COLUMN_VECTORS
+#undef TALL_VECTORS
 #undef DOT_ROWS
 #undef MASK
 #pragma GCC pop_options
@@ -58,6 +60,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #define COLUMN_VECTORS 2
+#define TALL_VECTORS 1
 #define DOT_ROWS 2
 
 static inline float sum_avx2_f32(__m256 v)

@@ -1,0 +1,145 @@
+"""What the tests share: a generator, the dtypes, thread counts, and arguments for every op."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+settings.register_profile("fastdl", deadline=None)  # a busy machine is no failure
+settings.load_profile("fastdl")
+
+D, K = 7, 5
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+CHANGED_IN_PLACE = ("param", "velocity", "mean", "square")
+ELEMENTWISE = ("identity", "relu", "leaky_relu", "sigmoid", "tanh")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20261121)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return np.dtype(request.param)
+
+
+@pytest.fixture(params=[1, 2])
+def n_threads(request):
+    return request.param
+
+
+@pytest.fixture
+def arguments(rng):
+    """arguments(op, n, dtype): good arguments for an op of fastdl.ops, by name, with n rows."""
+
+    def make(op, n=6, dtype=np.float64):
+        def x(*shape):
+            return rng.standard_normal(shape).astype(dtype)
+
+        labelled = {"logits": 3 * x(n, K), "labels": rng.integers(0, K, n)}
+        weighted = labelled | {"sample_weight": rng.uniform(0.5, 2, n).astype(dtype)}
+        step = {"learning_rate": 0.1, "l1": 0.01, "l2": 0.02}
+        state = {"param": x(n, D), "grad": x(n, D)}
+        moments = {"mean": x(n, D), "square": x(n, D) ** 2}
+        return {
+            "matmul": {"a": x(n, D), "b": x(D, K)},
+            "gather": {
+                "x": x(n, D), "order": rng.permutation(n), "shift": x(D), "scale": x(D),
+                "dtype": dtype,
+            },
+            "bias_activation": {"z": x(n, D), "bias": x(D), "activation": "sigmoid"},
+            "bias_activation_backward": {
+                "dout": x(n, D), "out": x(n, D), "activation": "leaky_relu",
+            },
+            **{name: {"x": x(n, D)} for name in ELEMENTWISE},
+            **{f"{name}_backward": {"dout": x(n, D), "out": x(n, D)} for name in ELEMENTWISE},
+            "softmax": {"logits": 3 * x(n, K)},
+            "softmax_cross_entropy": weighted,
+            "hinge": weighted | {"margin": 0.7},
+            "sigmoid_cross_entropy": weighted,
+            "mse": {
+                "outputs": x(n, K), "targets": x(n, K), "sample_weight": weighted["sample_weight"],
+            },
+            "accuracy": labelled,
+            "penalty": {"weight": x(n, D), "l1": 0.1, "l2": 0.2},
+            "sgd_update": state | step,
+            "momentum_update": state | step | {"velocity": x(n, D), "momentum": 0.8},
+            "adam_update": state | step | moments | {"t": 3},
+        }[op]  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def call():
+    """call(module, op, arguments): the results as a tuple; what is changed in place is copied."""
+
+    def run(module, op, arguments):
+        changed = {name for name in CHANGED_IN_PLACE if type(arguments.get(name)) is np.ndarray}
+        arguments = arguments | {name: arguments[name].copy() for name in changed}
+        result = getattr(module, op)(**arguments)
+        if result is None:
+            return tuple(arguments[name] for name in CHANGED_IN_PLACE if name in arguments)
+        return result if isinstance(result, tuple) else (result,)
+
+    return run
+
+
+@pytest.fixture
+def as_double():
+    """as_double(arguments): the same numbers in float64."""
+
+    def convert(arguments):
+        double = {"dtype": np.dtype(np.float64)} if "dtype" in arguments else {}
+        for name, value in arguments.items():
+            if isinstance(value, np.ndarray) and value.dtype == np.float32:
+                double[name] = value.astype(np.float64)
+        return arguments | double
+
+    return convert
+
+
+@pytest.fixture
+def agree():
+    """agree(actual, expected, dtype): 1e-5 (float32) or 1e-12 (float64) of the greatest element."""
+
+    def check(actual, expected, dtype):
+        tolerance = TOLERANCE[np.dtype(dtype).name]
+        for a, e in zip(actual, expected, strict=True):
+            assert np.shape(a) == np.shape(e)
+            largest = np.abs(e).max(initial=0.0)
+            np.testing.assert_allclose(a, e, rtol=tolerance, atol=tolerance * largest)
+
+    return check
+
+
+@pytest.fixture
+def derivative():
+    """derivative(f, x): the centred differences of a scalar function of a float64 array."""
+
+    def differences(f, x, step=1e-5):
+        result = np.empty_like(x)
+        for at in np.ndindex(x.shape):
+            up, down = x.copy(), x.copy()
+            up[at] += step
+            down[at] -= step
+            result[at] = (f(up) - f(down)) / (2 * step)
+        return result
+
+    return differences
+
+
+@pytest.fixture
+def little_memory():
+    """A gigabyte more than now, and no more: what would fill the machine fails instead."""
+    resource = pytest.importorskip("resource")
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("how much memory is in use is read from /proc")
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(statm.read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -1,0 +1,344 @@
+"""Bad arrays, for every public function: an error that names the argument, or the right answer.
+
+A new function is one row: of OPS, its array arguments and their kinds (the arguments themselves
+come from conftest.py); of OTHERS, also how it is called. What is no array is in
+test_bad_settings.py.
+"""
+
+import re
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import as_strided
+
+import fastdl as fd
+from fastdl import _reference, ops
+
+N, D, K = 20, 7, 5
+
+_backward = {"dout": "floats", "out": "floats"}
+_loss = {"logits": "floats", "labels": "labels", "sample_weight": "weights"}
+_step = {"param": "state", "grad": "floats"}
+OPS = {  # op: its array arguments and their kinds
+    "matmul": {"a": "floats", "b": "floats"},
+    "gather": {"x": "rows", "order": "labels", "shift": "floats", "scale": "floats"},
+    "bias_activation": {"z": "floats", "bias": "floats"},
+    "bias_activation_backward": _backward,
+    "identity": {"x": "floats"},
+    "relu": {"x": "floats"},
+    "leaky_relu": {"x": "floats"},
+    "sigmoid": {"x": "floats"},
+    "tanh": {"x": "floats"},
+    "identity_backward": _backward,
+    "relu_backward": _backward,
+    "leaky_relu_backward": _backward,
+    "sigmoid_backward": _backward,
+    "tanh_backward": _backward,
+    "softmax": {"logits": "floats"},
+    "softmax_cross_entropy": _loss,
+    "hinge": _loss,
+    "sigmoid_cross_entropy": _loss,
+    "mse": {"outputs": "floats", "targets": "targets", "sample_weight": "weights"},
+    "accuracy": {"logits": "floats", "labels": "labels"},
+    "penalty": {"weight": "floats"},
+    "sgd_update": _step,
+    "momentum_update": _step | {"velocity": "state"},
+    "adam_update": _step | {"mean": "state", "square": "state"},
+}
+
+
+def net(loss="softmax_cross_entropy"):
+    return fd.Network([D, 6, K], loss=loss, dtype="float64", seed=1)
+
+
+def wide_logits(x):
+    """Those of layers that are wide enough for BLAS."""
+    return [fd.Network([D, 160, K], dtype="float64").logits(x)]
+
+
+def fit(x, y, loss="softmax_cross_entropy", **settings):
+    network = net(loss)
+    trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=4)
+    history = trainer.fit(x, y, epochs=2, **settings)
+    return *network.parameters.values(), history["loss"]
+
+
+def range_test(x, y):
+    result = fd.Trainer(net(), fd.SGD(0.1), batch_size=4).range_test(x, y, steps=5)
+    return result.learning_rate, result.loss
+
+
+def check_gradients(x, y):
+    return [row[1:] for row in fd.check_gradients(net(), x, y).parameters]
+
+
+def scaling(make=fd.Scaling, **arrays):
+    result = make(**arrays)
+    return result.shift, result.scale
+
+
+_data = {"x": "rows", "y": "labels"}
+_held_out = {"validation[0]": "rows", "validation[1]": "labels"}
+OTHERS = {  # name: how it is called with its array arguments, their kinds
+    "logits": (lambda x: [net().logits(x)], {"x": "rows"}),
+    "logits, wide": (wide_logits, {"x": "rows"}),
+    "predict": (lambda x: [net().predict(x)], {"x": "rows"}),
+    "predict_proba": (lambda x: [net().predict_proba(x)], {"x": "rows"}),
+    "evaluate": (lambda **a: net().evaluate(**a), _data | {"sample_weight": "weights"}),
+    "evaluate mse": (lambda x, y: net("mse").evaluate(x, y)[:2], {"x": "rows", "y": "targets"}),
+    "gradients": (lambda x, y: net().gradients(x, y).values(), _data),
+    "fit": (fit, {"x": "finite rows", "y": "labels", "sample_weight": "weights"}),
+    "fit mse": (lambda x, y: fit(x, y, "mse"), {"x": "finite rows", "y": "targets"}),
+    "fit by class": (lambda **a: fit(class_weight="balanced", **a), _data),
+    "fit, validated": (
+        lambda x, y, **a: fit(x, y, validation=tuple(a.values())), _data | _held_out,
+    ),
+    "range_test": (range_test, {"x": "finite rows", "y": "labels"}),
+    "check_gradients": (check_gradients, _data),
+    "Scaling": (scaling, {"shift": "numbers", "scale": "numbers"}),
+    "Scaling.standard": (lambda x: scaling(fd.Scaling.standard, x=x), {"x": "finite rows"}),
+    "Scaling.centred": (lambda x: scaling(fd.Scaling.centred, x=x), {"x": "finite rows"}),
+}  # fmt: skip
+KINDS = OPS | {name: kinds for name, (_, kinds) in OTHERS.items()}
+ARRAYS = [(name, argument) for name, kinds in KINDS.items() for argument in kinds]
+
+
+@pytest.fixture
+def make(arguments, rng):
+    """make(name): good arguments."""
+    x, weight = rng.standard_normal((N, D)), rng.uniform(1, 2, N)
+    labels, targets = rng.integers(0, K, N), rng.standard_normal((N, K))
+    good = {"labels": labels, "targets": targets, "weights": weight, "numbers": weight}
+
+    def good_arguments(name):
+        if name in OPS:
+            return arguments(name, N)
+        return {argument: good.get(kind, x) for argument, kind in KINDS[name].items()}
+
+    return good_arguments
+
+
+@pytest.fixture
+def run(call):
+    """run(name, arguments): the results as arrays."""
+
+    def results(name, arguments):
+        found = call(ops, name, arguments) if name in OPS else OTHERS[name][0](**arguments)
+        return [np.asarray(a) for a in found]
+
+    return results
+
+
+def same_bits(results, expected):
+    assert [(a.shape, a.tobytes()) for a in results] == [(e.shape, e.tobytes()) for e in expected]
+
+
+def naming(*arguments):
+    """A pattern: the message says which argument is wrong, or one of those that disagree."""
+    return rf"(?<!\w)({'|'.join(re.escape(a) for a in arguments)})(?!\w)"
+
+
+# --- what is always refused ------------------------------------------------------------------
+
+NOT_NUMBERS = {
+    "None": lambda a: None,
+    "dict": lambda a: {"a": 1},
+    "ragged": lambda a: [[1.0], [1.0, 2.0]],
+    "bool": lambda a: a.astype(bool),
+    "complex": lambda a: a.astype(complex),
+    "object": lambda a: a.astype(object),
+    "str": lambda a: a.astype(str),
+    "datetime": lambda a: a.astype("i8").view("M8[s]"),
+    "masked": lambda a: np.ma.masked_array(a, a > 0),
+}
+NOT_FLOATS = NOT_NUMBERS | {
+    "int": lambda a: a.astype(np.int64),
+    "float16": lambda a: a.astype(np.float16),
+    "longdouble": lambda a: a.astype(np.longdouble),
+    "big-endian": lambda a: a.astype(">f8"),
+}
+NOT_LABELS = NOT_NUMBERS | {
+    "float": lambda a: a.astype(float),
+    "one-hot": lambda a: np.eye(K, dtype=int)[a % K],
+    "column": lambda a: a[:, None],
+    "negative": lambda a: np.where(np.arange(len(a)) == 3, -1, a),
+    "too large": lambda a: np.where(np.arange(len(a)) == 3, N, a),
+    "wraps to 1 as C int": lambda a: a + 2**32,
+    "above int64": lambda a: a.astype(np.uint64) + 2**63,
+}
+
+
+def with_one(value):
+    return lambda a: np.where(np.arange(a.size).reshape(a.shape) == 3, value, a)
+
+
+NOT_FINITE = {str(value): with_one(value) for value in (np.nan, np.inf, -np.inf)}
+TWINS = (["floats", "floats"], ["state", "floats"])
+REFUSED = {
+    "floats": NOT_FLOATS,
+    "state": NOT_FLOATS,
+    "rows": NOT_FLOATS,
+    "finite rows": NOT_FLOATS | NOT_FINITE,
+    "targets": NOT_FLOATS | NOT_FINITE,
+    "weights": NOT_FLOATS | NOT_FINITE | {"negative": with_one(-1.0), "zeros": np.zeros_like},
+    "labels": NOT_LABELS,
+    "numbers": NOT_NUMBERS | NOT_FINITE,
+}
+NONE_IS_FINE = [(name, "sample_weight") for name in KINDS] + [
+    ("gather", "shift"),
+    ("gather", "scale"),
+]
+WRONG = [(name, arg, how) for name, arg in ARRAYS for how in REFUSED[KINDS[name][arg]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "how"),
+    [case for case in WRONG if case[2] != "None" or case[:2] not in NONE_IS_FINE],
+)
+def test_wrong_arrays_are_refused_by_name(name, argument, how, make, run):
+    given = make(name)
+    given[argument] = REFUSED[KINDS[name][argument]][how](given[argument])
+    with pytest.raises((TypeError, ValueError), match=naming(argument)):
+        run(name, given)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [(op, arg) for op, kinds in OPS.items() for arg in kinds if list(kinds.values())[:2] in TWINS],
+)
+def test_two_dtypes_in_one_call_are_refused(name, argument, make, run):
+    given = make(name)
+    given[argument] = given[argument].astype(np.float32)
+    with pytest.raises(TypeError, match=naming(*KINDS[name])):
+        run(name, given)
+
+
+SHAPES = {
+    "an axis more": lambda a: a[None],
+    "an axis less": lambda a: a[0],
+    "a number": lambda a: a.flat[0],
+    "a row less": lambda a: a[:-1],
+    "a row more": lambda a: np.concatenate([a, a[:1]]),
+    "a column less": lambda a: a[..., :-1],
+    "transposed": lambda a: a.T[None] if a.ndim == 1 else a.T,
+}
+ANY_ROWS = ("logits", "logits, wide", "predict", "predict_proba")
+
+
+def answers(name, how):
+    """Whether a function that is none of ops may take this shape."""
+    return name.startswith("Scaling.") or (name in ANY_ROWS and "row" in how)
+
+
+@pytest.mark.parametrize("how", SHAPES)
+@pytest.mark.parametrize(("name", "argument"), ARRAYS)
+def test_wrong_shapes_are_refused_by_name_or_answered_rightly(name, argument, how, make, run, call):
+    given = make(name)
+    given[argument] = SHAPES[how](given[argument])
+    try:
+        results = run(name, given)
+    except (TypeError, ValueError) as error:
+        message = str(error)
+    else:
+        message = None
+    if message is not None:
+        assert re.search(naming(*KINDS[name]), message)
+    elif name in OPS:
+        for a, e in zip(results, call(_reference, name, given), strict=True):
+            np.testing.assert_allclose(a, e, rtol=1e-12)
+    else:
+        assert answers(name, how)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_no_rows_have_no_mean(name, make, run):
+    given = {argument: array[:0] for argument, array in make(name).items()}
+    if name in ANY_ROWS:
+        assert run(name, given)[0].shape in ((0,), (0, K))
+    elif name == "Scaling":
+        assert run(name, given)[0].shape == (0,)
+    else:
+        with pytest.raises(ValueError, match="x must have at least one row"):
+            run(name, given)
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize(("name", "argument"), ARRAYS)
+def test_dimensions_that_no_c_int_holds_are_refused(name, argument, axis, make, little_memory):
+    given = make(name)
+    shape = list(given[argument].shape)
+    shape[axis] = 2**31
+    given[argument] = as_strided(given[argument], shape, (0,) * len(shape))
+    function = getattr(ops, name) if name in OPS else OTHERS[name][0]
+    with pytest.raises((OverflowError, ValueError), match=naming(argument)):
+        function(**given)
+
+
+# --- what is always right --------------------------------------------------------------------
+
+
+def with_steps(a):
+    view = np.zeros([2 * length for length in a.shape], a.dtype)[(slice(None, None, 2),) * a.ndim]
+    view[...] = a
+    return view
+
+
+def misaligned(a):
+    view = np.zeros(a.nbytes + 1, np.uint8)[1:].view(a.dtype).reshape(a.shape)
+    view[...] = a
+    return view
+
+
+def read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+LAYOUTS = {
+    "Fortran order": lambda a: np.asfortranarray(a) if a.ndim > 1 else np.repeat(a, 3)[::3],
+    "steps": with_steps,
+    "rows reversed": lambda a: a[::-1].copy()[::-1],
+    "all reversed": lambda a: np.flip(np.flip(a).copy()),
+    "one row many times": lambda a: np.broadcast_to(a[:1], a.shape),
+    "overlapping rows": lambda a: as_strided(a, strides=(a.itemsize,) * a.ndim, writeable=True),
+    "misaligned": misaligned,
+    "read-only": read_only,
+}
+
+
+# What is changed in place must be in order: test_ops.py.
+READ = [(name, argument) for name, argument in ARRAYS if KINDS[name][argument] != "state"]
+
+
+@pytest.mark.parametrize("how", [*LAYOUTS, "list"])
+@pytest.mark.parametrize(("name", "argument"), READ)
+def test_any_layout_gives_the_same_bits_as_a_copy(name, argument, how, make, run):
+    given = make(name)
+    view = LAYOUTS[how](given[argument]) if how in LAYOUTS else given[argument]
+    # First the view: what memory the copy's right answer has left would hide that nothing was done.
+    results = run(name, given | {argument: view.tolist() if how == "list" else view})
+    same_bits(results, run(name, given | {argument: np.array(view, order="C")}))
+
+
+def test_rows_of_a_tall_view_are_read_and_never_copied(little_memory):
+    row = np.arange(7.0)
+    tall = as_strided(row, (2**31 - 1, 7), (0, row.itemsize))
+    np.testing.assert_array_equal(ops.gather(tall, [0, 2**31 - 2]), [row, row])
+
+
+def test_what_does_not_fit_into_memory_is_a_memory_error(little_memory):
+    tall = as_strided(np.zeros(1), (2**31 - 1, 7), (0, 0))
+    with pytest.raises(MemoryError):
+        ops.relu(tall)
+    assert ops.relu(np.ones(3)).sum() == 3
+
+
+def test_every_op_has_its_row():
+    assert set(OPS) == set(ops.__all__)
+
+
+@pytest.mark.parametrize("op", ops.__all__)
+def test_every_array_of_an_op_is_in_its_row(op, arguments):
+    arrays = {name for name, value in arguments(op).items() if isinstance(value, np.ndarray)}
+    assert set(OPS[op]) == arrays

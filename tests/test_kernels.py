@@ -1,0 +1,204 @@
+"""_kernels.pyx, called as fastdl.ops and the epoch call it."""
+
+import numpy as np
+import pytest
+
+from fastdl import _kernels, _reference, losses
+
+BLOCK = _kernels.BLOCK_ROWS
+ROWS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 1025)
+LABELLED = [name for name, loss in losses.LOSSES.items() if not loss.targets]
+
+
+@pytest.fixture(autouse=True, params=_kernels.ISAS)
+def isa(request):
+    """Every test runs on every instruction set that this machine has."""
+    before = _kernels.ISA
+    _kernels.use_isa(request.param)
+    yield request.param
+    _kernels.use_isa(before)
+
+
+def readonly(array):
+    array.flags.writeable = False
+    return array
+
+
+def loss_and_correct(name, logits, y, weights=None, dlogits=None, scale=1.0, n_threads=1):
+    """loss_forward_backward with its workspace."""
+    n = len(logits)
+    targets = losses.LOSSES[name].targets
+    labels, targets = (None, y) if targets else (y.astype(np.intc), None)
+    blocks = -(-n // BLOCK)
+    return _kernels.loss_forward_backward(
+        _kernels.LOSSES[name], logits, labels, targets, weights, 1.0, scale, dlogits,
+        np.full(blocks, np.nan), np.full(blocks, -1, np.intp), n_threads,
+    )  # fmt: skip
+
+
+def problem(name, rng, n, k, dtype):
+    logits = rng.standard_normal((n, k)).astype(dtype)
+    if losses.LOSSES[name].targets:
+        return logits, rng.standard_normal((n, k)).astype(dtype)
+    return logits, rng.integers(0, k, n)
+
+
+def test_what_the_build_says_of_itself(isa):
+    assert isa == _kernels.ISA
+    assert isinstance(_kernels.OPENMP, bool)
+    assert isinstance(_kernels.DEBUG, bool)
+    for table in (_kernels.ACTIVATIONS, _kernels.LOSSES, _kernels.OPTIMISERS):
+        assert len(set(table.values())) == len(table)
+
+
+# --- losses ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", ROWS)
+@pytest.mark.parametrize("name", LABELLED)
+def test_number_correct(name, n, dtype, n_threads, rng):
+    logits, labels = problem(name, rng, n, 10, dtype)
+    _, n_correct = loss_and_correct(name, logits, labels, n_threads=n_threads)
+    assert n_correct == (logits.argmax(axis=1) == labels).sum()
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_number_correct_of_ties_is_the_first_class(name, dtype):
+    y = np.zeros((3, 4), dtype) if losses.LOSSES[name].targets else np.array([0, 1, 0])
+    _, n_correct = loss_and_correct(name, np.ones((3, 4), dtype), y)
+    assert n_correct == (0 if losses.LOSSES[name].targets else 2)
+
+
+@pytest.mark.parametrize("n", ROWS)
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_loss_is_the_sum_and_the_gradient_is_scaled(name, n, dtype, rng, agree):
+    logits, y = problem(name, rng, n, 10, dtype)
+    weights, dlogits = rng.uniform(0, 2, n).astype(dtype), np.empty((n, 10), dtype)
+    total, _ = loss_and_correct(name, logits, y, weights, dlogits, scale=0.25)
+    double = (x.astype(float) if x.dtype == dtype else x for x in (logits, y))
+    loss, gradient = getattr(_reference, name)(*double, sample_weight=weights.astype(float))
+    agree([total, dlogits], [loss * n, gradient * (n * 0.25)], dtype)
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_loss_is_the_same_with_no_gradient_or_in_place(name, dtype, rng):
+    logits, y = problem(name, rng, 300, 10, dtype)
+    dlogits, over = np.empty_like(logits), logits.copy()
+    expected = loss_and_correct(name, logits, y, dlogits=dlogits)
+    assert loss_and_correct(name, logits, y) == expected
+    assert loss_and_correct(name, over, y, dlogits=over) == expected
+    np.testing.assert_array_equal(over, dlogits)
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_loss_bits_do_not_depend_on_threads(name, dtype, rng):
+    logits, y = problem(name, rng, 2000, 10, dtype)
+    one, two = np.empty_like(logits), np.empty_like(logits)
+    assert loss_and_correct(name, logits, y, dlogits=one) == loss_and_correct(
+        name, logits, y, dlogits=two, n_threads=2
+    )
+    assert one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_row_losses_are_those_of_each_row_alone(name, dtype, rng, agree):
+    logits, y = problem(name, rng, 20, 6, dtype)
+    out = np.full(20, np.nan)
+    labels, targets = (None, y) if losses.LOSSES[name].targets else (y.astype(np.intc), None)
+    _kernels.row_losses(_kernels.LOSSES[name], logits, labels, targets, 1.0, out)
+    double = logits.astype(float), (y.astype(float) if y.dtype == dtype else y)
+    alone = [
+        getattr(_reference, name)(double[0][i : i + 1], double[1][i : i + 1])[0] for i in range(20)
+    ]
+    agree([out], [np.array(alone)], dtype)
+    assert out.sum() == pytest.approx(loss_and_correct(name, logits, y)[0], rel=1e-12)
+
+
+# --- the other kernels ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("n", ROWS)
+def test_gemm_writes_every_element_once(n, transpose_a, transpose_b, dtype, rng, agree):
+    a = readonly(rng.standard_normal((33, n) if transpose_a else (n, 33)).astype(dtype))
+    b = readonly(rng.standard_normal((10, 33) if transpose_b else (33, 10)).astype(dtype))
+    forms = {"transpose_a": transpose_a, "transpose_b": transpose_b}
+    out, two = np.full((2, n, 10), np.nan, dtype)
+    _kernels.gemm(transpose_a, transpose_b, a, b, out, 1)
+    _kernels.gemm(transpose_a, transpose_b, a, b, two, 2)
+    agree([out], [_reference.matmul(a.astype(float), b.astype(float), **forms)], dtype)
+    assert out.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("transpose_a", [False, True])
+def test_gemm_of_sizes_around_every_tile(transpose_a, transpose_b, dtype, rng, agree):
+    for m in (1, 4, 7, 12, 13):
+        for n in (1, 5, 10, 15, 16, 17, 33, 50, 128, 129):
+            for k in (1, 17, 257):
+                a = rng.standard_normal((k, m) if transpose_a else (m, k)).astype(dtype)
+                b = rng.standard_normal((n, k) if transpose_b else (k, n)).astype(dtype)
+                out = np.full((m, n), np.nan, dtype)
+                _kernels.gemm(transpose_a, transpose_b, a, b, out, 1)
+                left, right = (a.T if transpose_a else a), (b.T if transpose_b else b)
+                agree([out], [left.astype(float) @ right.astype(float)], dtype)
+
+
+@pytest.mark.parametrize("n", ROWS)
+def test_gather_reads_strided_rows(n, dtype, n_threads, rng):
+    x = readonly(rng.integers(0, 256, (50, 40), np.uint8))[::-3, 5:18]
+    order = rng.integers(0, len(x), n)
+    out = np.empty((n, 13), dtype)
+    _kernels.gather(x, order, out, None, None, n_threads)
+    np.testing.assert_array_equal(out, x[order])
+
+
+@pytest.mark.parametrize("n", ROWS)
+@pytest.mark.parametrize("activation", _kernels.ACTIVATIONS)
+def test_activations_run_over_every_row(activation, n, dtype, n_threads, rng, agree):
+    z, bias = rng.standard_normal((n, 9)).astype(dtype), rng.standard_normal(9).astype(dtype)
+    out, code = z.copy(), _kernels.ACTIVATIONS[activation]
+    _kernels.bias_activation(code, readonly(bias), out, n_threads)
+    double = _reference.bias_activation(z.astype(float), bias.astype(float), activation)
+    agree([out], [double], dtype)
+    dout = z.copy()
+    _kernels.activation_backward(code, readonly(out), dout, n_threads)
+    double = _reference.BACKWARD[activation](z.astype(float), out.astype(float))
+    agree([dout], [double], dtype)
+
+
+@pytest.mark.parametrize("n", ROWS)
+def test_softmax_rows_sum_to_one(n, dtype, n_threads, rng):
+    out = (10 * rng.standard_normal((n, 10))).astype(dtype)
+    _kernels.softmax(out, n_threads)
+    np.testing.assert_allclose(out.sum(axis=1), 1, rtol=10 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("n", ROWS)
+def test_sum_rows(n, dtype, rng, agree):
+    x, out = readonly(rng.standard_normal((n, 9)).astype(dtype)), np.full(9, np.nan, dtype)
+    _kernels.sum_rows(x, out)
+    agree([out], [x.sum(axis=0, dtype=float)], dtype)
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(0, 0), (0.1, 0), (0, 0.1), (0.1, 0.2)])
+def test_penalty_and_its_gradient(l1, l2, dtype, rng, agree):
+    weight, dweight = readonly(rng.standard_normal(1000).astype(dtype)), np.empty(1000, dtype)
+    _kernels.penalty_gradient(weight, l1, l2, dweight)
+    expected = _reference.penalty(weight.astype(float), l1=l1, l2=l2)
+    agree([_kernels.penalty(weight, l1, l2), dweight], expected, dtype)
+
+
+@pytest.mark.parametrize("optimiser", _kernels.OPTIMISERS)
+def test_update_leaves_the_moments_it_has_not(optimiser, dtype, rng):
+    n_moments = {"sgd": 0, "adam": 2}.get(optimiser, 1)
+    param, first, second = rng.random((3, 100)).astype(dtype)
+    before = param.copy(), first.copy(), second.copy()
+    moments = [first, second][:n_moments] + [None] * (2 - n_moments)
+    _kernels.update(
+        _kernels.OPTIMISERS[optimiser], param, readonly(np.ones(100, dtype)), *moments,
+        0.1, 0.9, 0.9, 0.99, 1e-8, 1, 0, 0,
+    )  # fmt: skip
+    changed = [(new != old).any() for new, old in zip((param, first, second), before, strict=True)]
+    assert changed == [True, n_moments > 0, n_moments > 1]

@@ -1,0 +1,82 @@
+"""Imports run one way, and only the reference's readers know it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "fastdl"
+# Every module imports only from those before it.
+# fmt: off
+ORDER = (
+    "_rows", "_blas", "_kernels", "_epoch", "_check", "_threads", "losses", "init", "schedules",
+    "scaling", "history", "checkpoint", "ops", "layers", "optim", "config", "progress", "callbacks",
+    "network", "gradcheck", "trainer", "datasets", "__init__",
+)
+# fmt: on
+EXACTLY = {
+    "_rows": set(),
+    "_blas": set(),
+    "_kernels": {"_rows", "_blas"},
+    "_epoch": {"_kernels"},
+    "_reference": set(),
+}
+AT_MOST = {"ops": {"_check", "_kernels", "_threads", "losses"}}
+pytestmark = pytest.mark.skipif(not SOURCE.is_dir(), reason="reads the source tree")
+
+
+def imports(path):
+    """The modules of fastdl that a file imports when it runs."""
+    if path.suffix != ".py":
+        text = "".join(p.read_text() for p in SOURCE.glob(f"{path.stem}.p[xy]*"))
+        return set(re.findall(r"^from fastdl\.(\w+) c?import", text, re.MULTILINE)) - {path.stem}
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in found if name.startswith("fastdl.")}
+
+
+MODULES = {path.stem: path for kind in ("*.pxd", "*.pyx", "*.py") for path in SOURCE.glob(kind)}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_stands_before_it(module):
+    found = imports(MODULES[module])
+    assert "_reference" not in found
+    assert found == EXACTLY.get(module, found)
+    assert found <= AT_MOST.get(module, found)
+    if module != "_reference":
+        assert found <= set(ORDER[: ORDER.index(module)])
+
+
+def test_data_sets_do_not_know_how_networks_are_trained():
+    for path in (SOURCE / "datasets").glob("*.py"):
+        assert imports(path) <= {"_check", "datasets"}
+
+
+def test_the_reference_is_numpy_alone():
+    names = re.findall(
+        r"^(?:from|import) ([\w.]+)", MODULES["_reference"].read_text(), re.MULTILINE
+    )
+    assert {name.partition(".")[0] for name in names} == {"numpy"}
+
+
+def test_only_one_file_names_the_blas_products():
+    files = [path for path in SOURCE.rglob("*") if path.suffix in {".py", ".pyx", ".pxd", ".h"}]
+    assert [p.name for p in files if re.search("[sd]gemm", p.read_text())] == ["_blas.pxd"]
+
+
+def test_experiments_use_the_public_library_alone():
+    for path in (ROOT / "experiments").rglob("*.py"):
+        assert not {name for name in imports(path) if name.startswith("_")}, path
+        assert not re.search(r"\b(fd|fastdl)\._", path.read_text()), path

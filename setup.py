@@ -21,6 +21,7 @@ DIRECTIVES = {
     "wraparound": DEBUG,
     "initializedcheck": DEBUG,
     "cdivision": not DEBUG,
+    "auto_pickle": False,
     "embedsignature": False,
 }
 
@@ -42,15 +43,13 @@ class build_ext_portable(build_ext):
 
     def compiles(self, flags: list[str]) -> bool:
         """Whether a program that calls OpenMP's runtime (if asked for) compiles and links."""
-        if os.environ.get("FASTDL_NO_OPENMP") == "1" and "-fopenmp" in flags:
-            return False
-        openmp = "-fopenmp" in flags
-        source = "#include <omp.h>\n" if openmp else ""
-        source += f"int main(void) {{ return {'omp_get_max_threads() < 1' if openmp else '0'}; }}\n"
+        source = "int main(void) { return 0; }"
+        if "-fopenmp" in flags:
+            source = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }"
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "probe.c")
-            path.write_text(source)
-            command = [*self.compiler.compiler_so[:1], *flags, str(path), "-o", f"{folder}/probe"]
+            path.write_text(source + "\n")
+            command = [*self.compiler.compiler_so, *flags, str(path), "-o", f"{folder}/probe"]
             return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

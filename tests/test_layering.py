@@ -11,9 +11,9 @@ SOURCE = ROOT / "src" / "fastdl"
 # Every module imports only from those before it.
 # fmt: off
 ORDER = (
-    "_rows", "_blas", "_kernels", "_epoch", "_check", "_threads", "losses", "init", "schedules",
-    "scaling", "history", "checkpoint", "ops", "layers", "optim", "config", "progress", "callbacks",
-    "network", "gradcheck", "trainer", "datasets", "__init__",
+    "_rows", "_blas", "_kernels", "_epoch", "_check", "_memory", "_threads", "losses", "init",
+    "schedules", "scaling", "history", "checkpoint", "ops", "layers", "optim", "config", "progress",
+    "callbacks", "network", "gradcheck", "trainer", "datasets", "__init__",
 )
 # fmt: on
 EXACTLY = {

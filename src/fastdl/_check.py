@@ -141,6 +141,15 @@ def finite(name: str, array: Array) -> None:
             )
 
 
+def cast(name: str, array: Array, like: np.dtype[Any]) -> Array:
+    """Finite numbers as a C array of the dtype ``like``, which must be able to hold them."""
+    with np.errstate(over="ignore"):
+        result = np.require(array, like, ("C", "A"))
+    if array.dtype != like and not np.isfinite(result).all():
+        raise ValueError(f"{name} must be finite in {like.name}; got numbers too large for it")
+    return result
+
+
 def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     """Integer labels (n,) in [0, k), as C ints."""
     array = _array(name, value)
@@ -168,7 +177,7 @@ def targets(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) ->
         array = array[:, None]
     _dimensions(name, array, (n, k))
     finite(name, array)
-    return np.require(array, like, ("C", "A"))
+    return cast(name, array, like)
 
 
 def weights(name: str, value: ArrayLike, n: int, like: np.dtype[Any]) -> Array:
@@ -181,7 +190,7 @@ def weights(name: str, value: ArrayLike, n: int, like: np.dtype[Any]) -> Array:
         raise ValueError(f"{name} must not be negative; got {array[row]} at row {row}")
     if not array.any():
         raise ValueError(f"{name} must not all be zero; give at least one row a weight")
-    return np.require(array, like, ("C", "A"))
+    return cast(name, array, like)
 
 
 def writable(name: str, value: object, like: Array | None = None) -> Array:

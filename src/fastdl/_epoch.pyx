@@ -36,6 +36,7 @@ cdef extern from "_team.h" nogil:
     void fastdl_meet(fastdl_team* team, int size)
 
 cdef enum:
+    ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
     TILE_ROWS = 512  # rows of a batch in the workspace at once
     PIECE_ROWS = 64  # about the rows of one piece of the first phase
     PIECES_MOST = 9  # of the first phase of one tile
@@ -46,7 +47,7 @@ cdef enum:
 cdef struct Layer:
     Py_ssize_t d, h
     Py_ssize_t weight, bias  # where they lie in the flat parameters
-    Py_ssize_t column  # how many units stand before this layer's in a row of the workspace
+    Py_ssize_t column  # items of the workspace, a row, before this layer's
     Py_ssize_t first_piece, n_pieces, piece  # of the second phase
     int activation
     bint by_unit  # the weight lies unit by unit (h x d), which suits narrow layers
@@ -55,7 +56,8 @@ cdef struct Layer:
 cdef struct Net:
     int n_layers, loss
     double margin
-    Py_ssize_t d, k, width  # inputs, outputs, units of all layers
+    Py_ssize_t d, k  # inputs, outputs
+    Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs
     Py_ssize_t n_weights, n_pieces
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
     Layer* layers
@@ -85,6 +87,11 @@ cdef struct View:  # a data set as pointers; what has the network's dtype is voi
     const void* weights
 
 
+cdef inline Py_ssize_t aligned(Py_ssize_t items) noexcept nogil:
+    """items, rounded up to whole cache lines."""
+    return (items + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
 # --- pieces ----------------------------------------------------------------------------------
 
 cdef inline Py_ssize_t count_pieces(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
@@ -110,20 +117,21 @@ cdef void* address(object array, bint writable=False) except? NULL:
 # --- reading rows ----------------------------------------------------------------------------
 
 cdef void read_x(
-    const View* rows, const Py_ssize_t* order, Py_ssize_t first, floating* out,
-    Py_ssize_t n, Py_ssize_t d,
+    const View* rows, const Py_ssize_t* order, Py_ssize_t first,
+    floating* out, Py_ssize_t ldo, Py_ssize_t n, Py_ssize_t d,
 ) noexcept nogil:
     """out (n x d) = the rows order[0:n], or first, first + 1 ... where order is NULL, scaled."""
     cdef const floating* shift = <const floating*> rows.shift
     cdef const floating* scale = <const floating*> rows.scale
     cdef Py_ssize_t skip = 0 if order != NULL else first * rows.stride
     if rows.kind == 0:
-        gather_block(<const float*> rows.x + skip, rows.stride, order, shift, scale, out, n, d)
+        gather_block(<const float*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, n, d)
     elif rows.kind == 1:
-        gather_block(<const double*> rows.x + skip, rows.stride, order, shift, scale, out, n, d)
+        gather_block(<const double*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, n, d)
     else:
         gather_block(
-            <const unsigned char*> rows.x + skip, rows.stride, order, shift, scale, out, n, d)
+            <const unsigned char*> rows.x + skip, rows.stride, order, shift, scale,
+            out, ldo, n, d)
 
 
 cdef const floating* in_place(
@@ -208,15 +216,15 @@ cdef void rows_piece(
     Py_ssize_t size, double* loss, Py_ssize_t* n_correct,
 ) noexcept nogil:
     """Gather, forward, loss and backward for rows first to first + size of a tile of n rows."""
-    cdef floating* x = workspace + first * net.d
-    cdef floating* outputs = workspace + n * net.d
+    cdef floating* x = workspace + first * net.ldx
+    cdef floating* outputs = workspace + n * net.ldx
     cdef floating* dz = outputs + n * net.width
-    cdef Py_ssize_t last = n * (net.width - net.k) + first * net.k
+    cdef Py_ssize_t last = n * net.layers[net.n_layers - 1].column + first * net.k
     cdef const Py_ssize_t* chosen = order
     if order != NULL:
         chosen = order + start + first
-    read_x(rows, chosen, start + first, x, size, net.d)
-    forward_piece(net, params, x, net.d, outputs, n, first, size)
+    read_x(rows, chosen, start + first, x, net.ldx, size, net.d)
+    forward_piece(net, params, x, net.ldx, outputs, n, first, size)
     loss[0] = read_loss[floating](
         net, rows, chosen, start + first, outputs + last, scale, dz + last, n_correct, size)
     backward_piece[floating](net, params, outputs, dz, n, first, size)
@@ -260,14 +268,18 @@ cdef void weights_piece(
     cdef Layer* layer = &net.layers[i]
     cdef Py_ssize_t j, start = (piece - layer.first_piece) * layer.piece
     cdef Py_ssize_t size = min(layer.piece, layer.d - start), h = layer.h, d = layer.d
-    cdef const floating* dz = workspace + n * (net.d + net.width + layer.column)
+    cdef Py_ssize_t ldx = net.ldx
+    cdef const floating* dz = workspace + n * (net.ldx + net.width + layer.column)
     cdef const floating* x = workspace + start
     if i > 0:
-        x = workspace + n * (net.d + net.layers[i - 1].column) + start
+        x = workspace + n * (net.ldx + net.layers[i - 1].column) + start
+        ldx = d
     if layer.by_unit:
-        gemm_block(True, False, h, size, n, dz, h, x, d, beta, grads + layer.weight + start, d)
+        gemm_block(
+            True, False, h, size, n, dz, h, x, ldx, beta, grads + layer.weight + start, d)
     else:
-        gemm_block(True, False, size, h, n, x, d, dz, h, beta, grads + layer.weight + start * h, h)
+        gemm_block(
+            True, False, size, h, n, x, ldx, dz, h, beta, grads + layer.weight + start * h, h)
     if start == 0:
         sum_rows_block(dz, beta, grads + layer.bias, n, h)
     if step == NULL:
@@ -361,12 +373,12 @@ cdef void evaluation_piece(
     cdef Py_ssize_t n = min(net.evaluation_rows, rows.n - first)
     cdef const floating* x = in_place(rows, first, net.d, params)
     cdef Py_ssize_t ldx = rows.stride
-    cdef floating* outputs = workspace + n * net.d
+    cdef floating* outputs = workspace + n * net.ldx
     if x == NULL:
-        read_x(rows, NULL, first, workspace, n, net.d)
-        x, ldx = workspace, net.d
+        read_x(rows, NULL, first, workspace, net.ldx, n, net.d)
+        x, ldx = workspace, net.ldx
     forward_piece(net, params, x, ldx, outputs, n, 0, n)
-    outputs += n * (net.width - net.k)
+    outputs += n * net.layers[net.n_layers - 1].column
     if out != NULL:
         memcpy(out + first * net.k, outputs, n * net.k * sizeof(floating))
     if results != NULL:
@@ -380,7 +392,7 @@ cdef void evaluate_pieces(
     Py_ssize_t start, Py_ssize_t stop, floating* out, double* results, Team* team,
 ) noexcept nogil:
     """Blocks of rows forward, each thread in its own part of the workspace."""
-    cdef Py_ssize_t i, share = net.evaluation_rows * (net.d + net.width)
+    cdef Py_ssize_t i, share = net.evaluation_rows * (net.ldx + net.width)
     i = fastdl_claim(&team.shared, stop - start)
     while i >= 0:
         evaluation_piece(
@@ -461,23 +473,24 @@ cdef class Program:
             layer.n_pieces = (layer.d + layer.piece - 1) // layer.piece
             layer.first_piece = self.net.n_pieces
             self.net.n_pieces += layer.n_pieces
-            self.net.width += layer.h
+            self.net.width += aligned(layer.h)
             self.net.n_weights += layer.d * layer.h
         self.net.d = self.net.layers[0].d
+        self.net.ldx = aligned(self.net.d)
         self.net.k = self.net.layers[self.net.n_layers - 1].h
         self.net.evaluation_rows = max(
-            16, min(128, EVALUATION_ITEMS // (self.net.d + self.net.width)))
+            16, min(128, EVALUATION_ITEMS // (self.net.ldx + self.net.width)))
 
     def __dealloc__(self):
         PyMem_Free(self.net.layers)
 
     def training_size(self, Py_ssize_t batch):
         """The items of workspace that batches of this many rows need."""
-        return min(batch, <Py_ssize_t> TILE_ROWS) * (self.net.d + 2 * self.net.width)
+        return min(batch, <Py_ssize_t> TILE_ROWS) * (self.net.ldx + 2 * self.net.width)
 
     def evaluation_size(self, int n_threads):
         """The items of workspace that an evaluation or a prediction needs."""
-        return n_threads * self.net.evaluation_rows * (self.net.d + self.net.width)
+        return n_threads * self.net.evaluation_rows * (self.net.ldx + self.net.width)
 
     def train(
         self, Rows rows, const Py_ssize_t[::1] order, const Py_ssize_t[::1] starts,

@@ -21,7 +21,7 @@ cdef void gemm_block(
 cdef void gather_block(
     const source* x, Py_ssize_t stride, const Py_ssize_t* order,
     const floating* shift, const floating* scale,
-    floating* out, Py_ssize_t n, Py_ssize_t d,
+    floating* out, Py_ssize_t ldo, Py_ssize_t n, Py_ssize_t d,
 ) noexcept nogil
 
 cdef void activate_block(

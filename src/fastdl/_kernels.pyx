@@ -163,7 +163,7 @@ cdef void gemm_block(
 cdef void gather_block(
     const source* x, Py_ssize_t stride, const Py_ssize_t* order,  # in
     const floating* shift, const floating* scale,
-    floating* out, Py_ssize_t n, Py_ssize_t d,  # out
+    floating* out, Py_ssize_t ldo, Py_ssize_t n, Py_ssize_t d,  # out
 ) noexcept nogil:
     """out[i] = (x[order[i]] - shift) * scale; order NULL: the rows as they lie."""
     cdef Py_ssize_t i
@@ -172,18 +172,18 @@ cdef void gather_block(
         row = x + (i if order == NULL else order[i]) * stride
         if floating is float:
             if source is float:
-                isa.f32.gather_f32(row, shift, scale, out + i * d, d)
+                isa.f32.gather_f32(row, shift, scale, out + i * ldo, d)
             elif source is double:
-                isa.f32.gather_f64(row, shift, scale, out + i * d, d)
+                isa.f32.gather_f64(row, shift, scale, out + i * ldo, d)
             else:
-                isa.f32.gather_u8(row, shift, scale, out + i * d, d)
+                isa.f32.gather_u8(row, shift, scale, out + i * ldo, d)
         else:
             if source is float:
-                isa.f64.gather_f32(row, shift, scale, out + i * d, d)
+                isa.f64.gather_f32(row, shift, scale, out + i * ldo, d)
             elif source is double:
-                isa.f64.gather_f64(row, shift, scale, out + i * d, d)
+                isa.f64.gather_f64(row, shift, scale, out + i * ldo, d)
             else:
-                isa.f64.gather_u8(row, shift, scale, out + i * d, d)
+                isa.f64.gather_u8(row, shift, scale, out + i * ldo, d)
 
 
 cdef void activate_block(
@@ -347,7 +347,7 @@ def gather(
         gather_block(
             <const source*> &x[0, 0], stride, &order[i * BLOCK],
             &shift[0] if scaled else NULL, &scale[0] if scaled else NULL,
-            &out[i * BLOCK, 0], block_rows(i, n), d,
+            &out[i * BLOCK, 0], d, block_rows(i, n), d,
         )
 
 

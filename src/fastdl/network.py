@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastdl import _check, _kernels, _threads, checkpoint, init, layers, losses, ops
+from fastdl import _check, _kernels, _memory, _threads, checkpoint, init, layers, losses, ops
 from fastdl._check import Array
 from fastdl._epoch import Program, Rows
 from fastdl.init import Init
@@ -137,9 +137,9 @@ class Network:
             code = _kernels.ACTIVATIONS[layer.activation]
             bias = at + layer.d * layer.h
             rows.append((layer.d, layer.h, at, bias, code, layer.h <= NARROW))
-            at = bias + layer.h
+            at = _memory.aligned(bias + layer.h)
         self._table = np.array(rows, np.int64)
-        self._flat: Array = np.zeros(at, self.dtype)
+        self._flat: Array = _memory.zeros(at, self.dtype)
         self._compile()
 
     def _compile(self) -> None:
@@ -155,7 +155,8 @@ class Network:
         parameters = self.parameters
         for i, layer in enumerate(self.layers):
             chosen = default if layer.init is None else init.get(layer.init)
-            parameters[f"layers.{i}.weight"][...] = chosen.draw(rng, layer.d, layer.h)
+            weight = _check.cast("init", chosen.draw(rng, layer.d, layer.h), self.dtype)
+            parameters[f"layers.{i}.weight"][...] = weight
 
     def _set_scaling(self) -> None:
         """The scaling in the network's dtype, and the one of uint8 rows that have none."""
@@ -168,8 +169,8 @@ class Network:
                 f"got {len(self.scaling.shift)}"
             )
         scaling = self.scaling or Scaling.divided(d)
-        self._shift = scaling.shift.astype(self.dtype)
-        self._scale = scaling.scale.astype(self.dtype)
+        self._shift = _check.cast("scaling.shift", scaling.shift, self.dtype)
+        self._scale = _check.cast("scaling.scale", scaling.scale, self.dtype)
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -192,7 +193,7 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """Weights and biases together."""
-        return len(self._flat)
+        return sum(layer.d * layer.h + layer.h for layer in self.layers)
 
     def set_penalty(self, *, l1: float | None = None, l2: float | None = None) -> None:
         """Give every layer this l1 or l2; None leaves what the layers have."""
@@ -237,7 +238,7 @@ class Network:
         out = np.empty((len(rows), self.layers[-1].h), self.dtype)
         if len(rows):
             threads = self._threads(n_threads, len(rows))
-            workspace = np.empty(self._program.evaluation_size(threads), self.dtype)
+            workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
             with _threads.serial_blas():
                 self._program.evaluate(self._rows(rows), self._flat, workspace, out, None, threads)
         return out
@@ -326,7 +327,7 @@ class Network:
             double = np.dtype(np.float64)
             rows = self._weighted(rows, _check.weights("sample_weight", sample_weight, n, double))
         threads = self._threads(n_threads, n)
-        workspace = np.empty(self._program.evaluation_size(threads), self.dtype)
+        workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
         results = np.empty((self._program.pieces(n), 2))
         with _threads.serial_blas():
             loss, n_correct = self._program.evaluate(
@@ -347,8 +348,8 @@ class Network:
         dict of str to array
         """
         rows = self._data(x, y)
-        flat = np.empty_like(self._flat)
-        workspace = np.empty(self._program.training_size(len(rows.x)), self.dtype)
+        flat = _memory.zeros(len(self._flat), self.dtype)
+        workspace = _memory.empty(self._program.training_size(len(rows.x)), self.dtype)
         with _threads.serial_blas():
             self._program.gradient(rows.compiled, self._flat, flat, workspace)
         gradients = self._views(flat)
@@ -391,7 +392,8 @@ class Network:
 
     def _weighted(self, data: "Data", weights: Array) -> "Data":
         """The data set with weights (n,) on its rows, brought to a mean of one."""
-        scaled = (weights / weights.mean()).astype(self.dtype)
+        share = weights / weights.max()  # so that no sum of them overflows
+        scaled = (share / share.mean()).astype(self.dtype)
         return data._replace(compiled=self._rows(data.x, data.labels, data.targets, scaled))
 
     # --- copies and files --------------------------------------------------------------------

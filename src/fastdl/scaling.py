@@ -49,7 +49,9 @@ class Scaling:
             block = rows[start : start + _BLOCK] - mean
             square += np.einsum("nd,nd->d", block, block)
         deviation = np.sqrt(square / len(rows))
-        return cls(mean, 1 / np.where(deviation > 0, deviation, 1.0))
+        # The mean of equal numbers may differ from them by its rounding.
+        varies = deviation > 1e-12 * np.abs(mean)
+        return cls(mean, 1 / np.where(varies, deviation, 1.0))
 
     @classmethod
     def centred(cls, x: ArrayLike, divisor: float = 255.0) -> "Scaling":

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check, _threads, schedules
+from fastdl import _check, _memory, _threads, schedules
 from fastdl._check import Array
 from fastdl.callbacks import Callback
 from fastdl.history import METRICS, History
@@ -124,7 +124,8 @@ class Trainer:
         self.step = 0
         self._schedule = schedules.get(optimiser.learning_rate)
         self._rng = np.random.default_rng(seed)
-        self._moments = [np.zeros_like(network._flat) for _ in range(optimiser.n_moments)]
+        size = len(network._flat)
+        self._moments = [_memory.zeros(size, network.dtype) for _ in range(optimiser.n_moments)]
 
     def fit(
         self,
@@ -288,11 +289,13 @@ class Run:
         network, trainer, n = self.network, self.trainer, len(self._train.x)
         batch = int((self._stops - self._starts).max())
         self._threads = _threads.resolve(trainer.n_threads, batch * network.n_parameters)
-        self._grads = np.empty_like(network._flat)
-        self._workspace = np.empty(network._program.training_size(batch), network.dtype)
+        self._grads = _memory.empty(len(network._flat), network.dtype)
+        size = network._program.training_size(batch)
+        self._workspace = _memory.empty(size, network.dtype)
         self._losses = np.empty(len(self._starts))
         self._correct = np.empty(len(self._starts), np.intp)
-        self._evaluation = np.empty(network._program.evaluation_size(self._threads), network.dtype)
+        size = network._program.evaluation_size(self._threads)
+        self._evaluation = _memory.empty(size, network.dtype)
         largest = max(n, len(self._validation.x) if self._validation else 0)
         self._results = np.empty((network._program.pieces(largest), 2))
         self._good = network._flat.copy()

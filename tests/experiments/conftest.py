@@ -7,10 +7,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import fastdl as fd
 from experiments import runner
 from experiments.spec import Assignment, Cifar10, Curves, GradientCheck, Model, Templates, Training
-
-import fastdl as fd
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from experiments import assignments, compare, runner
 from experiments.__main__ import main
 from experiments.spec import Training

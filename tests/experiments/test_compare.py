@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+
 from experiments import assignments, compare
 
 ROW = compare.Reported("1-2", "", "", "test_accuracy", 0.5, 0.4, 0.6, "")

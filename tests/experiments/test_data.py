@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from experiments import data
-from experiments.spec import Cifar10
 
 import fastdl as fd
+from experiments import data
+from experiments.spec import Cifar10
 
 FEW = Cifar10(train=(1,), validation=(2,), rows=50)
 

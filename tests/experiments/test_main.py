@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from experiments import assignments
 from experiments.__main__ import main
 

@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib import rcParams
+
 from experiments import plots
 from experiments.spec import Curves, Figure, Templates
-from matplotlib import rcParams
 
 
 def texts(drawn):

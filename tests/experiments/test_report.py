@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+
 from experiments import report
 from experiments.compare import Comparison, Reported
 

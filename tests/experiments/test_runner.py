@@ -2,10 +2,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from experiments import runner
-from experiments.spec import Assignment, Run
 
 import fastdl as fd
+from experiments import runner
+from experiments.spec import Assignment, Run
 
 
 def test_a_check_and_a_fit_give_their_metrics(results):

@@ -1,0 +1,66 @@
+# The two commands that need nothing but Python, a C compiler and make:
+#   make experiments    run the assignments on the data at hand, figures and tables under results/
+#   make test           lint, types and the whole suite against the installed package
+# Each makes the virtual environment that it needs; PYTHON names the interpreter to make it from.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+RECORDS = .benchmarks
+SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '_isa.c')
+
+.PHONY: experiments test lint types suite variants bench develop clean
+
+experiments: $(VENV)/.experiments
+	$(BIN)/python -m experiments run --all
+
+test: lint types suite
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src
+	$(BIN)/codespell src experiments tests bench README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+	$(BIN)/mypy --strict experiments
+	$(BIN)/python -m mypy.stubtest --allowlist tests/stubtest_allow.txt fastdl._kernels fastdl._epoch
+
+suite: $(VENV)/.dev
+	$(BIN)/python -m pytest -q
+
+# The suite again on a build with bounds checks, and on one of a compiler without OpenMP.
+variants:
+	FASTDL_DEBUG=1 $(MAKE) --no-print-directory VENV=.venv-debug suite
+	CC="$(CURDIR)/tests/cc_without_openmp" $(MAKE) --no-print-directory VENV=.venv-serial suite
+
+# Every kernel and every epoch beside NumPy; fails where a median is over 10 % slower than the last
+# record, and prints the ratios in any case.
+bench: $(VENV)/.dev
+	status=0; $(BIN)/python -m pytest bench -q --benchmark-enable --benchmark-only \
+	  --benchmark-autosave --benchmark-storage=file://./$(RECORDS) \
+	  --benchmark-columns=median,iqr,rounds \
+	  $(if $(wildcard $(RECORDS)/*/*.json),--benchmark-compare --benchmark-compare-fail=median:10%) \
+	  || status=$$?; $(BIN)/python bench/compare.py && exit $$status
+
+# An editable installation; after a change of a .pyx or .h run it again.
+develop: $(BIN)/python
+	$(BIN)/pip install -q setuptools Cython scipy
+	$(BIN)/pip install -q --no-build-isolation -e '.[dev]'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade pip
+
+$(VENV)/.experiments: $(SOURCES) | $(BIN)/python
+	$(BIN)/pip install -q '.[experiments]'
+	@touch $@
+
+$(VENV)/.dev: $(SOURCES) | $(BIN)/python
+	$(BIN)/pip install -q '.[dev]'
+	@touch $@ $(VENV)/.experiments
+
+clean:
+	rm -rf .venv .venv-debug .venv-serial build results src/*.egg-info src/fastdl/*.so
+	rm -f src/fastdl/_kernels.c src/fastdl/_epoch.c

@@ -43,6 +43,8 @@ cdef enum:
     PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
     WORK_BETWEEN_SIGNALS = 500_000_000  # multiply-adds: some 10 to 50 ms
+    BATCH_WORK = 50_000  # what a batch costs beside its rows, in multiply-adds
+    ITEM_WORK = 10  # what an input or an output costs beside its weights
 
 cdef struct Layer:
     Py_ssize_t d, h
@@ -58,7 +60,8 @@ cdef struct Net:
     double margin
     Py_ssize_t d, k  # inputs, outputs
     Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs
-    Py_ssize_t n_weights, n_pieces
+    Py_ssize_t n_pieces
+    Py_ssize_t row_work  # about the multiply-adds of one row forward, and what else it costs
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
     Layer* layers
 
@@ -357,7 +360,7 @@ cdef void run_batches(
             batches.n_correct[done] = n_correct
         if not isfinite(loss):
             break
-        work += 3 * net.n_weights * (stop - start)
+        work += BATCH_WORK + 3 * net.row_work * (stop - start)
         done += 1
     # Nobody reads batches.done after the last meeting but the caller.
     if leads:
@@ -474,7 +477,7 @@ cdef class Program:
             layer.first_piece = self.net.n_pieces
             self.net.n_pieces += layer.n_pieces
             self.net.width += aligned(layer.h)
-            self.net.n_weights += layer.d * layer.h
+            self.net.row_work += layer.d * layer.h + ITEM_WORK * (layer.d + layer.h)
         self.net.d = self.net.layers[0].d
         self.net.ldx = aligned(self.net.d)
         self.net.k = self.net.layers[self.net.n_layers - 1].h
@@ -566,7 +569,7 @@ cdef class Program:
         cdef void* o = address(out, True)
         cdef double* r = &results[0, 0] if results is not None else NULL
         cdef Py_ssize_t i, start = 0, stop, pieces = self.pieces(rows.view.n)
-        cdef Py_ssize_t work = self.net.evaluation_rows * self.net.n_weights
+        cdef Py_ssize_t work = self.net.evaluation_rows * self.net.row_work
         cdef Py_ssize_t span = 1 + WORK_BETWEEN_SIGNALS // work
         cdef double loss = 0, n_correct = 0
         cdef Team team

@@ -336,13 +336,13 @@ class Run:
         while at < n and self.history.stopped is None:
             until = min(n, at + self._span(at + first, bar))
             self._steps(starts[at:until], stops[at:until], order, rates[at:until])
-            bar.advance(until - at, self.history)
-            at = until
+            done, at = until - at, until
             last = at == n and self.epoch + 1 == self.last_epoch
             if self._record_due(last, at == n):
                 self._record(rates[at - 1], at / n)
                 for callback in callbacks:
                     callback.on_record(self)
+            bar.advance(done, self.history)
         if at == n:
             if not np.isfinite(self.network._flat).all():
                 self._diverged(float("inf"))

@@ -41,6 +41,13 @@ class EarlyStopping(Callback):
         Records without an improvement before the fit stops.
     min_delta : float
         What counts as an improvement.
+
+    Attributes
+    ----------
+    best : float
+        The best value so far.
+    best_epoch : float or None
+        The epoch of its record.
     """
 
     def __init__(
@@ -51,13 +58,17 @@ class EarlyStopping(Callback):
         self.monitor = monitor
         self.patience = _check.integer("patience", patience)
         self.min_delta = _check.real("min_delta", min_delta, 0.0)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.best = np.nan
+        self.best_epoch: float | None = None
+        self._waited = 0
+        self._network: Network | None = None
 
     def on_begin(self, run: "Run") -> None:
         """Forget what an earlier fit has shown."""
-        self.best = np.inf
-        self.best_epoch = 0
-        self._waited = 0
-        self._parameters: Network | None = None
+        self._forget()
 
     def on_record(self, run: "Run") -> None:
         """Compare with the best so far."""
@@ -67,10 +78,11 @@ class EarlyStopping(Callback):
                 f"monitor must be one of {', '.join(run.history.columns)}; got {self.monitor!r}, "
                 "is the validation set missing?"
             )
-        value = sign * run.history.last[self.monitor]
-        if value < self.best - self.min_delta:
-            self.best, self.best_epoch, self._waited = value, run.epoch, 0
-            self._parameters = run.network.copy()
+        record = run.history.last
+        value = record[self.monitor]
+        if np.isnan(self.best) or sign * value < sign * self.best - self.min_delta:
+            self.best, self.best_epoch, self._waited = value, record["epoch"], 0
+            self._network = run.network.copy()
             return
         self._waited += 1
         if self._waited >= self.patience:
@@ -78,10 +90,11 @@ class EarlyStopping(Callback):
 
     def on_end(self, run: "Run") -> None:
         """Go back to the best parameters."""
-        if self._parameters is not None:
-            best = self._parameters.parameters
+        if self._network is not None:
+            best = self._network.parameters
             for name, view in run.network.parameters.items():
                 view[...] = best[name]
+            self._network = None
 
 
 class CSVLog(Callback):
@@ -178,18 +191,20 @@ class OverfitWatch(Callback):
     ----------
     largest_gap : float
         The greatest absolute difference so far.
-    epoch : int or None
+    epoch : float or None
         The epoch of the first record over the threshold.
     """
 
     def __init__(self, threshold: float = 0.5, *, stop: bool = False) -> None:
         self.threshold = _check.real("threshold", threshold, 0.0)
         self.stop = stop
+        self.largest_gap = 0.0
+        self.epoch: float | None = None
 
     def on_begin(self, run: "Run") -> None:
         """Forget what an earlier fit has shown."""
         self.largest_gap = 0.0
-        self.epoch: int | None = None
+        self.epoch = None
 
     def on_record(self, run: "Run") -> None:
         """Compare the two costs of the newest record."""
@@ -199,6 +214,6 @@ class OverfitWatch(Callback):
         gap = abs(record["cost"] - record["val_cost"])
         self.largest_gap = max(self.largest_gap, gap)
         if gap > self.threshold and self.epoch is None:
-            self.epoch = run.epoch
+            self.epoch = record["epoch"]
             if self.stop:
                 run.stop(f"training and validation cost are {gap:.3g} apart")

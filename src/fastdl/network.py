@@ -1,6 +1,5 @@
 """A network: its layers, its parameters in one flat array, and what it answers."""
 
-import copy
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -199,14 +198,20 @@ class Network:
         """Give every layer this l1 or l2; None leaves what the layers have."""
         l1 = None if l1 is None else _check.real("l1", l1, 0.0)
         l2 = None if l2 is None else _check.real("l2", l2, 0.0)
-        self.layers = tuple(
-            replace(
-                layer,
-                l1=layer.l1 if l1 is None else l1,
-                l2=layer.l2 if l2 is None else l2,
+        self._set_layers(
+            tuple(
+                replace(
+                    layer,
+                    l1=layer.l1 if l1 is None else l1,
+                    l2=layer.l2 if l2 is None else l2,
+                )
+                for layer in self.layers
             )
-            for layer in self.layers
         )
+
+    def _set_layers(self, layers: tuple[Dense, ...]) -> None:
+        """Layers that differ from the present ones in their penalties alone."""
+        self.layers = layers
         self._compile()
 
     def penalty(self) -> float:
@@ -412,13 +417,16 @@ class Network:
 
     def copy(self, dtype: DTypeLike | None = None) -> "Network":
         """A network of its own with the same parameters, in another dtype if one is given."""
-        result = copy.copy(self)
+        result = Network.__new__(Network)
+        result.__dict__.update(self.__dict__)
         result._busy = threading.Lock()
         result.dtype = self.dtype if dtype is None else _check.dtype(dtype)
         result._set_scaling()
         result._lay_out()
         result._flat[...] = self._flat
         return result
+
+    __copy__ = copy
 
     def __getstate__(self) -> dict[str, Any]:
         compiled = ("_busy", "_program")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,8 @@ class DivergenceError(ArithmeticError):
     ----------
     epoch, step : int
         Where, counted from 1 over the whole training.
+    loss : float
+        What it was.
     history : History
         What was recorded before.
     """
@@ -37,7 +39,10 @@ class DivergenceError(ArithmeticError):
             f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, lower the "
             f"learning rate (the network holds the parameters of the end of epoch {epoch - 1})"
         )
-        self.epoch, self.step, self.history = epoch, step, history
+        self.epoch, self.step, self.loss, self.history = epoch, step, loss, history
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.epoch, self.step, self.loss, self.history)
 
 
 @dataclass(frozen=True)
@@ -213,20 +218,26 @@ class Trainer:
         low = _check.real("low", low, above=0.0)
         high = _check.real("high", high, above=low)
         rates = np.geomspace(low, high, _check.integer("steps", steps, 2))
-        with self.network.exclusive():
+        with self.network.exclusive(), self._undone():
             self.network.set_penalty(l1=self.l1, l2=self.l2)
             run = Run(self, self._training_data(x, y, None, None), None, 1, None, "batches")
-            state = self._rng.bit_generator.state
-            moments, step = [moment.copy() for moment in self._moments], self.step
-            try:
-                losses = run._range(rates)
-            finally:
-                run._restore_good()
-                self._rng.bit_generator.state = state
-                self.step = step
-                for moment, before in zip(self._moments, moments, strict=True):
-                    moment[...] = before
+            losses = run._range(rates)
         return RangeTest(rates[: len(losses)], losses)
+
+    @contextmanager
+    def _undone(self) -> Iterator[None]:
+        """Put network and trainer back to what they were."""
+        arrays = [self.network._flat, *self._moments]
+        before = [array.copy() for array in arrays]
+        layers, state, step = self.network.layers, self._rng.bit_generator.state, self.step
+        try:
+            yield
+        finally:
+            for array, values in zip(arrays, before, strict=True):
+                array[...] = values
+            self.network._set_layers(layers)
+            self._rng.bit_generator.state = state
+            self.step = step
 
     def _training_data(
         self,
@@ -410,7 +421,10 @@ class Run:
         self._batches_loss = self._batches_correct = self._batches_rows = 0.0
         if self._full:
             loss, accuracy = self._evaluate(self._train)
-        record |= zip(METRICS, self.network._evaluation(loss, accuracy), strict=True)
+        values = self.network._evaluation(loss, accuracy)
+        if not np.isfinite(values.cost):
+            self._diverged(values.cost)
+        record |= zip(METRICS, values, strict=True)
         if self._validation is not None:
             loss, accuracy = self._evaluate(self._validation)
             values = self.network._evaluation(loss, accuracy)
@@ -447,11 +461,8 @@ class Run:
                 at = (at + 1) % len(starts)
         return np.array(smooth)
 
-    def _restore_good(self) -> None:
-        self.network._flat[...] = self._good
-
     def _diverged(self, loss: float) -> None:
-        self._restore_good()
+        self.network._flat[...] = self._good
         for moment in self.trainer._moments:
             moment[...] = 0
         raise DivergenceError(self.epoch + 1, self.step, loss, self.history)
@@ -459,12 +470,11 @@ class Run:
 
 @contextmanager
 def _ending(callbacks: Sequence[Callback], run: Run) -> Iterator[None]:
-    """Every callback's on_end, whatever happens."""
-    try:
+    """Every callback's on_end in their order, whatever happens and whichever of them fails."""
+    with ExitStack() as stack:
+        for callback in reversed(callbacks):
+            stack.callback(callback.on_end, run)
         yield
-    finally:
-        for callback in callbacks:
-            callback.on_end(run)
 
 
 def _batches(n: int, size: int, drop_last: bool) -> tuple[Array, Array]:

@@ -17,7 +17,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #define MASK(r) ((1u << (r)) - 1u)
 
 #define NAME(x) x##_avx512_f32
-#define T float
+#include "_f32.h"
 #define V __m512
 #define M __mmask16
 #define L 16
@@ -34,7 +34,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #include "_isa_undef.h"
 
 #define NAME(x) x##_avx512_f64
-#define T double
+#include "_f64.h"
 #define V __m512d
 #define M __mmask8
 #define L 8
@@ -77,7 +77,7 @@ static inline double sum_avx2_f64(__m256d v)
 }
 
 #define NAME(x) x##_avx2_f32
-#define T float
+#include "_f32.h"
 #define V __m256
 #define M __m256i
 #define L 8
@@ -96,7 +96,7 @@ static inline double sum_avx2_f64(__m256d v)
 #undef MASK
 
 #define NAME(x) x##_avx2_f64
-#define T double
+#include "_f64.h"
 #define V __m256d
 #define M __m256i
 #define L 4
@@ -118,16 +118,16 @@ static inline double sum_avx2_f64(__m256d v)
 
 /* --- the baseline, for any machine: no products ---------------------------------------------- */
 #define NAME(x) x##_baseline_f32
-#define T float
+#include "_f32.h"
 #include "_loops.h"
 #include "_isa_undef.h"
 
 #define NAME(x) x##_baseline_f64
-#define T double
+#include "_f64.h"
 #include "_loops.h"
 #include "_isa_undef.h"
 
-#define LOOPS(s) gather_f32_##s, gather_f64_##s, gather_u8_##s, sgd_##s
+#define LOOPS(s) gather_f32_##s, gather_f64_##s, gather_u8_##s, sgd_##s, sigmoid_##s, tanh_##s
 #define ALL(s) {product_##s, dot_product_##s, LOOPS(s)}
 
 const fastdl_isa *fastdl_isa_at(int i)

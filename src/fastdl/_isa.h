@@ -6,7 +6,8 @@
  * product      C (m x n) = A B (+ C if add): A's element (i, p) at a[i rs + p cs], the rest by rows
  * dot_product  C (m x n) = A B^T (+ C if add), all by rows, for few columns and a long depth
  * gather_*     out = (x - shift) * scale; shift NULL: out = x
- * sgd          param -= rate (grad + 2 l2 param + l1 sign(param)) */
+ * sgd          param -= rate (grad + 2 l2 param + l1 sign(param))
+ * sigmoid, tanh    of every item, in place */
 #define FASTDL_KERNELS(T)                                                                        \
     void (*product)(long m, long n, long k, const T *a, long rs, long cs, const T *b, long ldb,  \
                     int add, T *c, long ldc);                                                    \
@@ -15,7 +16,9 @@
     void (*gather_f32)(const float *x, const T *shift, const T *scale, T *out, long d);          \
     void (*gather_f64)(const double *x, const T *shift, const T *scale, T *out, long d);         \
     void (*gather_u8)(const unsigned char *x, const T *shift, const T *scale, T *out, long d);   \
-    void (*sgd)(T rate, T l1, T l2, const T *grad, T *param, long size);
+    void (*sgd)(T rate, T l1, T l2, const T *grad, T *param, long size);                         \
+    void (*sigmoid)(T *x, long size);                                                            \
+    void (*tanh)(T *x, long size);
 
 typedef struct {
     FASTDL_KERNELS(float)

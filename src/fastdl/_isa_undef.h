@@ -12,3 +12,16 @@
 #undef ADD
 #undef FMA
 #undef SUM
+#undef BITS
+#undef UNSIGNED_BITS
+#undef ROUND
+#undef INTEGER_SHIFT
+#undef EXPONENT_BIAS
+#undef EXPONENT_SHIFT
+#undef EXP_LEAST
+#undef LN2_HIGH
+#undef LN2_LOW
+#undef EXP_P
+#undef EXP_Q
+#undef EXP_OF_REST
+#undef TANH_NEAR_ZERO

@@ -41,6 +41,8 @@ cdef extern from "_isa.h" nogil:
         void (*sgd)(
             float rate, float l1, float l2, const float* grad, float* param, long size,
         ) noexcept nogil
+        void (*sigmoid)(float* x, long size) noexcept nogil
+        void (*tanh)(float* x, long size) noexcept nogil
     ctypedef struct Kernels64 "fastdl_kernels_f64":
         void (*product)(
             long m, long n, long k, const double* a, long rs, long cs, const double* b, long ldb,
@@ -60,6 +62,8 @@ cdef extern from "_isa.h" nogil:
         void (*sgd)(
             double rate, double l1, double l2, const double* grad, double* param, long size,
         ) noexcept nogil
+        void (*sigmoid)(double* x, long size) noexcept nogil
+        void (*tanh)(double* x, long size) noexcept nogil
     ctypedef struct fastdl_isa:
         const char* name
         Kernels32 f32
@@ -194,6 +198,16 @@ cdef void activate_block(
     cdef Py_ssize_t i
     for i in range(n):
         activate_row(activation, bias, z + i * h, h)
+    if activation == SIGMOID:
+        if floating is float:
+            isa.f32.sigmoid(z, n * h)
+        else:
+            isa.f64.sigmoid(z, n * h)
+    elif activation == TANH:
+        if floating is float:
+            isa.f32.tanh(z, n * h)
+        else:
+            isa.f64.tanh(z, n * h)
 
 
 cdef void activate_backward_block(

@@ -1,5 +1,6 @@
 /* The loops over single elements that limit an epoch, for one type and one instruction set; the
- * compiler vectorises them. _isa.c includes this once for each, after _gemm.h. */
+ * compiler vectorises them. _isa.c includes this once for each, after _gemm.h and one of _f32.h and
+ * _f64.h, which hold the constants of a type. */
 
 /* out = (x - shift) * scale; shift NULL: out = x. */
 #define GATHER(NAME_OF_X, X)                                                                     \
@@ -29,4 +30,44 @@ static void NAME(sgd)(T rate, T l1, T l2, const T *restrict grad, T *restrict pa
         for (long i = 0; i < size; i++)
             param[i] -= rate * (grad[i] + 2 * l2 * param[i] +
                                 l1 * (T)((param[i] > 0) - (param[i] < 0)));
+}
+
+/* exp(x) for x <= 0, as in Cephes: x = n ln 2 + r, and 2^n in two factors so that it underflows
+ * gradually. Adding ROUND leaves n in the low bits of the sum; NaN passes through all of it. */
+static inline T NAME(exp)(T x)
+{
+    x = x < EXP_LEAST ? EXP_LEAST : x;
+    T shifted = x * (T)1.44269504088896341 + ROUND, n = shifted - ROUND, r = x - n * LN2_HIGH;
+    r -= n * LN2_LOW;
+    BITS whole, half, rest;
+    __builtin_memcpy(&whole, &shifted, sizeof whole);
+    whole = (BITS)((UNSIGNED_BITS)whole << INTEGER_SHIFT) >> INTEGER_SHIFT;
+    half = whole >> 1;
+    rest = whole - half;
+    half = (BITS)((UNSIGNED_BITS)(half + EXPONENT_BIAS) << EXPONENT_SHIFT);
+    rest = (BITS)((UNSIGNED_BITS)(rest + EXPONENT_BIAS) << EXPONENT_SHIFT);
+    T up, down;
+    __builtin_memcpy(&up, &half, sizeof up);
+    __builtin_memcpy(&down, &rest, sizeof down);
+    return EXP_OF_REST(r) * up * down;
+}
+
+/* x = 1 / (1 + exp(-x)). */
+static void NAME(sigmoid)(T *x, long size)
+{
+    for (long i = 0; i < size; i++) {
+        T e = NAME(exp)(x[i] < 0 ? x[i] : -x[i]);
+        x[i] = (x[i] < 0 ? e : (T)1) / (1 + e);
+    }
+}
+
+/* x = tanh(x): near zero a polynomial, which keeps all digits, elsewhere by the exponential. */
+static void NAME(tanh)(T *x, long size)
+{
+    for (long i = 0; i < size; i++) {
+        T v = x[i], positive = v < 0 ? -v : v, square = v * v;
+        T e = NAME(exp)(-2 * positive), far = (1 - e) / (1 + e);
+        T near = v + v * square * TANH_NEAR_ZERO(square);
+        x[i] = positive < (T)0.625 ? near : v < 0 ? -far : far;
+    }
 }

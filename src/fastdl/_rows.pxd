@@ -6,7 +6,7 @@ A comparison that is false for NaN is written so that NaN passes through it.
 """
 
 from cython cimport floating
-from libc.math cimport exp, expf, fabs, log, log1p, tanh, tanhf
+from libc.math cimport exp, expf, fabs, log, log1p
 
 
 cdef extern from *:
@@ -34,13 +34,6 @@ cdef inline floating exp_of(floating x) noexcept nogil:
         return exp(x)
 
 
-cdef inline floating tanh_of(floating x) noexcept nogil:
-    if floating is float:
-        return tanhf(x)
-    else:
-        return tanh(x)
-
-
 cdef inline floating sigmoid_of(floating x) noexcept nogil:
     """1 / (1 + exp(-x)), without overflow on either side."""
     cdef floating e = exp_of(<floating> -fabs(x))
@@ -59,7 +52,7 @@ cdef inline Py_ssize_t argmax_row(const floating* x, Py_ssize_t k) noexcept nogi
 cdef inline void activate_row(
     int activation, const floating* bias, floating* z, Py_ssize_t h,
 ) noexcept nogil:
-    """z = activation(z + bias), in place."""
+    """z = activation(z + bias), in place; for sigmoid and tanh only the sum: see _loops.h."""
     cdef Py_ssize_t j
     cdef floating slope = <floating> LEAKY_SLOPE
     for j in range(h):
@@ -70,12 +63,6 @@ cdef inline void activate_row(
     elif activation == LEAKY_RELU:
         for j in range(h):
             z[j] = slope * z[j] if z[j] < 0 else z[j]
-    elif activation == SIGMOID:
-        for j in range(h):
-            z[j] = sigmoid_of(z[j])
-    elif activation == TANH:
-        for j in range(h):
-            z[j] = tanh_of(z[j])
 
 
 cdef inline void activate_row_backward(

@@ -32,8 +32,12 @@ suite: $(VENV)/.dev
 
 # The suite again on a build with bounds checks, and on one of a compiler without OpenMP.
 variants:
-	FASTDL_DEBUG=1 $(MAKE) --no-print-directory VENV=.venv-debug suite
-	CC="$(CURDIR)/tests/cc_without_openmp" $(MAKE) --no-print-directory VENV=.venv-serial suite
+	FASTDL_DEBUG=1 $(MAKE) --no-print-directory VENV=.venv-debug .venv-debug/.dev
+	.venv-debug/bin/python -c "from fastdl import _kernels; assert _kernels.DEBUG"
+	.venv-debug/bin/python -m pytest -q
+	CC="$(CURDIR)/tests/cc_without_openmp" $(MAKE) --no-print-directory VENV=.venv-serial .venv-serial/.dev
+	.venv-serial/bin/python -c "from fastdl import _kernels; assert not _kernels.OPENMP"
+	.venv-serial/bin/python -m pytest -q
 
 # Every kernel and every epoch beside NumPy; fails where a median is over 10 % slower than the last
 # record, and prints the ratios in any case.
@@ -63,4 +67,3 @@ $(VENV)/.dev: $(SOURCES) | $(BIN)/python
 
 clean:
 	rm -rf .venv .venv-debug .venv-serial build results src/*.egg-info src/fastdl/*.so
-	rm -f src/fastdl/_kernels.c src/fastdl/_epoch.c

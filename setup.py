@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-import sys
 import tempfile
 from glob import glob
 from pathlib import Path
@@ -28,6 +27,12 @@ DIRECTIVES = {
 
 class build_ext_portable(build_ext):
     """Adds the flags that this compiler takes; OpenMP only where a program with it links."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        # What was compiled with other flags looks up to date by its date.
+        self.force = True
+        self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self) -> None:
         # -fno-math-errno and -fno-trapping-math change no result: they let loops vectorise.
@@ -68,7 +73,7 @@ setup(
         [extension("_kernels", "src/fastdl/_isa.c"), extension("_epoch")],
         compiler_directives=DIRECTIVES,
         include_path=["src"],
-        nthreads=0 if sys.platform == "win32" else 2,
+        build_dir="build/debug" if DEBUG else "build/release",
     ),
     cmdclass={"build_ext": build_ext_portable},
 )

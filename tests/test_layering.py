@@ -13,7 +13,7 @@ SOURCE = ROOT / "src" / "fastdl"
 ORDER = (
     "_rows", "_blas", "_kernels", "_epoch", "_check", "_memory", "_threads", "losses", "init",
     "schedules", "scaling", "history", "checkpoint", "ops", "layers", "optim", "config", "progress",
-    "callbacks", "network", "gradcheck", "trainer", "datasets", "__init__",
+    "callbacks", "network", "gradcheck", "trainer", "datasets", "_openmp", "__init__",
 )
 # fmt: on
 EXACTLY = {

@@ -65,6 +65,15 @@ def test_resolve_gives_one_thread_where_there_can_be_no_more(monkeypatch, module
         _threads.resolve(0, 1)
 
 
+@pytest.mark.parametrize(
+    ("wish", "found"), [("1", 1), ("2,1", 2), ("9", 4), ("", 4), ("many", 4), ("0", 1)]
+)
+def test_no_more_threads_than_cores_or_the_environment_wants(monkeypatch, wish, found):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", wish)
+    assert _threads.available() == found
+
+
 SAME = """
 import numpy as np, os, zlib
 import fastdl as fd
@@ -124,7 +133,7 @@ def test_a_fit_holds_blas_to_one_thread_and_gives_it_back(problem, error):
 @pytest.mark.usefixtures("two_blas_threads")
 @pytest.mark.parametrize("how", ["predict", "predict_proba", "logits", "evaluate", "gradients"])
 def test_every_answer_gives_blas_back(problem, how):
-    x, y = problem
+    x = problem[0]
     network = fd.Network(WIDTHS)
     arguments = problem if how in ("evaluate", "gradients") else [x]
     getattr(network, how)(*arguments)
@@ -157,7 +166,7 @@ def test_predictions_of_eight_threads_are_the_serial_ones(problem):
         return network.predict(x).tobytes() == labels and network.logits(x).tobytes() == logits
 
     with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(answer, range(200)))
+        assert all(pool.map(answer, range(40)))
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -227,6 +236,44 @@ def test_a_child_forked_after_a_threaded_fit_predicts_and_trains():
     run_python(FORKED)
 
 
+FORKED_DURING_A_FIT = """
+import os, signal, threading
+import numpy as np
+from threadpoolctl import threadpool_info
+import fastdl as fd
+
+def blas():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+class Wait(fd.Callback):
+    def on_epoch(self, run):
+        begun.set()
+        go_on.wait()
+
+x, y = np.ones((50, 5)), np.zeros(50, int)
+trainer = fd.Trainer(fd.Network([5, 20, 2]), fd.SGD(0.1))
+begun, go_on, before = threading.Event(), threading.Event(), blas()
+thread = threading.Thread(target=trainer.fit, args=(x, y), kwargs={"callbacks": [Wait()]})
+thread.start()
+begun.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(5)
+    trainer.fit(x, y)
+    os._exit(blas() != before)
+status = os.waitpid(child, 0)[1]
+go_on.set()
+thread.join()
+trainer.fit(x, y)
+assert status == 0 and blas() == before
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_during_a_fit_of_another_thread_holds_nothing():
+    run_python(FORKED_DURING_A_FIT)
+
+
 POOL = """
 import multiprocessing, sys
 import numpy as np
@@ -278,7 +325,7 @@ class Begun(fd.Callback):
 
 def train(rows, **settings):
     network = fd.Network(widths)
-    trainer = fd.Trainer(network, fd.SGD(1e-3), batch_size=size, shuffle=None, n_threads=2)
+    trainer = fd.Trainer(network, fd.SGD(1e-3), batch_size=size, shuffle=None)
     return network, trainer, trainer.fit(x[:rows], y[:rows], record=None, **settings)
 
 threading.Thread(target=interrupt).start()

@@ -5,6 +5,7 @@
 >>> trainer = fd.Trainer(net, fd.SGD(0.1), batch_size=128)
 """
 
+from fastdl import _openmp  # noqa: F401  # isort: skip - before anything else loads OpenMP
 from fastdl import datasets, init, ops, schedules
 from fastdl.callbacks import (
     Callback,

@@ -171,7 +171,7 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(f"{name} must lie in [0, {k}); got {array[row]} at row {row}")
-    return np.ascontiguousarray(array, np.intc)
+    return np.array(array, np.intc, order="C")  # its own: the caller may change his while we run
 
 
 def targets(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) -> Array:

@@ -29,9 +29,10 @@ from fastdl._kernels cimport (
 
 cdef extern from "_team.h" nogil:
     ctypedef struct fastdl_team:
-        pass
+        long claimed
     int fastdl_team_size()
     int fastdl_team_rank()
+    double fastdl_seconds()
     long fastdl_claim(fastdl_team* team, long pieces)
     void fastdl_meet(fastdl_team* team, int size)
 
@@ -42,9 +43,8 @@ cdef enum:
     PIECES_MOST = 9  # of the first phase of one tile
     PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
-    WORK_BETWEEN_SIGNALS = 500_000_000  # multiply-adds: some 10 to 50 ms
-    BATCH_WORK = 50_000  # what a batch costs beside its rows, in multiply-adds
-    ITEM_WORK = 10  # what an input or an output costs beside its weights
+
+cdef double SECONDS_BETWEEN_SIGNALS = 0.05
 
 cdef struct Layer:
     Py_ssize_t d, h
@@ -61,17 +61,19 @@ cdef struct Net:
     Py_ssize_t d, k  # inputs, outputs
     Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs
     Py_ssize_t n_pieces
-    Py_ssize_t row_work  # about the multiply-adds of one row forward, and what else it costs
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
     Layer* layers
 
 cdef struct Team:  # what the threads of a call share
     fastdl_team shared
+    double deadline  # when to go back to Python and look for signals
+    bint late  # it has passed: all threads stop after this batch
     double losses[PIECES_MOST]
     Py_ssize_t n_correct[PIECES_MOST]
 
 cdef struct Batches:  # of one call: what goes in, and what comes out
     Py_ssize_t n, done, t  # how many, how many are done, the optimiser's steps before them
+    bint diverged  # the loss of the batch after the done ones is not finite
     const Py_ssize_t* order
     const Py_ssize_t* starts
     const Py_ssize_t* stops
@@ -107,6 +109,11 @@ cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces
     return i * n // pieces
 
 
+cdef inline void begin(Team* team) noexcept nogil:
+    memset(team, 0, sizeof(Team))
+    team.deadline = fastdl_seconds() + SECONDS_BETWEEN_SIGNALS
+
+
 cdef void* address(object array, bint writable=False) except? NULL:
     """The address of an array's first item; NULL for None. The caller keeps the array alive."""
     cdef Py_buffer buffer
@@ -128,9 +135,11 @@ cdef void read_x(
     cdef const floating* scale = <const floating*> rows.scale
     cdef Py_ssize_t skip = 0 if order != NULL else first * rows.stride
     if rows.kind == 0:
-        gather_block(<const float*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, n, d)
+        gather_block(
+            <const float*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, n, d)
     elif rows.kind == 1:
-        gather_block(<const double*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, n, d)
+        gather_block(
+            <const double*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, n, d)
     else:
         gather_block(
             <const unsigned char*> rows.x + skip, rows.stride, order, shift, scale,
@@ -334,6 +343,9 @@ cdef double run_batch(
             weights_piece[floating](
                 net, i, workspace, n, 0 if tile == 0 else 1, update, params, grads, first, second)
             i = fastdl_claim(&team.shared, net.n_pieces)
+        # Whoever is here has read the flag of the batch before: all see the same one.
+        if fastdl_team_rank() == 0 and fastdl_seconds() > team.deadline:
+            team.late = True
         fastdl_meet(&team.shared, fastdl_team_size())
     return loss
 
@@ -343,11 +355,11 @@ cdef void run_batches(
     floating* params, floating* grads, floating* first, floating* second, floating* workspace,
     Team* team,
 ) noexcept nogil:
-    """Batches from batches.done on, to the end, a loss that is not finite, or time for signals."""
-    cdef Py_ssize_t start, stop, n_correct, work = 0, done = batches.done
+    """Batches from batches.done on, to the end, a loss that is not finite, or the deadline."""
+    cdef Py_ssize_t start, stop, n_correct, done = batches.done
     cdef double loss
     cdef bint leads = fastdl_team_rank() == 0
-    while done < batches.n and work < WORK_BETWEEN_SIGNALS:
+    while done < batches.n and not team.late:
         start, stop = batches.starts[done], batches.stops[done]
         step.learning_rate = batches.rates[done]
         step.correction1 = 1 - step.beta1 ** <double> (batches.t + done + 1)
@@ -359,8 +371,9 @@ cdef void run_batches(
             batches.losses[done] = loss
             batches.n_correct[done] = n_correct
         if not isfinite(loss):
+            if leads:
+                batches.diverged = True
             break
-        work += BATCH_WORK + 3 * net.row_work * (stop - start)
         done += 1
     # Nobody reads batches.done after the last meeting but the caller.
     if leads:
@@ -394,12 +407,14 @@ cdef void evaluate_pieces(
     const Net* net, const View* rows, const floating* params, floating* workspace,
     Py_ssize_t start, Py_ssize_t stop, floating* out, double* results, Team* team,
 ) noexcept nogil:
-    """Blocks of rows forward, each thread in its own part of the workspace."""
+    """Blocks of rows forward until the deadline, each thread in its own part of the workspace."""
     cdef Py_ssize_t i, share = net.evaluation_rows * (net.ldx + net.width)
     i = fastdl_claim(&team.shared, stop - start)
     while i >= 0:
         evaluation_piece(
             net, rows, params, workspace + fastdl_team_rank() * share, start + i, out, results)
+        if fastdl_seconds() > team.deadline:
+            break  # every piece that was claimed is done
         i = fastdl_claim(&team.shared, stop - start)
 
 
@@ -449,7 +464,7 @@ cdef class Program:
 
     cdef Net net
     cdef bint single
-    cdef readonly Py_ssize_t done  # batches of the last train(), also where a signal broke it off
+    cdef public Py_ssize_t done  # batches of the last train(), also where a signal broke it off
 
     def __cinit__(
         self, const long long[:, ::1] layers, const double[:, ::1] penalties, int loss,
@@ -477,7 +492,6 @@ cdef class Program:
             layer.first_piece = self.net.n_pieces
             self.net.n_pieces += layer.n_pieces
             self.net.width += aligned(layer.h)
-            self.net.row_work += layer.d * layer.h + ITEM_WORK * (layer.d + layer.h)
         self.net.d = self.net.layers[0].d
         self.net.ldx = aligned(self.net.d)
         self.net.k = self.net.layers[self.net.n_layers - 1].h
@@ -521,9 +535,10 @@ cdef class Program:
         batches.starts, batches.stops, batches.rates = &starts[0], &stops[0], &rates[0]
         batches.losses, batches.n_correct = &losses[0], &n_correct[0]
         batches.done = self.done = 0
+        batches.diverged = False
         while self.done < batches.n:
             PyErr_CheckSignals()
-            memset(&team, 0, sizeof(Team))
+            begin(&team)
             with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
                 if self.single:
                     run_batches(
@@ -534,7 +549,7 @@ cdef class Program:
                         &self.net, &rows.view, &batches, step, <double*> p, <double*> g,
                         <double*> m, <double*> v, <double*> w, &team)
             self.done = batches.done
-            if self.done < batches.n and not isfinite(losses[self.done]):
+            if batches.diverged:
                 break
         return self.done
 
@@ -546,7 +561,7 @@ cdef class Program:
         cdef Py_ssize_t n_correct
         cdef double loss
         cdef Team team
-        memset(&team, 0, sizeof(Team))
+        begin(&team)
         with nogil:
             if self.single:
                 loss = run_batch(
@@ -568,25 +583,22 @@ cdef class Program:
         cdef void* w = address(workspace, True)
         cdef void* o = address(out, True)
         cdef double* r = &results[0, 0] if results is not None else NULL
-        cdef Py_ssize_t i, start = 0, stop, pieces = self.pieces(rows.view.n)
-        cdef Py_ssize_t work = self.net.evaluation_rows * self.net.row_work
-        cdef Py_ssize_t span = 1 + WORK_BETWEEN_SIGNALS // work
+        cdef Py_ssize_t i, start = 0, pieces = self.pieces(rows.view.n)
         cdef double loss = 0, n_correct = 0
         cdef Team team
         while start < pieces:
             PyErr_CheckSignals()
-            stop = min(pieces, start + span)
-            memset(&team, 0, sizeof(Team))
+            begin(&team)
             with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
                 if self.single:
                     evaluate_pieces(
-                        &self.net, &rows.view, <const float*> p, <float*> w, start, stop,
+                        &self.net, &rows.view, <const float*> p, <float*> w, start, pieces,
                         <float*> o, r, &team)
                 else:
                     evaluate_pieces(
-                        &self.net, &rows.view, <const double*> p, <double*> w, start, stop,
+                        &self.net, &rows.view, <const double*> p, <double*> w, start, pieces,
                         <double*> o, r, &team)
-            start = stop
+            start = min(pieces, start + team.shared.claimed)
         if r != NULL:
             for i in range(pieces):
                 loss += r[2 * i]

@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(FASTDL_NO_SIMD)
+/* Clang defines __GNUC__ but does not know the pragmas below: it gets the baseline. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define FASTDL_X86 1
 #include <immintrin.h>
 

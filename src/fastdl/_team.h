@@ -6,6 +6,8 @@
 #ifndef FASTDL_TEAM_H
 #define FASTDL_TEAM_H
 
+#include <stddef.h>
+#include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -24,6 +26,13 @@ typedef struct {
     int generation; /* meetings held */
     long claimed;   /* pieces handed out in this phase */
 } fastdl_team;
+
+static inline double fastdl_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 static inline int fastdl_team_size(void)
 {
@@ -53,7 +62,7 @@ static inline long fastdl_claim(fastdl_team *team, long pieces)
 static inline void fastdl_sleep_while(int *word, int value)
 {
 #ifdef __linux__
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, 0, 0, 0);
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 #else
     sched_yield();
 #endif
@@ -62,7 +71,7 @@ static inline void fastdl_sleep_while(int *word, int value)
 static inline void fastdl_wake_all(int *word, int waiting)
 {
 #ifdef __linux__
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, waiting, 0, 0, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, waiting, NULL, NULL, 0);
 #endif
 }
 

@@ -18,11 +18,18 @@ MOST = 64
 WORK_PER_THREAD = 1_000_000  # multiply-adds that make waking one more thread worth its while
 
 _forked = False
+_lock = threading.Lock()
+_holders = 0
+_limit: Any = None
 
 
 def _after_fork() -> None:
-    global _forked
-    _forked = True
+    """The threads that held the lock or BLAS are not in the child."""
+    global _forked, _lock, _holders
+    _forked, _lock = True, threading.Lock()
+    if _holders:
+        _holders = 0
+        _limit.restore_original_limits()
 
 
 # GCC's OpenMP runtime hangs in a child forked after its first parallel region (GCC bug 52303).
@@ -30,8 +37,11 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def available() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores that this process may run on, or OMP_NUM_THREADS where that is less."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return min(cores, max(1, int(wish))) if wish.isdigit() else cores
 
 
 def resolve(n_threads: int | None, work: int) -> int:
@@ -59,11 +69,6 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
-_lock = threading.Lock()
-_holders = 0
-_limit: Any = None
-
-
 @contextmanager
 def serial_blas() -> Iterator[None]:
     """Hold BLAS to one thread; the last of several holders gives it back its own number."""
@@ -79,3 +84,21 @@ def serial_blas() -> Iterator[None]:
             _holders -= 1
             if _holders == 0:
                 _limit.restore_original_limits()
+
+
+class Claim:
+    """One holder at a time; a child after a fork starts without any."""
+
+    def __init__(self) -> None:
+        self._lock, self._pid = threading.Lock(), os.getpid()
+
+    def take(self) -> bool:
+        """Whether it was free, and is now held."""
+        if self._pid != os.getpid():
+            self._lock, self._pid = threading.Lock(), os.getpid()
+        return self._lock.acquire(blocking=False)
+
+    def give_back(self) -> None:
+        """Free it, in the process that took it."""
+        if self._pid == os.getpid():
+            self._lock.release()

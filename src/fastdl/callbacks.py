@@ -89,12 +89,12 @@ class EarlyStopping(Callback):
             run.stop(f"no better {self.monitor} in {self.patience} records")
 
     def on_end(self, run: "Run") -> None:
-        """Go back to the best parameters."""
-        if self._network is not None:
+        """Go back to the best parameters, unless the fit failed."""
+        if self._network is not None and not run.failed:
             best = self._network.parameters
             for name, view in run.network.parameters.items():
                 view[...] = best[name]
-            self._network = None
+        self._network = None
 
 
 class CSVLog(Callback):
@@ -154,6 +154,8 @@ class Snapshot(Callback):
 
 class Checkpoint(Callback):
     """Save the network every so many epochs, and at the end.
+
+    Callbacks are called in their order: after an ``EarlyStopping`` it saves the best parameters.
 
     Parameters
     ----------

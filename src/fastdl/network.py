@@ -1,7 +1,6 @@
 """A network: its layers, its parameters in one flat array, and what it answers."""
 
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -82,12 +81,12 @@ class Network:
         scaling: Scaling | None = None,
         margin: float = 1.0,
     ) -> None:
-        self.layers = _as_layers(layers, activation)
-        self.loss = losses.get(loss).name
-        self.dtype = _check.dtype(dtype)
-        self.margin = _check.real("margin", margin, 0.0)
-        self.scaling = scaling
-        self._busy = threading.Lock()
+        self._layers = _as_layers(layers, activation)
+        self._loss = losses.get(loss).name
+        self._dtype = _check.dtype(dtype)
+        self._margin = _check.real("margin", margin, 0.0)
+        self._scaling = scaling
+        self._busy = _threads.Claim()
         self._set_scaling()
         self._lay_out()
         self._draw(init, seed)
@@ -126,6 +125,31 @@ class Network:
                 f"got {config[-1].get('nonlinear', 'none')!r} with {loss}"
             )
         return cls(dense, loss=_CONFIG_LOSSES[loss], init=init, **settings)
+
+    @property
+    def layers(self) -> tuple[Dense, ...]:
+        """The layers, inputs first."""
+        return self._layers
+
+    @property
+    def loss(self) -> str:
+        """The name of the loss."""
+        return self._loss
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of parameters and arithmetic."""
+        return self._dtype
+
+    @property
+    def margin(self) -> float:
+        """Of the hinge loss."""
+        return self._margin
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """How features become inputs."""
+        return self._scaling
 
     # --- parameters --------------------------------------------------------------------------
 
@@ -195,7 +219,17 @@ class Network:
         return sum(layer.d * layer.h + layer.h for layer in self.layers)
 
     def set_penalty(self, *, l1: float | None = None, l2: float | None = None) -> None:
-        """Give every layer this l1 or l2; None leaves what the layers have."""
+        """Give every layer this l1 or l2; None leaves what the layers have.
+
+        Raises
+        ------
+        RuntimeError
+            While the network is being fitted.
+        """
+        with self.exclusive():
+            self._set_penalty(l1, l2)
+
+    def _set_penalty(self, l1: float | None, l2: float | None) -> None:
         l1 = None if l1 is None else _check.real("l1", l1, 0.0)
         l2 = None if l2 is None else _check.real("l2", l2, 0.0)
         self._set_layers(
@@ -211,7 +245,7 @@ class Network:
 
     def _set_layers(self, layers: tuple[Dense, ...]) -> None:
         """Layers that differ from the present ones in their penalties alone."""
-        self.layers = layers
+        self._layers = layers
         self._compile()
 
     def penalty(self) -> float:
@@ -406,21 +440,21 @@ class Network:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the network for a fit; a second one at the same time is refused."""
-        if not self._busy.acquire(blocking=False):
+        if not self._busy.take():
             raise RuntimeError(
                 "this network is being fitted already; wait for that fit or fit net.copy()"
             )
         try:
             yield
         finally:
-            self._busy.release()
+            self._busy.give_back()
 
     def copy(self, dtype: DTypeLike | None = None) -> "Network":
         """A network of its own with the same parameters, in another dtype if one is given."""
         result = Network.__new__(Network)
         result.__dict__.update(self.__dict__)
-        result._busy = threading.Lock()
-        result.dtype = self.dtype if dtype is None else _check.dtype(dtype)
+        result._busy = _threads.Claim()
+        result._dtype = self.dtype if dtype is None else _check.dtype(dtype)
         result._set_scaling()
         result._lay_out()
         result._flat[...] = self._flat
@@ -434,7 +468,7 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._busy = threading.Lock()
+        self._busy = _threads.Claim()
         self._compile()
 
     def save(self, path: str | os.PathLike[str]) -> None:

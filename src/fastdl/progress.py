@@ -24,7 +24,8 @@ class Progress:
         self._bar: Any = None
         self._total, self._done, self._began = total, 0, time.perf_counter()
         if show is None:
-            show = "ipykernel" in sys.modules or sys.stderr.isatty()
+            terminal = sys.stderr is not None and sys.stderr.isatty()
+            show = "ipykernel" in sys.modules or terminal
         if show:
             from tqdm.auto import tqdm
 

@@ -1,7 +1,7 @@
 """The learning rate as a function of the step.
 
-Every schedule answers ``rates(steps, steps_per_epoch)``: the rates (float64) of the update steps
-with these numbers, counted from 0 over the whole training.
+Every schedule answers ``rates(steps, epoch)``: the rates (float64) of the update steps with these
+numbers, all of one epoch; both are counted from 0 over the whole training.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Rates = NDArray[np.float64]
 class Schedule(Protocol):
     """Anything with a method ``rates``."""
 
-    def rates(self, steps: Steps, steps_per_epoch: int) -> Rates:
+    def rates(self, steps: Steps, epoch: int) -> Rates:
         """The learning rate of each step."""
         ...
 
@@ -33,7 +33,7 @@ class Constant:
     def __post_init__(self) -> None:
         _check.real("rate", self.rate, 0.0)
 
-    def rates(self, steps: Steps, steps_per_epoch: int) -> Rates:
+    def rates(self, steps: Steps, epoch: int) -> Rates:
         """The learning rate of each step."""
         return np.full(len(steps), self.rate)
 
@@ -68,9 +68,9 @@ class ExponentialDecay:
         _check.choice("unit", self.unit, ("epoch", "step"))
         _check.real("floor", self.floor, 0.0)
 
-    def rates(self, steps: Steps, steps_per_epoch: int) -> Rates:
+    def rates(self, steps: Steps, epoch: int) -> Rates:
         """The learning rate of each step."""
-        t = steps // steps_per_epoch if self.unit == "epoch" else steps
+        t = np.full(len(steps), epoch) if self.unit == "epoch" else steps
         return np.maximum(self.rate * self.decay ** (t / self.every), self.floor)
 
 
@@ -95,10 +95,9 @@ class StepDecay:
         _check.real("factor", self.factor, below=1.0, above=0.0)
         _check.integer("every", self.every)
 
-    def rates(self, steps: Steps, steps_per_epoch: int) -> Rates:
+    def rates(self, steps: Steps, epoch: int) -> Rates:
         """The learning rate of each step."""
-        drops: Rates = self.factor ** (steps // steps_per_epoch // self.every).astype(np.float64)
-        return self.rate * drops
+        return np.full(len(steps), self.rate * self.factor ** (epoch // self.every))
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class Triangular:
         _check.real("high", self.high, self.low)
         _check.integer("half_cycle", self.half_cycle)
 
-    def rates(self, steps: Steps, steps_per_epoch: int) -> Rates:
+    def rates(self, steps: Steps, epoch: int) -> Rates:
         """The learning rate of each step."""
         position = (steps % (2 * self.half_cycle)) / self.half_cycle
         return self.low + (self.high - self.low) * (1 - np.abs(1 - position))
@@ -148,7 +147,7 @@ class Cosine:
         _check.real("high", self.high, self.low)
         _check.integer("steps", self.steps)
 
-    def rates(self, steps: Steps, steps_per_epoch: int) -> Rates:
+    def rates(self, steps: Steps, epoch: int) -> Rates:
         """The learning rate of each step."""
         share = np.minimum(steps / self.steps, 1.0)
         return self.low + (self.high - self.low) * (1 + np.cos(np.pi * share)) / 2

@@ -63,7 +63,14 @@ class RangeTest:
         """Rates between which to cycle: where the loss begins to fall, and where it is least.
 
         It has begun to fall once a tenth of the whole fall is done.
+
+        Raises
+        ------
+        ValueError
+            Where the loss blew up at once.
         """
+        if len(self.loss) < 2:
+            raise ValueError("low must leave the loss finite for some steps; got none, lower it")
         least = int(self.loss.argmin())
         fallen = self.loss[0] - 0.1 * (self.loss[0] - self.loss[least])
         low = int((self.loss <= fallen).argmax())
@@ -112,8 +119,8 @@ class Trainer:
             raise TypeError(f"network must be a Network; got {network!r}"[:200])
         if not isinstance(optimiser, SGD | Adam):
             raise TypeError(f"optimiser must be SGD or Adam; got {optimiser!r}"[:200])
-        self.network = network
-        self.optimiser = optimiser
+        self._network = network
+        self._optimiser = optimiser
         self.batch_size = _check.integer("batch_size", batch_size)
         self.l1 = None if l1 is None else _check.real("l1", l1, 0.0)
         self.l2 = None if l2 is None else _check.real("l2", l2, 0.0)
@@ -131,6 +138,16 @@ class Trainer:
         self._rng = np.random.default_rng(seed)
         size = len(network._flat)
         self._moments = [_memory.zeros(size, network.dtype) for _ in range(optimiser.n_moments)]
+
+    @property
+    def network(self) -> Network:
+        """What it trains."""
+        return self._network
+
+    @property
+    def optimiser(self) -> Optimiser:
+        """How it steps."""
+        return self._optimiser
 
     def fit(
         self,
@@ -190,7 +207,7 @@ class Trainer:
         ):
             raise TypeError(f"callbacks must be a sequence of Callback; got {callbacks!r}"[:200])
         with self.network.exclusive():
-            self.network.set_penalty(l1=self.l1, l2=self.l2)
+            self.network._set_penalty(self.l1, self.l2)
             train = self._training_data(x, y, sample_weight, class_weight)
             held_out = self._validation_data(validation)
             run = Run(self, train, held_out, epochs, record, train_metrics)
@@ -219,7 +236,7 @@ class Trainer:
         high = _check.real("high", high, above=low)
         rates = np.geomspace(low, high, _check.integer("steps", steps, 2))
         with self.network.exclusive(), self._undone():
-            self.network.set_penalty(l1=self.l1, l2=self.l2)
+            self.network._set_penalty(self.l1, self.l2)
             run = Run(self, self._training_data(x, y, None, None), None, 1, None, "batches")
             losses = run._range(rates)
         return RangeTest(rates[: len(losses)], losses)
@@ -275,6 +292,8 @@ class Run:
         Done since the trainer was made.
     last_epoch : int
         The one after which the fit ends.
+    failed : bool
+        Whether the fit has ended with an error.
     """
 
     def __init__(
@@ -288,6 +307,7 @@ class Run:
     ) -> None:
         self.trainer, self.network, self.history = trainer, trainer.network, History()
         self.last_epoch = trainer.epoch + epochs
+        self.failed = False
         self._record_every, self._full = record, train_metrics == "full"
         self._train, self._validation = train, validation
         self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
@@ -309,7 +329,9 @@ class Run:
         self._evaluation = _memory.empty(size, network.dtype)
         largest = max(n, len(self._validation.x) if self._validation else 0)
         self._results = np.empty((network._program.pieces(largest), 2))
-        self._good = network._flat.copy()
+        self._state = [network._flat, *trainer._moments]
+        self._good = [array.copy() for array in self._state]
+        self._good_step = trainer.step
 
     @property
     def epoch(self) -> int:
@@ -335,6 +357,9 @@ class Run:
                     self._epoch(callbacks, bar)
             except KeyboardInterrupt:
                 self.stop(f"interrupted in epoch {self.epoch + 1}, after step {self.step}")
+            except BaseException:
+                self.failed = True
+                raise
             finally:
                 bar.close()
 
@@ -342,7 +367,7 @@ class Run:
         starts, stops, order = self._shuffled()
         n = len(starts)
         first = self.step
-        rates = _rates(self.trainer._schedule, first, n)
+        rates = _rates(self.trainer._schedule, first, n, self.epoch)
         at = 0
         while at < n and self.history.stopped is None:
             until = min(n, at + self._span(at + first, bar))
@@ -358,7 +383,9 @@ class Run:
             if not np.isfinite(self.network._flat).all():
                 self._diverged(float("inf"))
             self.trainer.epoch += 1
-            np.copyto(self._good, self.network._flat)
+            for kept, array in zip(self._good, self._state, strict=True):
+                np.copyto(kept, array)
+            self._good_step = self.step
             for callback in callbacks:
                 callback.on_epoch(self)
 
@@ -382,16 +409,18 @@ class Run:
     def _steps(self, starts: Array, stops: Array, order: Array | None, rates: Array) -> None:
         """Train on some batches."""
         network, trainer, n = self.network, self.trainer, len(starts)
-        losses, correct = self._losses[:n], self._correct[:n]
+        program, losses, correct = network._program, self._losses[:n], self._correct[:n]
         first, second = [*trainer._moments, None, None][:2]
+        hyper = trainer.optimiser.hyper
+        program.done = 0
         try:
-            network._program.train(
-                self._train.compiled, order, starts, stops, rates, trainer.optimiser.hyper,
-                trainer.step, network._flat, self._grads, first, second, self._workspace,
-                losses, correct, self._threads,
+            program.train(
+                self._train.compiled, order, starts, stops, rates, hyper, trainer.step,
+                network._flat, self._grads, first, second, self._workspace, losses, correct,
+                self._threads,
             )  # fmt: skip
         finally:
-            done = network._program.done
+            done = program.done
             trainer.step += done
         if done < n:
             trainer.step += 1
@@ -462,10 +491,12 @@ class Run:
         return np.array(smooth)
 
     def _diverged(self, loss: float) -> None:
-        self.network._flat[...] = self._good
-        for moment in self.trainer._moments:
-            moment[...] = 0
-        raise DivergenceError(self.epoch + 1, self.step, loss, self.history)
+        """Go back to the end of the last good epoch, and say so."""
+        step = self.step
+        for kept, array in zip(self._good, self._state, strict=True):
+            np.copyto(array, kept)
+        self.trainer.step = self._good_step
+        raise DivergenceError(self.epoch + 1, step, loss, self.history)
 
 
 @contextmanager
@@ -488,9 +519,9 @@ def _batches(n: int, size: int, drop_last: bool) -> tuple[Array, Array]:
     return starts, stops
 
 
-def _rates(schedule: schedules.Schedule, first: int, n: int) -> Array:
+def _rates(schedule: schedules.Schedule, first: int, n: int, epoch: int) -> Array:
     """The learning rates of an epoch's n steps, the first of which has the number first."""
-    rates = _check.vector("rates", schedule.rates(np.arange(first, first + n), n), n)
+    rates = _check.vector("rates", schedule.rates(np.arange(first, first + n), epoch), n)
     if (rates < 0).any():
         raise ValueError(f"rates must not be negative; got {rates.min()} from {schedule!r}"[:200])
     return rates
@@ -508,7 +539,10 @@ def _row_weights(
         if data.labels is None:
             raise ValueError("class_weight must go with labels; got targets, use sample_weight")
         by_class = _class_weights(class_weight, data.labels, k)[data.labels]
-        result = by_class if result is None else result * by_class
+        with np.errstate(over="ignore"):
+            result = by_class if result is None else result * by_class
+        if not np.isfinite(result).all():
+            raise ValueError("sample_weight times class_weight must be finite; scale them down")
     if result is not None and not result.any():
         raise ValueError("class_weight must leave some row a weight; got zero for every row")
     return result

@@ -1,0 +1,282 @@
+"""_epoch.pyx: whole epochs and evaluations do what plain NumPy does in float64, in the same bits
+for any number of threads."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import fastdl as fd
+from fastdl import _kernels, _reference, losses
+
+ACTIVATIONS = tuple(_kernels.ACTIVATIONS)
+OPTIMISERS = {
+    "sgd": fd.SGD(0.1),
+    "momentum": fd.SGD(0.05, momentum=0.9),
+    "nesterov": fd.SGD(0.05, momentum=0.9, nesterov=True),
+    # Adam divides by the size of a gradient, which makes the rounding of a gradient near zero as
+    # large as a step; this epsilon is above what float32 rounds away.
+    "adam": fd.Adam(0.01, epsilon=1e-3),
+}
+WIDTHS = {
+    "one narrow layer": [7, 5],
+    "one wide layer": [20, 150],
+    "one input and one output": [1, 1],
+    "narrow, narrow": [33, 16, 10],
+    "wide, narrow": [130, 200, 10],
+    "inputs of three pieces": [600, 20, 4],
+    "three layers": [40, 17, 130, 3],
+}
+BATCHES = {  # rows, batch_size, drop_last
+    "last one partial": (40, 16, False),
+    "last one dropped": (40, 16, True),
+    "none partial": (48, 16, True),
+    "of one tile": (1024, 512, False),
+    "of three tiles": (1500, 1300, False),
+    "larger than the data": (40, 100, False),
+    "of one row": (9, 1, False),
+    "one row in all": (1, 16, False),
+}
+
+
+@pytest.fixture(params=_kernels.ISAS)
+def isa(request):
+    """Every instruction set that this machine has."""
+    before = _kernels.ISA
+    _kernels.use_isa(request.param)
+    yield request.param
+    _kernels.use_isa(before)
+
+
+class Oracle:
+    """A network and its training in plain NumPy and float64, the batches in order."""
+
+    def __init__(self, network, optimiser=None):
+        self.network, self.optimiser, self.t = network, optimiser, 0
+        self.parameters = [p.astype(float) for p in network.parameters.values()]
+        self.moments = [[np.zeros_like(p) for p in self.parameters] for _ in range(2)]
+
+    def outputs(self, x):
+        """What the first layer sees, then what every layer gives."""
+        network = self.network
+        scaling = network.scaling
+        if scaling is None and x.dtype == np.uint8:
+            scaling = fd.Scaling.divided(x.shape[1])
+        result = [x.astype(float)]
+        if scaling is not None:
+            result = [(result[0] - scaling.shift) * scaling.scale]
+        for i, layer in enumerate(network.layers):
+            z = _reference.matmul(result[-1], self.parameters[2 * i])
+            result.append(
+                _reference.bias_activation(z, self.parameters[2 * i + 1], layer.activation)
+            )
+        return result
+
+    def loss(self, outputs, y):
+        y = y.astype(float) if losses.LOSSES[self.network.loss].targets else y
+        margin = {"margin": self.network.margin} if self.network.loss == "hinge" else {}
+        return getattr(_reference, self.network.loss)(outputs, y, **margin)
+
+    def gradients(self, x, y):
+        outputs = self.outputs(x)
+        dout, result = self.loss(outputs[-1], y)[1], []
+        for i in reversed(range(len(self.network.layers))):
+            dz, db = _reference.bias_activation_backward(
+                dout, outputs[i + 1], self.network.layers[i].activation
+            )
+            result[:0] = [_reference.matmul(outputs[i], dz, transpose_a=True), db]
+            dout = _reference.matmul(dz, self.parameters[2 * i], transpose_b=True)
+        return result
+
+    def step(self, x, y):
+        self.t += 1
+        chosen = self.optimiser
+        for i, (p, g) in enumerate(zip(self.parameters, self.gradients(x, y), strict=True)):
+            layer, (first, second) = self.network.layers[i // 2], (m[i] for m in self.moments)
+            common = {"learning_rate": chosen.learning_rate}
+            if i % 2 == 0:
+                common |= {"l1": layer.l1, "l2": layer.l2}
+            if isinstance(chosen, fd.Adam):
+                betas = {"beta1": chosen.beta1, "beta2": chosen.beta2, "epsilon": chosen.epsilon}
+                _reference.adam_update(p, g, first, second, t=self.t, **betas, **common)
+            elif chosen.momentum:
+                how = {"momentum": chosen.momentum, "nesterov": chosen.nesterov}
+                _reference.momentum_update(p, g, first, **how, **common)
+            else:
+                _reference.sgd_update(p, g, **common)
+
+    def fit(self, x, y, batch_size, epochs=2, drop_last=False):
+        stop = len(x) // batch_size * batch_size if drop_last else len(x)
+        for _ in range(epochs):
+            for start in range(0, stop, batch_size):
+                self.step(x[start : start + batch_size], y[start : start + batch_size])
+
+
+def make(widths, loss="softmax_cross_entropy", activation="tanh", dtype="float64", **settings):
+    """A network with an l1 and an l2 of its own on every layer, and biases that are not zero."""
+    layers = [
+        fd.Dense(d, h, activation, l1=0.001 * i, l2=0.01 / (i + 1))
+        for i, (d, h) in enumerate(pairwise(widths))
+    ]
+    layers[-1] = fd.Dense(layers[-1].d, layers[-1].h, l2=0.003)
+    network = fd.Network(layers, loss=loss, dtype=dtype, seed=5, **settings)
+    for i, view in enumerate(network.parameters.values()):
+        if i % 2:
+            view[...] = np.linspace(-0.3, 0.2, len(view))
+    return network
+
+
+def data(network, n, rng):
+    """Rows, and labels or targets."""
+    d, k = network.layers[0].d, network.layers[-1].h
+    x = rng.standard_normal((n, d)).astype(network.dtype)
+    if losses.LOSSES[network.loss].targets:
+        return x, rng.standard_normal((n, k)).astype(network.dtype)
+    return x, rng.integers(0, k, n)
+
+
+def agrees_after_training(network, optimiser, x, y, agree, batch_size, drop_last=False):
+    oracle = Oracle(network, optimiser)
+    trainer = fd.Trainer(
+        network, optimiser, batch_size=batch_size, drop_last=drop_last, shuffle=None
+    )
+    trainer.fit(x, y, epochs=2, record=None)
+    oracle.fit(x, y, batch_size, drop_last=drop_last)
+    agree(network.parameters.values(), oracle.parameters, network.dtype)
+
+
+# --- training is what NumPy does -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_every_loss_activation_and_optimiser(loss, activation, optimiser, dtype, rng, agree):
+    network = make([7, 9, 5], loss, activation, dtype)
+    x, y = data(network, 40, rng)
+    agrees_after_training(network, OPTIMISERS[optimiser], x, y, agree, 16)
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mse"])
+@pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
+def test_any_widths_on_any_instruction_set(widths, loss, isa, dtype, rng, agree):
+    network = make(widths, loss, dtype=dtype)
+    x, y = data(network, 150, rng)
+    agrees_after_training(network, OPTIMISERS["nesterov"], x, y, agree, 64)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+@pytest.mark.parametrize(("n", "batch_size", "drop_last"), BATCHES.values(), ids=BATCHES)
+def test_batches_of_any_size(n, batch_size, drop_last, optimiser, dtype, rng, agree):
+    network = make([33, 16, 10], dtype=dtype)
+    x, y = data(network, n, rng)
+    agrees_after_training(network, OPTIMISERS[optimiser], x, y, agree, batch_size, drop_last)
+
+
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_outputs_with_an_activation_and_a_margin(loss, dtype, rng, agree):
+    layers = [fd.Dense(6, 20, "leaky_relu", l2=0.01), fd.Dense(20, 4, "sigmoid", l1=0.01)]
+    network = fd.Network(layers, loss=loss, margin=0.4, dtype=dtype)
+    x, y = data(network, 50, rng)
+    agrees_after_training(network, OPTIMISERS["sgd"], x, y, agree, 20)
+
+
+STRIDES = {"in order": np.s_[::1], "every second": np.s_[::2], "backwards": np.s_[::-1]}
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("scaled", [False, True], ids=["unscaled", "scaled"])
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_rows_of_any_kind_scaling_and_stride(kind, scaled, stride, dtype, rng, agree):
+    whole = rng.integers(0, 256, (90, 20)).astype(kind)
+    scaling = fd.Scaling.standard(whole) if scaled else None
+    x = (whole if scaled or kind == "uint8" else whole / np.asarray(255, kind))[STRIDES[stride]]
+    network = make([20, 30, 6], dtype=dtype, scaling=scaling)
+    y = rng.integers(0, 6, len(x))
+    agrees_after_training(network, OPTIMISERS["momentum"], x, y, agree, 32)
+
+
+def test_adam_with_its_own_epsilon(rng):
+    """Looser: gradients as small as this epsilon are rounding."""
+    network = make([7, 9, 5])
+    x, y = data(network, 40, rng)
+    oracle = Oracle(network, fd.Adam(0.01))
+    fd.Trainer(network, fd.Adam(0.01), batch_size=16, shuffle=None).fit(x, y, epochs=2)
+    oracle.fit(x, y, 16)
+    for actual, expected in zip(network.parameters.values(), oracle.parameters, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-8, atol=1e-10)
+
+
+# --- so are evaluations ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 127, 128, 129, 1000])
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_evaluations_of_any_size(loss, n, isa, dtype, rng, agree):
+    network = make([33, 140, 10], loss, dtype=dtype)
+    x, y = data(network, n, rng)
+    oracle = Oracle(network)
+    outputs = oracle.outputs(x)[-1]
+    expected = oracle.loss(outputs, y)[0]
+    penalty = sum(
+        _reference.penalty(w, l1=layer.l1, l2=layer.l2)[0]
+        for w, layer in zip(oracle.parameters[::2], network.layers, strict=True)
+    )
+    result = network.evaluate(x, y)
+    agree([network.logits(x)], [outputs], dtype)
+    agree([result.loss, result.cost], [expected, expected + penalty], dtype)
+    if loss == "mse":
+        assert np.isnan(result.accuracy)
+    else:
+        assert result.accuracy == (network.logits(x).argmax(axis=1) == y).mean()
+
+
+@pytest.mark.parametrize("n", [1, 100, 1300])
+@pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
+def test_gradients_are_those_of_numpy(widths, n, dtype, rng, agree):
+    network = make(widths, dtype=dtype)
+    x, y = data(network, n, rng)
+    oracle = Oracle(network)
+    expected = oracle.gradients(x, y)
+    for i, layer in enumerate(network.layers):
+        weight = oracle.parameters[2 * i]
+        expected[2 * i] += _reference.penalty(weight, l1=layer.l1, l2=layer.l2)[1]
+    gradients = network.gradients(x, y)
+    assert list(gradients) == list(network.parameters)
+    agree(gradients.values(), expected, dtype)
+
+
+# --- the bits do not depend on threads -------------------------------------------------------
+
+
+def everything(widths, dtype, batch_size, n_threads):
+    """The bits of all that a training gives."""
+    network = make(widths, dtype=dtype)
+    x, y = data(network, 700, np.random.default_rng(3))
+    trainer = fd.Trainer(
+        network, OPTIMISERS["nesterov"], batch_size=batch_size, n_threads=n_threads, seed=9
+    )
+    history = trainer.fit(x, y, epochs=2, record=8, validation=(x[:100], y[:100]))
+    values = [history[name].tobytes() for name in history.columns if name != "seconds"]
+    values += [p.tobytes() for p in network.parameters.values()]
+    values += [network.logits(x, n_threads=n_threads).tobytes()]
+    values += [network.predict_proba(x, n_threads=n_threads).tobytes()]
+    return [*values, network.evaluate(x, y, n_threads=n_threads)]
+
+
+@pytest.mark.parametrize("batch_size", [50, 650])
+@pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
+def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads(widths, batch_size, dtype):
+    first = everything(widths, dtype, batch_size, 1)
+    for n_threads in (1, 2, 3):
+        assert everything(widths, dtype, batch_size, n_threads) == first
+
+
+def test_another_seed_gives_other_bits():
+    x, y = data(make([7, 5]), 40, np.random.default_rng(0))
+    found = set()
+    for seed in (0, 0, 1, None, None):
+        network = make([7, 5])
+        fd.Trainer(network, fd.SGD(0.1), batch_size=7, seed=seed).fit(x, y)
+        found.add(network.logits(x).tobytes())
+    assert len(found) == 4

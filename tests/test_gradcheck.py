@@ -1,0 +1,196 @@
+"""gradcheck.py: the compiled gradients are derivatives, a wrong one is noticed, kinks are left
+out."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import fastdl as fd
+from fastdl import _kernels, losses
+
+N, D, K = 12, 4, 3
+ACTIVATIONS = tuple(_kernels.ACTIVATIONS)
+
+
+@pytest.fixture
+def problem(rng):
+    """problem(loss): rows, and labels or targets."""
+    x, labels = rng.standard_normal((N, D)), rng.integers(0, K, N)
+    targets = rng.standard_normal((N, K))
+    return lambda loss: (x, targets if losses.LOSSES[loss].targets else labels)
+
+
+def make(loss="softmax_cross_entropy", activation="tanh", widths=(D, 6, 5, K), **settings):
+    layers = [fd.Dense(d, h, activation, l1=0.01, l2=0.02) for d, h in pairwise(widths)]
+    layers[-1] = fd.Dense(*widths[-2:])
+    return fd.Network(layers, loss=loss, dtype="float64", seed=1, **settings)
+
+
+# --- the gradients ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_gradients_are_derivatives(loss, activation, problem):
+    network = make(loss, activation)
+    result = fd.check_gradients(network, *problem(loss))
+    assert [row.name for row in result.parameters] == list(network.parameters)
+    for row, p in zip(result.parameters, network.parameters.values(), strict=True):
+        assert row.max_relative < 1e-6
+        assert row.max_absolute < 1e-9
+        assert row.percent_below == 100
+        assert row.n_compared + row.n_kinks == p.size
+        assert row.n_compared > 0.8 * p.size
+
+
+def test_gradients_with_a_scaling_and_a_margin(rng):
+    x = rng.integers(0, 256, (N, D), np.uint8)
+    network = make("hinge", scaling=fd.Scaling.standard(x), margin=2.5)
+    result = fd.check_gradients(network, x, rng.integers(0, K, N))
+    # Where all hinges are active a bias may have no gradient: nothing to be relative to.
+    assert max(row.max_absolute for row in result.parameters) < 1e-9
+
+
+def test_it_agrees_with_differences_of_evaluate(problem, derivative):
+    """An oracle that shares nothing with the check."""
+    x, y = problem("hinge")
+    network = make("hinge", "sigmoid")
+    gradients = network.gradients(x, y)
+    for name, view in network.parameters.items():
+        before = view.copy()
+
+        def cost(p, view=view):
+            view[...] = p
+            return network.evaluate(x, y).cost
+
+        expected = derivative(cost, before)
+        view[...] = before
+        np.testing.assert_allclose(gradients[name], expected, rtol=1e-6, atol=1e-9)
+
+
+def test_the_network_stays_as_it_is_in_either_dtype(problem, dtype):
+    network = make().copy(dtype)
+    before = {name: p.tobytes() for name, p in network.parameters.items()}
+    result = fd.check_gradients(network, *problem(network.loss))
+    assert result.of("weight").percent_below == 100
+    assert {name: p.tobytes() for name, p in network.parameters.items()} == before
+    assert network.dtype == dtype
+
+
+# --- what is wrong ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["layers.0.weight", "layers.1.bias", "layers.2.weight"])
+def test_a_wrong_element_is_noticed(name, problem, monkeypatch):
+    right = fd.Network.gradients
+
+    def wrong(self, x, y):
+        gradients = right(self, x, y)
+        gradients[name].flat[1] += 1e-3
+        return gradients
+
+    monkeypatch.setattr(fd.Network, "gradients", wrong)
+    result = fd.check_gradients(make(), *problem("softmax_cross_entropy"))
+    for row in result.parameters:
+        if row.name == name:
+            assert row.max_absolute == pytest.approx(1e-3, rel=1e-3)
+            assert row.percent_below == pytest.approx(100 * (1 - 1 / row.n_compared))
+        else:
+            assert row.max_absolute < 1e-9
+    kind = name.split(".")[-1]
+    assert result.of(kind).max_absolute > 1e-4
+    assert result.of(kind).percent_below < 100
+    assert result.of("bias" if kind == "weight" else "weight").percent_below == 100
+
+
+@pytest.mark.parametrize("wrong", [lambda g: 1.01 * g, lambda g: -g, lambda g: 0 * g])
+def test_a_wrong_factor_is_noticed(wrong, problem, monkeypatch):
+    right = fd.Network.gradients
+    monkeypatch.setattr(
+        fd.Network, "gradients",
+        lambda self, x, y: {name: wrong(g) for name, g in right(self, x, y).items()},
+    )  # fmt: skip
+    result = fd.check_gradients(make(), *problem("softmax_cross_entropy"))
+    assert all(row.max_relative > 1e-3 for row in result.parameters)
+
+
+# --- kinks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_an_element_at_the_kink_of_a_relu_is_left_out(activation):
+    """One row (1, 0): unit 0 is at its kink, and a step in the weight of the 1 or in the bias
+    crosses it; the weight of the 0 moves nothing."""
+    network = fd.Network([2, 2, 2], activation=activation, dtype="float64")
+    network.parameters["layers.0.weight"][...] = [[0.0, 0.7], [0.3, 0.4]]
+    result = fd.check_gradients(network, np.array([[1.0, 0.0]]), [1])
+    assert [row.n_kinks for row in result.parameters] == [1, 1, 0, 0]
+    assert [row.n_compared for row in result.parameters] == [3, 1, 4, 2]
+    assert max(row.max_relative for row in result.parameters) < 1e-6
+
+
+def test_an_element_at_the_kink_of_a_hinge_is_left_out():
+    """Class 1 wins by exactly the margin over class 0 and by more over class 2."""
+    network = fd.Network([1, 3], loss="hinge", init=fd.init.Normal(0.0), dtype="float64")
+    network.parameters["layers.0.bias"][...] = [0.0, 1.0, -5.0]
+    result = fd.check_gradients(network, np.array([[2.0]]), [1])
+    assert [row.n_kinks for row in result.parameters] == [2, 2]
+    assert [row.n_compared for row in result.parameters] == [1, 1]
+
+
+def test_an_element_at_the_kink_of_an_l1_penalty_is_left_out():
+    network = fd.Network([fd.Dense(3, 2, l1=0.5)], init=fd.init.Normal(0.0), dtype="float64")
+    network.parameters["layers.0.weight"][...] = [[0, 1], [-2, 0], [3, 0]]
+    result = fd.check_gradients(network, np.ones((1, 3)), [0])
+    assert [row.n_kinks for row in result.parameters] == [3, 0]
+    assert max(row.max_relative for row in result.parameters) < 1e-6
+
+
+def test_nothing_but_kinks():
+    network = fd.Network([1, 2], loss="hinge", init=fd.init.Normal(0.0), dtype="float64")
+    network.parameters["layers.0.bias"][...] = [0.0, 1.0]
+    result = fd.check_gradients(network, np.array([[2.0]]), [1])
+    assert [row.n_compared for row in result.parameters] == [0, 0]
+    assert np.isnan(result.of("weight").percent_below)
+    assert "nan" in str(result)
+
+
+# --- what is printed -------------------------------------------------------------------------
+
+
+def test_the_first_four_lines_are_those_of_the_reports(problem):
+    result = fd.check_gradients(make(), *problem("softmax_cross_entropy"))
+    lines = str(result).splitlines()
+    weight, bias = result.of("weight"), result.of("bias")
+    assert lines[:4] == [
+        "Percentage of weight errors < 1e-06: 100.0",
+        "Percentage of bias errors < 1e-06: 100.0",
+        f"Max weight error: {weight.max_absolute}",
+        f"Max bias error: {bias.max_absolute}",
+    ]
+    for name in make().parameters:
+        assert sum(line.startswith(name) for line in lines) == 1
+    assert repr(result) == str(result)
+
+
+def test_the_tolerance_is_counted_and_printed(problem):
+    result = fd.check_gradients(make(), *problem("softmax_cross_entropy"), tolerance=1e-300)
+    assert result.of("weight").percent_below < 50
+    assert "errors < 1e-300:" in str(result)
+
+
+def test_all_weights_together(problem):
+    result = fd.check_gradients(make(), *problem("softmax_cross_entropy"))
+    weights = [row for row in result.parameters if row.name.endswith("weight")]
+    assert result.of("weight").n_compared == sum(row.n_compared for row in weights)
+    assert result.of("weight").max_relative == max(row.max_relative for row in weights)
+    with pytest.raises(ValueError, match="kind must be one of weight, bias"):
+        result.of("both")
+
+
+def test_many_parameters_are_checked_in_parts(monkeypatch, problem):
+    x, y = problem("hinge")
+    whole = fd.check_gradients(make("hinge"), x, y)
+    monkeypatch.setattr("fastdl.gradcheck._ITEMS", 150)
+    assert fd.check_gradients(make("hinge"), x, y) == whole

@@ -1,0 +1,134 @@
+"""What `import fastdl` does and does not do."""
+
+import importlib.metadata
+import inspect
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import fastdl as fd
+
+BASE = "import numpy, scipy.linalg"
+
+
+def run_python(code, *options):
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code], capture_output=True, text=True, check=False,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_what_is_heavy_or_optional_is_imported_only_when_it_is_needed():
+    found = run_python(f"import sys; {BASE}; before = set(sys.modules); import fastdl; "
+                       "print(*(set(sys.modules) - before))").split()  # fmt: skip
+    tops = {name.partition(".")[0] for name in found}
+    assert "fastdl" in tops
+    assert not tops & {"matplotlib", "tqdm", "pandas", "safetensors", "IPython", "pytest"}
+    assert not {"scipy.optimize", "scipy.stats", "fastdl._reference", "http.client", "ssl"} & set(
+        found
+    )
+
+
+THREADS = """
+import os, threading
+def count():
+    return threading.active_count(), len(os.listdir("/proc/self/task"))
+import numpy, scipy.linalg
+before = count()
+import fastdl
+fastdl.Network([3, 2])
+assert count() == before, (before, count())
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
+def test_no_threads_are_started():
+    run_python(THREADS)
+
+
+FILES = """
+import os, sys
+import numpy, scipy.linalg
+opened = []
+def audit(event, arguments):
+    if event in ("open", "socket.connect", "subprocess.Popen", "os.mkdir"):
+        opened.append((event, str(arguments[0])))
+sys.addaudithook(audit)
+import fastdl
+ends = (".py", ".pyc", ".so", ".pyi", ".pth")
+print([what for what in opened if not what[1].endswith(ends) and "__pycache__" not in what[1]])
+"""
+
+
+def test_no_files_but_its_modules_are_read():
+    assert run_python(FILES) == "[]"
+
+
+TIMED = "import time; began = time.thread_time(); {}; print(time.thread_time() - began)"
+
+
+def test_the_import_takes_little_longer_than_that_of_numpy_and_scipy():
+    """In time of the thread, which busy neighbours do not lengthen; the first runs fill caches."""
+    codes = BASE, f"{BASE}; import fastdl"
+    times = np.array([[float(run_python(TIMED.format(code))) for code in codes] for _ in range(5)])
+    base, both = times.min(axis=0)
+    assert both - base < 0.15
+
+
+def test_no_warnings_at_import():
+    run_python("import fastdl", "-W", "error")
+
+
+def test_the_import_leaves_no_state_behind():
+    """NumPy's errors and Ctrl-C are the user's own."""
+    run_python(
+        f"import signal; {BASE}; "
+        "before = numpy.geterr(), signal.getsignal(signal.SIGINT), numpy.random.get_state()[1][0]; "
+        "import fastdl; assert before == "
+        "(numpy.geterr(), signal.getsignal(signal.SIGINT), numpy.random.get_state()[1][0])"
+    )
+
+
+def test_every_public_name_is_there_and_documented():
+    assert len(fd.__all__) == len(set(fd.__all__))
+    for name in fd.__all__:
+        assert inspect.getdoc(getattr(fd, name)), name
+
+
+@pytest.mark.parametrize("name", [n for n in fd.__all__ if inspect.isclass(getattr(fd, n))])
+def test_every_public_method_is_documented(name):
+    for attribute, value in vars(getattr(fd, name)).items():
+        if not attribute.startswith("_") and (callable(value) or isinstance(value, property)):
+            assert inspect.getdoc(getattr(getattr(fd, name), attribute)), attribute
+
+
+@pytest.mark.parametrize("module", [fd.ops, fd.init, fd.schedules, fd.datasets])
+def test_every_function_of_a_public_module_is_documented(module):
+    names = getattr(module, "__all__", [n for n in vars(module) if not n.startswith("_")])
+    for name in names:
+        value = getattr(module, name)
+        if inspect.isfunction(value) or inspect.isclass(value):
+            assert inspect.getdoc(value), name
+
+
+def test_the_version_is_that_of_the_package():
+    assert fd.__version__ == importlib.metadata.version("fastdl")
+
+
+def quarter_of_the_least():
+    return float("2.2e-308") / 4
+
+
+def test_denormal_numbers_still_exist_in_every_thread():
+    """Code that was built with -ffast-math would flush them to zero for the whole process."""
+    found = [quarter_of_the_least()]
+    thread = threading.Thread(target=lambda: found.append(quarter_of_the_least()))
+    thread.start()
+    thread.join()
+    assert found == [5.5e-309, 5.5e-309]

@@ -1,0 +1,65 @@
+"""optim.py: what the optimisers tell the kernels, and that the trainer follows their formulas."""
+
+import numpy as np
+import pytest
+
+import fastdl as fd
+from fastdl import _kernels
+
+TABLE = {  # optimiser, the kernel's name, arrays that it keeps
+    "sgd": (fd.SGD(0.1), "sgd", 0),
+    "sgd, momentum 0": (fd.SGD(0.1, momentum=0.0), "sgd", 0),
+    "momentum": (fd.SGD(0.1, momentum=0.9), "momentum", 1),
+    "nesterov": (fd.SGD(0.1, momentum=0.9, nesterov=True), "nesterov", 1),
+    "adam": (fd.Adam(), "adam", 2),
+}
+
+
+@pytest.mark.parametrize(("optimiser", "name", "n_moments"), TABLE.values(), ids=TABLE)
+def test_the_kernel_and_the_moments_of_each(optimiser, name, n_moments):
+    assert optimiser.hyper.optimiser == _kernels.OPTIMISERS[name]
+    assert optimiser.n_moments == n_moments
+
+
+def test_every_kernel_has_an_optimiser():
+    assert {name for _, name, _ in TABLE.values()} == set(_kernels.OPTIMISERS)
+
+
+def test_settings_reach_the_kernel():
+    assert fd.SGD(0.1, momentum=0.7).hyper.momentum == 0.7
+    assert fd.Adam(0.1, beta1=0.8, beta2=0.95, epsilon=1e-4).hyper[2:] == (0.8, 0.95, 1e-4)
+
+
+MSE_BY_HAND = {  # of w = 1 under the loss w^2 (gradient 2w), two steps of rate 0.1
+    "sgd": (fd.SGD(0.1), [0.8, 0.64]),
+    "momentum": (fd.SGD(0.1, momentum=0.5), [0.8, 0.8 - 0.1 * (0.5 * 2 + 1.6)]),
+    "nesterov": (
+        fd.SGD(0.1, momentum=0.5, nesterov=True),
+        [0.7, 0.7 - 0.1 * (1.4 + 0.5 * (0.5 * 2 + 1.4))],
+    ),
+    "adam": (fd.Adam(0.1, beta1=0.0, beta2=0.0, epsilon=1e-12), [0.9, 0.8]),
+}
+
+
+@pytest.mark.parametrize(("optimiser", "expected"), MSE_BY_HAND.values(), ids=MSE_BY_HAND)
+def test_two_steps_computed_by_hand(optimiser, expected):
+    network = fd.Network([1, 1], loss="mse", init=fd.init.Normal(0.0), dtype="float64")
+    weight = network.parameters["layers.0.weight"]
+    weight[...] = 1
+    trainer = fd.Trainer(network, optimiser, batch_size=2)
+    x, y = np.array([[1.0], [-1.0]]), np.zeros(2)  # the bias stays 0, its gradients cancel
+    found = [float((trainer.fit(x, y), weight)[1][0, 0]) for _ in range(2)]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert network.parameters["layers.0.bias"][0] == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize("penalty", [{"l2": 0.5}, {"l1": 0.5}])
+def test_a_penalty_alone_shrinks_weights_and_no_biases(penalty):
+    network = fd.Network([1, 1], loss="mse", dtype="float64")
+    for view in network.parameters.values():
+        view[...] = 2
+    x, y = np.zeros((1, 1)), np.full(1, 2.0)  # the answer is right: no gradient but the penalty's
+    fd.Trainer(network, fd.SGD(0.1), **penalty).fit(x, y)
+    shrunk = 2 - 0.1 * (2 * 0.5 * 2 if "l2" in penalty else 0.5)
+    assert network.parameters["layers.0.weight"][0, 0] == pytest.approx(shrunk, rel=1e-12)
+    assert network.parameters["layers.0.bias"][0] == 2

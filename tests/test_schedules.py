@@ -1,0 +1,78 @@
+"""schedules.py: rates at points computed by hand, and between their bounds everywhere."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastdl import schedules
+from fastdl.schedules import Constant, Cosine, ExponentialDecay, StepDecay, Triangular
+
+PER_EPOCH = 10
+BY_HAND = {  # schedule, {step: rate}
+    "constant": (Constant(0.3), {0: 0.3, 999: 0.3}),
+    "triangular": (
+        Triangular(0.1, 0.5, 4),
+        {0: 0.1, 1: 0.2, 2: 0.3, 4: 0.5, 5: 0.4, 7: 0.2, 8: 0.1, 12: 0.5, 16: 0.1, 4_000_004: 0.5},
+    ),
+    "triangular of one step": (Triangular(0, 1, 1), {0: 0, 1: 1, 2: 0, 3: 1}),
+    "by ten": (StepDecay(1.0, every=2), {0: 1, 19: 1, 20: 0.1, 39: 0.1, 40: 0.01, 79: 0.001}),
+    "by half": (StepDecay(0.8, factor=0.5, every=1), {9: 0.8, 10: 0.4, 35: 0.1}),
+    "decay by epochs": (ExponentialDecay(1.0, 0.9), {0: 1, 9: 1, 10: 0.9, 29: 0.81, 30: 0.729}),
+    "decay by steps": (
+        ExponentialDecay(2.0, 0.25, every=2, unit="step"), {0: 2, 1: 1, 2: 0.5, 3: 0.25, 4: 0.125},
+    ),
+    "decay to a floor": (ExponentialDecay(1.0, 0.5, floor=0.3), {0: 1, 10: 0.5, 20: 0.3, 500: 0.3}),
+    "no decay": (ExponentialDecay(0.7, 1.0), {0: 0.7, 10**6: 0.7}),
+    "cosine": (Cosine(0.9, 8, low=0.1), {0: 0.9, 4: 0.5, 8: 0.1, 9: 0.1, 10**6: 0.1}),
+    "cosine at a third": (Cosine(1.0, 6), {0: 1.0, 2: 0.75, 3: 0.5, 4: 0.25, 6: 0}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("schedule", "points"), BY_HAND.values(), ids=BY_HAND)
+def test_rates_at_points_computed_by_hand(schedule, points):
+    for step, rate in points.items():
+        rates = schedule.rates(np.array([step]), step // PER_EPOCH)
+        assert rates.dtype == np.float64
+        np.testing.assert_allclose(rates, [rate], rtol=1e-12, atol=1e-15)
+
+
+bounds = st.floats(0, 10), st.floats(0, 10)
+counts = st.integers(1, 10**6)
+ALL = {  # a schedule of (low, high, count, factor), its least and greatest rate
+    "triangular": lambda low, high, n, f: Triangular(low, high, n),
+    "cosine": lambda low, high, n, f: Cosine(high, n, low=low),
+    "by epochs": lambda low, high, n, f: ExponentialDecay(high, f, every=n, floor=low),
+    "by steps": lambda low, high, n, f: ExponentialDecay(high, f, every=n, unit="step", floor=low),
+    "steps down": lambda low, high, n, f: StepDecay(high, factor=f, every=n),
+}
+
+
+@given(
+    st.sampled_from(sorted(ALL)), *bounds, counts, st.floats(0.01, 0.99),
+    st.lists(st.integers(0, 2**40), min_size=1), counts,
+)  # fmt: skip
+def test_rates_lie_between_their_bounds(name, one, other, n, factor, steps, epoch):
+    low, high = sorted((one, other))
+    rates = ALL[name](low, high, n, factor).rates(np.array(steps), epoch)
+    rounding = 4 * np.finfo(float).eps * high
+    assert rates.shape == (len(steps),)
+    assert (rates >= (0 if name == "steps down" else low - rounding)).all()
+    assert (rates <= high + rounding).all()
+
+
+@given(st.sampled_from(sorted(ALL)), counts, st.integers(0, 2**40), st.integers(0, 500))
+def test_a_rate_depends_on_its_step_and_epoch_alone(name, n, first, epoch):
+    schedule = ALL[name](0.1, 1.0, n, 0.5)
+    steps = np.arange(first, first + 20)
+    together = schedule.rates(steps, epoch)
+    alone = np.concatenate([schedule.rates(steps[i : i + 1], epoch) for i in range(20)])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_get_takes_a_number_or_anything_with_rates():
+    triangular = Triangular(0.1, 0.5, 4)
+    assert schedules.get(0.3) == Constant(0.3)
+    assert schedules.get(1) == Constant(1.0)
+    assert schedules.get(triangular) is triangular
+    assert Triangular(0.1, 0.5, 4) == triangular

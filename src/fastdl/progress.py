@@ -18,42 +18,49 @@ class Progress:
         None: where a terminal or a notebook looks on.
     total : int
         Steps.
+
+    Attributes
+    ----------
+    span : int
+        About the steps of one interval; all of them where nothing is shown.
     """
 
     def __init__(self, show: bool | None, total: int) -> None:
         self._bar: Any = None
-        self._total, self._done, self._began = total, 0, time.perf_counter()
+        self._done, self._began = 0, time.perf_counter()
+        self._history, self._next = History(), 0.0
+        self.span = total
         if show is None:
             terminal = sys.stderr is not None and sys.stderr.isatty()
             show = "ipykernel" in sys.modules or terminal
         if show:
             from tqdm.auto import tqdm
 
+            self.span = 1
             self._bar = tqdm(total=total, unit="step", dynamic_ncols=True, mininterval=_INTERVAL)
 
-    @property
-    def span(self) -> int:
-        """About the steps of one interval; all of them where nothing is shown."""
-        if self._bar is None:
-            return self._total
-        seconds = time.perf_counter() - self._began
-        return max(1, int(self._done / seconds * _INTERVAL))
-
     def advance(self, steps: int, history: History) -> None:
-        """Count steps as done."""
+        """Count steps as done; looks at the bar no more often than anybody can."""
         self._done += steps
-        if self._bar is None:
-            return
-        if len(history):
-            last = history.last
+        self._history = history
+        if self._bar is not None and time.monotonic() >= self._next:
+            self._next = time.monotonic() + _INTERVAL
+            self._show()
+
+    def _show(self) -> None:
+        if len(self._history):
+            last = self._history.last
             which = "val_" if "val_loss" in last else ""
             text = f"loss {last['loss']:.4f}"
             if last["accuracy"] == last["accuracy"]:
                 text += f", {which}accuracy {last[f'{which}accuracy']:.2%}"
             self._bar.set_postfix_str(f"{text}, rate {last['learning_rate']:.3g}", refresh=False)
-        self._bar.update(steps)
+        self._bar.update(self._done - self._bar.n)
+        seconds = time.perf_counter() - self._began
+        self.span = max(1, int(self._done / seconds * _INTERVAL))
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Show what is done, and leave the bar as it is."""
         if self._bar is not None:
+            self._show()
             self._bar.close()

@@ -164,6 +164,11 @@ cdef void gemm_block(
     )
 
 
+def forward_needs_blas(Py_ssize_t h):
+    """Whether gemm_block may leave a forward product with h units to BLAS."""
+    return isa.f32.product == NULL or h > WIDE_COLUMNS
+
+
 cdef void gather_block(
     const source* x, Py_ssize_t stride, const Py_ssize_t* order,  # in
     const floating* shift, const floating* scale,

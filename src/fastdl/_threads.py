@@ -70,9 +70,12 @@ def _controller() -> Any:
 
 
 @contextmanager
-def serial_blas() -> Iterator[None]:
-    """Hold BLAS to one thread; the last of several holders gives it back its own number."""
+def serial_blas(needed: bool = True) -> Iterator[None]:
+    """Hold BLAS to one thread, if that is needed; the last of several holders gives it back."""
     global _holders, _limit
+    if not needed:
+        yield
+        return
     with _lock:
         if _holders == 0:
             _limit = _controller().limit(limits=1, user_api="blas")

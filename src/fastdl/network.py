@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -278,7 +278,7 @@ class Network:
         if len(rows):
             threads = self._threads(n_threads, len(rows))
             workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
-            with _threads.serial_blas():
+            with self._serial_blas():
                 self._program.evaluate(self._rows(rows), self._flat, workspace, out, None, threads)
         return out
 
@@ -368,7 +368,7 @@ class Network:
         threads = self._threads(n_threads, n)
         workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
         results = np.empty((self._program.pieces(n), 2))
-        with _threads.serial_blas():
+        with self._serial_blas():
             loss, n_correct = self._program.evaluate(
                 rows.compiled, self._flat, workspace, None, results, threads
             )
@@ -400,6 +400,12 @@ class Network:
     def _evaluation(self, loss: float, accuracy: float) -> Evaluation:
         targets = losses.LOSSES[self.loss].targets
         return Evaluation(loss, loss + self.penalty(), float("nan") if targets else accuracy)
+
+    def _serial_blas(self) -> AbstractContextManager[None]:
+        """BLAS on one thread, where a forward pass calls it at all."""
+        return _threads.serial_blas(
+            any(_kernels.forward_needs_blas(layer.h) for layer in self.layers)
+        )
 
     def _threads(self, n_threads: int | None, n: int) -> int:
         return _threads.resolve(n_threads, n * self.n_parameters)

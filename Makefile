@@ -48,22 +48,25 @@ bench: $(VENV)/.dev
 	  $(if $(wildcard $(RECORDS)/*/*.json),--benchmark-compare --benchmark-compare-fail=median:10%) \
 	  || status=$$?; $(BIN)/python bench/compare.py && exit $$status
 
-# An editable installation; after a change of a .pyx or .h run it again.
-develop: $(BIN)/python
-	$(BIN)/pip install -q setuptools Cython scipy
-	$(BIN)/pip install -q --no-build-isolation -e '.[dev]'
+# An editable installation of its own; after a change of a .pyx, .pxd, .h or .c run it again.
+develop:
+	test -x .venv-dev/bin/python || $(PYTHON) -m venv .venv-dev
+	.venv-dev/bin/pip install -q --upgrade pip 'setuptools>=77' 'Cython>=3.2.2' 'scipy>=1.13'
+	.venv-dev/bin/pip install -q --no-build-isolation -e '.[dev]'
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
 
 $(VENV)/.experiments: $(SOURCES) | $(BIN)/python
+	@echo "compiling and installing into $(VENV): about a minute"
 	$(BIN)/pip install -q '.[experiments]'
 	@touch $@
 
 $(VENV)/.dev: $(SOURCES) | $(BIN)/python
+	@echo "compiling and installing into $(VENV): about two minutes"
 	$(BIN)/pip install -q '.[dev]'
 	@touch $@ $(VENV)/.experiments
 
 clean:
-	rm -rf .venv .venv-debug .venv-serial build results src/*.egg-info src/fastdl/*.so
+	rm -rf .venv .venv-dev .venv-debug .venv-serial build results src/*.egg-info src/fastdl/*.so

@@ -1,6 +1,7 @@
 """The command line: ``python -m experiments list`` and ``python -m experiments run NAME...``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,12 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         specs = {name: spec.quick() for name, spec in specs.items()}
     try:
         for name, spec in specs.items():
-            report = Report(options.out / name, name, spec, seed=options.seed, say=_say)
+            # A quick look never takes the place of results that took longer.
+            folder = options.out / (f"{name}_quick" if options.quick else name)
+            report = Report(folder, name, spec, seed=options.seed, say=_say)
             _run(report, options.data_dir)
     except KeyboardInterrupt as stop:
         what = str(stop) or "interrupted"
         print(f"{what}; the runs that were finished are in {options.out}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (fd.DivergenceError, fd.datasets.DatasetError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

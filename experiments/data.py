@@ -1,5 +1,6 @@
 """The rows a run asks for, or a stand-in for them, and which of the two it is."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,9 +71,11 @@ def load(wanted: Cifar10, data_dir: Path | None) -> Loaded:
             raise
         n = _BATCH_ROWS * len(wanted.train) if wanted.rows is None else wanted.rows
         splits = fd.datasets.stand_in("cifar10", n, _STAND_IN_SEED)
+        where = os.environ.get("FASTDL_DATA_DIR")
         provenance = (
             "made-up images, for CIFAR-10 was not found "
-            "(python -m fastdl.datasets download cifar10 gets it)"
+            + (f"in FASTDL_DATA_DIR={where} " if where else "")
+            + "(python -m fastdl.datasets download cifar10 gets it)"
         )
         stand_in = True
     labels = fd.datasets.CIFAR10_LABELS

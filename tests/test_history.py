@@ -97,4 +97,5 @@ def test_figures_leave_out_what_there_is_not(history, tmp_path):
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss"]
     figure.savefig(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 1000
-    assert not fd.History().plot().axes
+    with pytest.raises(ValueError, match="record"):
+        fd.History().plot()

@@ -62,6 +62,7 @@ def _dimensions(name: str, array: Array, shape: Sequence[int | None]) -> None:
     )
     if not fits:
         rule = ", ".join("any" if want is None else str(want) for want in shape)
+        rule += "," if len(shape) == 1 else ""
         raise ValueError(f"{name} must have the shape ({rule}); got {array.shape}")
 
 
@@ -170,7 +171,8 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     wrong = (array < 0) | (array >= k)
     if wrong.any():
         row = int(wrong.argmax())
-        raise ValueError(f"{name} must lie in [0, {k}); got {array[row]} at row {row}")
+        remedy = f", use {name} - 1 if they count from 1" if array[row] == k else ""
+        raise ValueError(f"{name} must lie in [0, {k}); got {array[row]} at row {row}{remedy}")
     return np.array(array, np.intc, order="C")  # its own: the caller may change his while we run
 
 

@@ -1,5 +1,7 @@
 """What may look on, or step in, while a network is trained."""
 
+from __future__ import annotations
+
 import csv
 import os
 from collections.abc import Callable
@@ -17,16 +19,16 @@ if TYPE_CHECKING:
 class Callback:
     """Does nothing; override what you need. ``run`` is the fit: see ``Run``."""
 
-    def on_begin(self, run: "Run") -> None:
+    def on_begin(self, run: Run) -> None:
         """Before the first batch."""
 
-    def on_record(self, run: "Run") -> None:
+    def on_record(self, run: Run) -> None:
         """After a record was added to ``run.history``."""
 
-    def on_epoch(self, run: "Run") -> None:
+    def on_epoch(self, run: Run) -> None:
         """After an epoch, ``run.epoch`` counting it."""
 
-    def on_end(self, run: "Run") -> None:
+    def on_end(self, run: Run) -> None:
         """After the last batch, also of a fit that was stopped or interrupted."""
 
 
@@ -66,11 +68,11 @@ class EarlyStopping(Callback):
         self._waited = 0
         self._network: Network | None = None
 
-    def on_begin(self, run: "Run") -> None:
+    def on_begin(self, run: Run) -> None:
         """Forget what an earlier fit has shown."""
         self._forget()
 
-    def on_record(self, run: "Run") -> None:
+    def on_record(self, run: Run) -> None:
         """Compare with the best so far."""
         sign = -1.0 if self.monitor.endswith("accuracy") else 1.0
         if self.monitor not in run.history:
@@ -88,7 +90,7 @@ class EarlyStopping(Callback):
         if self._waited >= self.patience:
             run.stop(f"no better {self.monitor} in {self.patience} records")
 
-    def on_end(self, run: "Run") -> None:
+    def on_end(self, run: Run) -> None:
         """Go back to the best parameters, unless the fit failed."""
         if self._network is not None and not run.failed:
             best = self._network.parameters
@@ -110,11 +112,11 @@ class CSVLog(Callback):
         self.path = _check.path(path)
         self._file: TextIO | None = None
 
-    def on_begin(self, run: "Run") -> None:
+    def on_begin(self, run: Run) -> None:
         """Open the file."""
         self._file = open(self.path, "w", newline="")  # noqa: SIM115 - closed in on_end
 
-    def on_record(self, run: "Run") -> None:
+    def on_record(self, run: Run) -> None:
         """Write a line, and the names before the first one."""
         assert self._file is not None
         writer = csv.DictWriter(self._file, run.history.columns)
@@ -123,7 +125,7 @@ class CSVLog(Callback):
         writer.writerow(run.history.last)
         self._file.flush()
 
-    def on_end(self, run: "Run") -> None:
+    def on_end(self, run: Run) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
@@ -140,13 +142,13 @@ class Snapshot(Callback):
         Called with the run.
     """
 
-    def __init__(self, every: int, take: "Callable[[Run], object]") -> None:
+    def __init__(self, every: int, take: Callable[[Run], object]) -> None:
         self.every = _check.integer("every", every)
         if not callable(take):
             raise TypeError(f"take must be callable; got {take!r}"[:200])
         self.take = take
 
-    def on_epoch(self, run: "Run") -> None:
+    def on_epoch(self, run: Run) -> None:
         """Call the function if it is time."""
         if run.epoch % self.every == 0:
             self.take(run)
@@ -169,12 +171,12 @@ class Checkpoint(Callback):
         self.path = _check.path(path)
         self.every = _check.integer("every", every)
 
-    def on_epoch(self, run: "Run") -> None:
+    def on_epoch(self, run: Run) -> None:
         """Save if it is time."""
         if run.epoch % self.every == 0:
             run.network.save(self.path)
 
-    def on_end(self, run: "Run") -> None:
+    def on_end(self, run: Run) -> None:
         """Save what there is."""
         run.network.save(self.path)
 
@@ -203,12 +205,12 @@ class OverfitWatch(Callback):
         self.largest_gap = 0.0
         self.epoch: float | None = None
 
-    def on_begin(self, run: "Run") -> None:
+    def on_begin(self, run: Run) -> None:
         """Forget what an earlier fit has shown."""
         self.largest_gap = 0.0
         self.epoch = None
 
-    def on_record(self, run: "Run") -> None:
+    def on_record(self, run: Run) -> None:
         """Compare the two costs of the newest record."""
         record = run.history.last
         if "val_cost" not in record:

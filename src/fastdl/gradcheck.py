@@ -1,5 +1,7 @@
 """Compiled gradients against centred differences, for every parameter."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """What a fit has recorded."""
 
+from __future__ import annotations
+
 import csv
 import os
 from collections.abc import Mapping
@@ -48,6 +50,8 @@ class History:
     @property
     def last(self) -> dict[str, float]:
         """The newest record."""
+        if not self._records:
+            raise IndexError("the history must hold a record; got none, fit with record='epoch'")
         return dict(self._records[-1])
 
     def __len__(self) -> int:
@@ -72,7 +76,7 @@ class History:
             writer.writeheader()
             writer.writerows(self._records)
 
-    def plot(self, x: str = "step") -> "Figure":
+    def plot(self, x: str = "step") -> Figure:
         """Loss, cost and accuracy over the steps, training and validation; needs matplotlib.
 
         Parameters
@@ -83,6 +87,8 @@ class History:
         -------
         matplotlib.figure.Figure
         """
+        if not self._records:
+            raise ValueError("the history must hold a record to plot; got none, fit with a record")
         from matplotlib.figure import Figure
 
         shown = [name for name in METRICS if name in self and np.isfinite(self[name]).any()]

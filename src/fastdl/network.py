@@ -1,5 +1,7 @@
 """A network: its layers, its parameters in one flat array, and what it answers."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -100,7 +102,7 @@ class Network:
         *,
         init: str | Init = "uniform",
         **settings: Any,
-    ) -> "Network":
+    ) -> Network:
         """A network from the dictionaries of Technion 236606 HW2.
 
         Parameters
@@ -422,7 +424,7 @@ class Network:
         shift, scale = (self._shift, self._scale) if scaled else (None, None)
         return Rows(x, shift, scale, labels, targets, weights)
 
-    def _data(self, x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) -> "Data":
+    def _data(self, x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) -> Data:
         """Check rows with their labels or targets."""
         x_name, y_name = names
         rows = _check.rows(x_name, x, self.layers[0].d)
@@ -435,7 +437,7 @@ class Network:
             labels = _check.labels(y_name, y, n, k)
         return Data(rows, labels, targets, self._rows(rows, labels, targets))
 
-    def _weighted(self, data: "Data", weights: Array) -> "Data":
+    def _weighted(self, data: Data, weights: Array) -> Data:
         """The data set with weights (n,) on its rows, brought to a mean of one."""
         share = weights / weights.max()  # so that no sum of them overflows
         scaled = (share / share.mean()).astype(self.dtype)
@@ -455,7 +457,7 @@ class Network:
         finally:
             self._busy.give_back()
 
-    def copy(self, dtype: DTypeLike | None = None) -> "Network":
+    def copy(self, dtype: DTypeLike | None = None) -> Network:
         """A network of its own with the same parameters, in another dtype if one is given."""
         result = Network.__new__(Network)
         result.__dict__.update(self.__dict__)
@@ -496,7 +498,7 @@ class Network:
         checkpoint.write(path, arrays, config)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Network":
+    def load(cls, path: str | os.PathLike[str]) -> Network:
         """The network that ``save`` wrote.
 
         Raises
@@ -568,7 +570,7 @@ def _as_layers(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple
         raise TypeError("layers must be all widths or all Dense layers; got both")
     else:
         _check.choice("activation", activation, tuple(_kernels.ACTIVATIONS))
-        widths = [_check.integer("layers", width) for width in given]
+        widths = [_check.integer("a width in layers", width) for width in given]
         dense = layers.from_widths(widths, activation)
     layers.check_chain(dense)
     return dense

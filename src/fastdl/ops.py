@@ -8,6 +8,8 @@ propagate as in NumPy. The bits of a result do not depend on ``n_threads``.
 n rows, d inputs, h units, k classes; ``dx`` is the gradient of the loss with respect to ``x``.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,6 @@
 """The progress bar of a fit, in a terminal or a notebook."""
 
+import os
 import sys
 import time
 from typing import Any
@@ -7,6 +8,15 @@ from typing import Any
 from fastdl.history import History
 
 _INTERVAL = 0.2  # seconds between two looks at the bar
+
+
+def _width() -> dict[str, Any]:
+    """As wide as the terminal; 100 columns where it gives none, for tqdm would show no bar."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return {"dynamic_ncols": True} if columns else {"ncols": 100}
 
 
 class Progress:
@@ -37,7 +47,7 @@ class Progress:
             from tqdm.auto import tqdm
 
             self.span = 1
-            self._bar = tqdm(total=total, unit="step", dynamic_ncols=True, mininterval=_INTERVAL)
+            self._bar = tqdm(total=total, unit="step", mininterval=_INTERVAL, **_width())
 
     def advance(self, steps: int, history: History) -> None:
         """Count steps as done; looks at the bar no more often than anybody can."""

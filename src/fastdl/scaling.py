@@ -1,5 +1,7 @@
 """How raw features become inputs: (x - shift) * scale, applied while a row is read."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +36,7 @@ class Scaling:
             )
 
     @classmethod
-    def standard(cls, x: ArrayLike) -> "Scaling":
+    def standard(cls, x: ArrayLike) -> Scaling:
         """Mean 0 and standard deviation 1 of every feature of x; a constant one becomes 0.
 
         Parameters
@@ -54,7 +56,7 @@ class Scaling:
         return cls(mean, 1 / np.where(varies, deviation, 1.0))
 
     @classmethod
-    def centred(cls, x: ArrayLike, divisor: float = 255.0) -> "Scaling":
+    def centred(cls, x: ArrayLike, divisor: float = 255.0) -> Scaling:
         """(x - the mean of every feature of x) / divisor.
 
         Parameters
@@ -69,7 +71,7 @@ class Scaling:
         return cls(mean, np.full(len(mean), 1 / divisor))
 
     @classmethod
-    def divided(cls, d: int, divisor: float = 255.0) -> "Scaling":
+    def divided(cls, d: int, divisor: float = 255.0) -> Scaling:
         """x / divisor for d features.
 
         Parameters

@@ -1,5 +1,7 @@
 """The loop over epochs, and what happens between them."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -118,7 +120,7 @@ class Trainer:
         if not isinstance(network, Network):
             raise TypeError(f"network must be a Network; got {network!r}"[:200])
         if not isinstance(optimiser, SGD | Adam):
-            raise TypeError(f"optimiser must be SGD or Adam; got {optimiser!r}"[:200])
+            raise TypeError(f"optimiser must be SGD or Adam; got {optimiser!r}, use SGD(0.1)"[:200])
         self._network = network
         self._optimiser = optimiser
         self.batch_size = _check.integer("batch_size", batch_size)
@@ -206,6 +208,12 @@ class Trainer:
             isinstance(callback, Callback) for callback in callbacks
         ):
             raise TypeError(f"callbacks must be a sequence of Callback; got {callbacks!r}"[:200])
+        for callback in callbacks if record is None else ():
+            if type(callback).on_record is not Callback.on_record:
+                raise ValueError(
+                    f"record must not be None with {type(callback).__name__}, which looks at "
+                    "records; got None, use record='epoch'"
+                )
         with self.network.exclusive():
             self.network._set_penalty(self.l1, self.l2)
             train = self._training_data(x, y, sample_weight, class_weight)

@@ -16,7 +16,7 @@ SIGNATURE = b"\x89PNG"
 @pytest.mark.usefixtures("no_data")
 def test_every_assignment_runs_quickly_on_a_stand_in(name, tmp_path):
     assert main(["run", name, "--quick", "--out", str(tmp_path)]) == 0
-    spec, folder = assignments.get(name).quick(), tmp_path / name
+    spec, folder = assignments.get(name).quick(), tmp_path / f"{name}_quick"
     content = json.loads((folder / "results.json").read_text("utf-8"))
     assert content["complete"]
     assert list(content["runs"]) == [run.name for run in spec.runs]

@@ -45,7 +45,7 @@ def test_list(capsys):
 @pytest.mark.usefixtures("no_data")
 def test_a_new_file_is_a_new_assignment(folder, capsys):
     assert main(["run", "mine", "--quick", "--seed", "3", "--out", str(folder / "out")]) == 0
-    assert {path.name for path in (folder / "out" / "mine").iterdir()} == {
+    assert {path.name for path in (folder / "out" / "mine_quick").iterdir()} == {
         "results.json", "table.csv", "mine.csv", "mine_curves.png"
     }  # fmt: skip
     out = capsys.readouterr().out

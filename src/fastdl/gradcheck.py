@@ -143,8 +143,7 @@ def check_gradients(
 def _inputs(network: Network, x: ArrayLike) -> Array:
     """The rows as the first layer sees them."""
     rows = _check.rows("x", x, network.layers[0].d)
-    scaled = network.scaling is not None or rows.dtype == np.uint8
-    shift, scale = (network._shift, network._scale) if scaled else (None, None)
+    shift, scale = network._scaling_of(rows)
     return ops.gather(rows, np.arange(len(rows)), shift=shift, scale=scale, dtype="float64")
 
 

@@ -420,9 +420,13 @@ class Network:
         weights: Array | None = None,
     ) -> Rows:
         """Checked arrays as the loops take them."""
-        scaled = self.scaling is not None or x.dtype == np.uint8
-        shift, scale = (self._shift, self._scale) if scaled else (None, None)
+        shift, scale = self._scaling_of(x)
         return Rows(x, shift, scale, labels, targets, weights)
+
+    def _scaling_of(self, x: Array) -> tuple[Array, Array] | tuple[None, None]:
+        """The shift and the scale with which rows of this dtype are read."""
+        scaled = self.scaling is not None or x.dtype == np.uint8
+        return (self._shift, self._scale) if scaled else (None, None)
 
     def _data(self, x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) -> Data:
         """Check rows with their labels or targets."""

@@ -1,18 +1,24 @@
 # The two commands that need nothing but Python, a C compiler and make:
-#   make experiments    run the assignments on the data at hand, figures and tables under results/
+#   make experiments    a quick look at every assignment: figures, tables and a report
 #   make test           lint, types and the whole suite against the installed package
 # Each makes the virtual environment that it needs; PYTHON names the interpreter to make it from.
 
 PYTHON ?= python3
+JOBS ?= $(shell nproc)
+SEEDS ?= 5
 VENV ?= .venv
 BIN = $(VENV)/bin
 RECORDS = .benchmarks
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '_isa.c')
 
-.PHONY: experiments test lint types suite variants bench develop clean
+.PHONY: experiments reproduce test lint types suite variants bench develop clean
 
 experiments: $(VENV)/.experiments
-	$(BIN)/python -m experiments run --all
+	$(BIN)/python -m experiments run --all --quick
+
+# All of it on the real data, a mean and a deviation for every number; goes on where it was stopped.
+reproduce: $(VENV)/.experiments
+	$(BIN)/python -m experiments run --all --seeds $(SEEDS) --jobs $(JOBS) --resume
 
 test: lint types suite
 

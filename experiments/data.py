@@ -2,15 +2,17 @@
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache, singledispatch
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fastdl as fd
-from experiments.spec import Cifar10
+from experiments.spec import Cifar10, Data, Mnist, Surface
 
-Rows = tuple[NDArray[np.uint8], NDArray[np.int64]]
+Rows = tuple[NDArray[Any], NDArray[Any]]
 
 _BATCH_ROWS = 10_000
 _STAND_IN_SEED = 0
@@ -23,15 +25,13 @@ class Loaded:
     Attributes
     ----------
     train, validation, test : (x, y)
-        uint8 (n, d) and int64 (n,).
-    scaling : fd.Scaling
+        uint8 (n, d) and int64 (n,); float32 both for a surface.
+    scaling : fd.Scaling or None
         How pixels become inputs.
     classes : tuple of str
         What each label means.
     provenance : str
         Where the rows come from, in a sentence.
-    stand_in : bool
-        Whether they are made up.
     note : str
         Why numbers got with them may not be compared with a report's; empty where they may.
     """
@@ -39,63 +39,130 @@ class Loaded:
     train: Rows
     validation: Rows
     test: Rows
-    scaling: fd.Scaling
+    scaling: fd.Scaling | None
     classes: tuple[str, ...]
     provenance: str
-    stand_in: bool
     note: str
 
 
-def load(wanted: Cifar10, data_dir: Path | None) -> Loaded:
-    """Load CIFAR-10, or where there is none make its stand-in.
-
-    Parameters
-    ----------
-    wanted : Cifar10
-    data_dir : Path or None
-        Where to look; None: where fastdl looks, and a stand-in if nothing is there.
+def missing(sources: frozenset[str], data_dir: Path | None) -> frozenset[str]:
+    """Those of the data sets that are not on this machine.
 
     Raises
     ------
     fd.datasets.DatasetError
-        If a file is damaged, or nothing lies in a ``data_dir`` that was given.
+        If a file is damaged, or one is missing from a ``data_dir`` that was given.
     """
-    try:
-        splits = fd.datasets.load_cifar10(
-            train=wanted.train, validation=wanted.validation, data_dir=data_dir
-        )
-        provenance = str(fd.datasets.provenance("cifar10", data_dir=data_dir))
-        stand_in = False
-    except fd.datasets.MissingDatasetError:
-        if data_dir is not None:
-            raise
-        n = _BATCH_ROWS * len(wanted.train) if wanted.rows is None else wanted.rows
+    absent = set()
+    for source in sources:
+        try:
+            fd.datasets.provenance(source, data_dir=data_dir)
+        except fd.datasets.MissingDatasetError:
+            if data_dir is not None:
+                raise
+            absent.add(source)
+    return frozenset(absent)
+
+
+def load(wanted: Data, seed: int, data_dir: Path | None) -> Loaded:
+    """The rows of a run; the last two data sets stay in memory.
+
+    Parameters
+    ----------
+    wanted : Data
+    seed : int
+        Of the trial; decides rows that are drawn or made.
+    data_dir : Path or None
+        Where to look; None: where fastdl looks.
+
+    Raises
+    ------
+    fd.datasets.DatasetError
+        If a file is damaged or missing.
+    """
+    return _cached(wanted, seed if wanted.depends_on_seed else 0, data_dir)
+
+
+@lru_cache(maxsize=2)
+def _cached(wanted: Data, seed: int, data_dir: Path | None) -> Loaded:
+    return _load(wanted, seed, data_dir)
+
+
+@singledispatch
+def _load(wanted: Data, seed: int, data_dir: Path | None) -> Loaded:
+    raise TypeError(f"data must be of a kind that data knows; got {type(wanted).__name__}")
+
+
+@_load.register
+def _cifar10(wanted: Cifar10, seed: int, data_dir: Path | None) -> Loaded:
+    labels: tuple[str, ...] = fd.datasets.CIFAR10_LABELS
+    if wanted.stand_in:
+        drawn = wanted.validation if isinstance(wanted.validation, int) else 0
+        n = _BATCH_ROWS * len(wanted.train) - drawn if wanted.rows is None else wanted.rows
         splits = fd.datasets.stand_in("cifar10", n, _STAND_IN_SEED)
-        where = os.environ.get("FASTDL_DATA_DIR")
-        provenance = (
-            "made-up images, for CIFAR-10 was not found "
-            + (f"in FASTDL_DATA_DIR={where} " if where else "")
-            + "(python -m fastdl.datasets download cifar10 gets it)"
+        labels = tuple(f"class {i}" for i in range(len(labels)))
+    else:
+        splits = fd.datasets.load_cifar10(
+            train=wanted.train, validation=wanted.validation, seed=seed, data_dir=data_dir
         )
-        stand_in = True
-    labels = fd.datasets.CIFAR10_LABELS
-    train, validation, test = ((x[: wanted.rows], y[: wanted.rows]) for x, y in splits)
-    return Loaded(
-        train=train,
-        validation=validation,
-        test=test,
-        scaling=fd.Scaling.standard(train[0]),
-        classes=tuple(f"class {i}" for i in range(len(labels))) if stand_in else labels,
-        provenance=provenance,
-        stand_in=stand_in,
-        note=_note(stand_in, wanted.rows),
+    train, validation, test = _few(splits, wanted.rows)
+    train = (train[0][: wanted.train_rows], train[1][: wanted.train_rows])
+    scaling = fd.Scaling.standard(train[0]) if wanted.scaling == "standard" else None
+    return Loaded(train, validation, test, scaling, labels, *_origin(wanted, data_dir))
+
+
+@_load.register
+def _mnist(wanted: Mnist, seed: int, data_dir: Path | None) -> Loaded:
+    if wanted.stand_in:
+        splits = fd.datasets.stand_in("mnist", wanted.rows or 50_000, _STAND_IN_SEED)
+    else:
+        splits = fd.datasets.load_mnist(data_dir=data_dir)
+    train, validation, test = _few(splits, wanted.rows)
+    scaling = fd.Scaling.centred(train[0])
+    digits = tuple(map(str, range(10)))
+    return Loaded(train, validation, test, scaling, digits, *_origin(wanted, data_dir))
+
+
+@_load.register
+def _surface(wanted: Surface, seed: int, data_dir: Path | None) -> Loaded:
+    rng = np.random.default_rng(seed)
+    train, validation = (
+        _points(rng.uniform(-2, 2, (m, 2)), wanted.target) for m in (wanted.m, wanted.m // 2)
     )
+    side = np.linspace(-2, 2, wanted.side)
+    grid = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
+    test = _points(grid, wanted.target)
+    made = f"{wanted.m} + {wanted.m // 2} points drawn by the seed"
+    # A surface is small as it is: what is quick about such a run are its epochs.
+    note = "" if wanted.rows is None else "quick look at a few epochs"
+    return Loaded(train, validation, test, None, (), made, note)
 
 
-def _note(stand_in: bool, rows: int | None) -> str:
+def _points(x: NDArray[np.float64], target: str) -> Rows:
+    hill = np.exp(-(x**2).sum(axis=1))
+    y = x[:, 0] * hill if target == "product" else x[:, 0] + hill
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def _few(splits: tuple[Rows, Rows, Rows], rows: int | None) -> tuple[Rows, Rows, Rows]:
+    train, validation, test = ((x[:rows], y[:rows]) for x, y in splits)
+    return train, validation, test
+
+
+def _origin(wanted: Data, data_dir: Path | None) -> tuple[str, str]:
+    """Provenance and note."""
+    assert wanted.source is not None
     parts = []
-    if stand_in:
-        parts.append("stand-in data, not CIFAR-10")
-    if rows is not None:
-        parts.append(f"quick look at {rows:,} rows")
-    return "; ".join(parts)
+    if wanted.stand_in:
+        parts.append("stand-in data")
+        where = os.environ.get("FASTDL_DATA_DIR")
+        looked = f" in FASTDL_DATA_DIR={where}" if where else ""
+        provenance = (
+            f"made-up images, for {wanted.source} was not found{looked} "
+            f"(python -m fastdl.datasets download {wanted.source} gets it)"
+        )
+    else:
+        provenance = str(fd.datasets.provenance(wanted.source, data_dir=data_dir))
+    if wanted.rows is not None:
+        parts.append(f"quick look at {wanted.rows:,} rows")
+    return provenance, "; ".join(parts)

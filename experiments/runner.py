@@ -1,122 +1,183 @@
-"""Runs an assignment; the only place that trains."""
+"""Does the trials of assignments stage by stage, and writes what they have given."""
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache, partial, singledispatch
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import fastdl as fd
-from experiments.data import Loaded, load
-from experiments.spec import Assignment, GradientCheck, Run, Training
+from experiments import assignments, claims, compare, data, folder, report, results
+from experiments.compare import Comparison
+from experiments.page import Page
+from experiments.results import Results, Trial
+from experiments.spec import Assignment, Training
+from experiments.store import Store, whole
+
+_SESSION = "session.json"
+Engine = Callable[[Sequence[Trial]], None]
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a run has given.
+@dataclass(frozen=True)
+class Session:
+    """How an assignment is run; what ``compare`` and ``report`` need to find its results again.
 
     Attributes
     ----------
-    run : Run
-    data : Loaded
-    network : fd.Network
-        As the run has left it.
-    metrics : dict of str to float
-        Named as in ``reported.csv``; accuracies from 0 to 1.
-    seconds : float
-        Of the fit or the check alone, without loading, figures and the evaluation on the test rows.
-    summary : str
-        What a terminal shows.
-    history : fd.History or None
+    name : str
+        Of the assignment.
+    quick : bool
+    seeds : int
+    stand_in : tuple of str
+        The data sets that stand-ins take the place of.
     """
 
-    run: Run
-    data: Loaded
-    network: fd.Network
-    metrics: dict[str, float]
-    seconds: float
-    summary: str
-    history: fd.History | None = None
+    name: str
+    quick: bool
+    seeds: int
+    stand_in: tuple[str, ...]
+
+    @property
+    def assignment(self) -> Assignment:
+        """The assignment as it is run."""
+        spec = assignments.get(self.name)
+        spec = spec.quick() if self.quick else spec
+        return spec.on_stand_in(frozenset(self.stand_in))
+
+    def collect(self, store: Store) -> Results:
+        """What is stored of it."""
+        return results.collect(self.name, self.assignment, self.seeds, store)
+
+    def save(self, out: Path) -> None:
+        """Write it into the folder of the assignment."""
+        path = out / self.name / _SESSION
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as part:
+            part.write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
 
 
-def run(assignment: Assignment, *, seed: int = 0, data_dir: Path | None = None) -> Iterator[Result]:
-    """Do the runs of an assignment, in order, each when its result is asked for.
+def sessions(out: Path, names: Iterable[str] = ()) -> list[Session]:
+    """Those that a folder of results holds.
 
     Parameters
     ----------
-    assignment : Assignment
-    seed : int
-        Of initialisation and shuffling.
-    data_dir : Path or None
-        See ``load``.
+    out : Path
+    names : iterable of str
+        Only these; none: all.
 
     Raises
     ------
-    KeyboardInterrupt
-        Also where fastdl has ended a fit because of Ctrl-C.
+    ValueError
+        If one that was named is not there, or none is.
     """
-    loaded = lru_cache(maxsize=1)(partial(load, data_dir=data_dir))
-    for each in assignment.runs:
-        yield execute(each, loaded(each.data), seed)
+    found = {}
+    for path in sorted(out.glob(f"*/{_SESSION}")):
+        kept = json.loads(path.read_text("utf-8"))
+        if kept["name"] in assignments.names():
+            found[kept["name"]] = Session(**{**kept, "stand_in": tuple(kept["stand_in"])})
+    wanted = list(names) or list(found)
+    for name in wanted or ["an assignment"]:
+        if name not in found:
+            raise ValueError(f"{out} must hold results of {name}; got none, run it first")
+    return [found[name] for name in wanted]
 
 
-@singledispatch
-def execute(run: Run, data: Loaded, seed: int) -> Result:
-    """Do one run.
+def plan(names: Sequence[str], *, quick: bool, seeds: int, data_dir: Path | None) -> list[Session]:
+    """How these assignments are to be run on the data at hand.
+
+    Raises
+    ------
+    ValueError
+        If an assignment does not exist.
+    fd.datasets.DatasetError
+        If data are damaged, or missing from a ``data_dir`` that was given.
+    """
+    sources = {name: assignments.get(name).sources for name in names}
+    absent = data.missing(frozenset().union(*sources.values()), data_dir)
+    return [Session(name, quick, seeds, tuple(sorted(sources[name] & absent))) for name in names]
+
+
+def run(wanted: Sequence[Session], store: Store, engine: Engine) -> list[Results]:
+    """Do all trials that are missing, stage by stage, until none is.
 
     Parameters
     ----------
-    run : Run
-        Of a kind that has a function below.
-    data : Loaded
-    seed : int
+    wanted : sequence of Session
+    store : Store
+    engine : callable
+        Does trials and leaves their results in the store.
+
+    Raises
+    ------
+    RuntimeError
+        If the engine leaves out a trial.
     """
-    raise TypeError(f"run must be of a kind that the runner knows; got {type(run).__name__}")
+    asked: set[str] = set()
+    while True:
+        found = [session.collect(store) for session in wanted]
+        missing = {t.key: t for each in found for t in each.missing}
+        if not missing:
+            return found
+        if left := asked & set(missing):
+            trial = missing[left.pop()]
+            raise RuntimeError(f"every trial must have a result; {trial.run.name} has none")
+        asked |= set(missing)
+        engine(sorted(missing.values(), key=_order))
 
 
-@execute.register
-def _gradient_check(run: GradientCheck, data: Loaded, seed: int) -> Result:
-    network = _network(run, data, seed)
-    x, y = data.train
-    began = time.perf_counter()
-    check = fd.check_gradients(network, x[: run.samples], y[: run.samples])
-    seconds = time.perf_counter() - began
-    metrics = {}
-    for kind in ("weight", "bias"):
-        found = check.of(kind)
-        metrics[f"percent_{kind}_errors_below_1e-6"] = found.percent_below
-        metrics[f"max_{kind}_error"] = found.max_absolute
-    summary = f"the first {run.samples} training rows, {seconds:.2f} s\n{check}"
-    return Result(run, data, network, metrics, seconds, summary)
+def _order(trial: Trial) -> tuple[int, str, int]:
+    """The longest first, so that none is left alone at the end; then as the data lie in memory."""
+    run = trial.run
+    epochs = run.epochs if isinstance(run, Training) else 0
+    return -epochs, repr(run.data), trial.seed
 
 
-@execute.register
-def _training(run: Training, data: Loaded, seed: int) -> Result:
-    network = _network(run, data, seed)
-    trainer = fd.Trainer(
-        network,
-        run.optimiser,
-        batch_size=run.batch_size,
-        l2=run.l2,
-        shuffle=run.shuffle,
-        seed=seed,
-    )
-    began = time.perf_counter()
-    history = trainer.fit(*data.train, epochs=run.epochs, validation=data.validation)
-    seconds = time.perf_counter() - began
-    if history.stopped is not None:  # these fits have no callback: it was Ctrl-C
-        raise KeyboardInterrupt(f"{run.title}: {history.stopped}")
-    test = network.evaluate(*data.test)
-    metrics = {f"test_{name}": value for name, value in test._asdict().items()}
-    for name in test._fields:
-        metrics[f"train_{name}"] = history.last[name]
-        metrics[f"validation_{name}"] = history.last[f"val_{name}"]
-    summary = f"test accuracy {test.accuracy:.2%}, {run.epochs} epochs, {seconds:.2f} s"
-    return Result(run, data, network, metrics, seconds, summary, history)
+def forget(wanted: Sequence[Session], store: Store) -> None:
+    """Remove what is stored of these assignments."""
+    for session in wanted:
+        for outcome in session.collect(store).outcomes:
+            store.forget(outcome.run, outcome.seed)
 
 
-def _network(run: Run, data: Loaded, seed: int) -> fd.Network:
-    model = run.model
-    return fd.Network(
-        model.widths, loss=model.loss, init=model.init, scaling=data.scaling, seed=seed
-    )
+def compared(found: Results) -> list[Comparison]:
+    """Every reported number that the assignment answers beside ours."""
+    return compare.compare(found, compare.read())
+
+
+def write(out: Path, found: Sequence[Results], store: Store, seconds: float | None) -> Path:
+    """Write the folders of these assignments, and two reports of all that ``out`` holds.
+
+    Parameters
+    ----------
+    out : Path
+    found : sequence of Results
+    store : Store
+        For the other assignments of the report.
+    seconds : float or None
+        What the command took, if that is known.
+
+    Returns
+    -------
+    Path
+        Of the report in HTML; ``compare.md`` beside it has the numbers alone.
+    """
+    known = {each.name: each for each in found}
+    pages = []
+    for session in sessions(out):
+        each = known.get(session.name) or session.collect(store)
+        page = Page(out / session.name, each, compared(each))
+        if session.name in known:
+            folder.write(page.folder, each, page.comparisons)
+        pages.append(page)
+    with whole(out / "compare.md") as path:
+        path.write_text(markdown(pages), "utf-8")
+    return report.html(out, pages, seconds)
+
+
+def markdown(pages: Sequence[Page]) -> str:
+    """Reported and own numbers of some assignments, and the claims, for a document."""
+    sections = []
+    for page in pages:
+        seeds = f"{page.results.seeds} seeds" if page.results.seeds > 1 else "one seed"
+        head = f"## {page.results.assignment.title}\n\n`{page.results.name}`, {seeds}."
+        judged = claims.markdown(claims.judge(page.results, claims.read()))
+        sections += [head, page.results.note, compare.markdown(page.comparisons), judged]
+    return "\n\n".join(text.strip() for text in sections if text) + "\n"

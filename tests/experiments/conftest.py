@@ -8,8 +8,19 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import fastdl as fd
-from experiments import runner
-from experiments.spec import Assignment, Cifar10, Curves, GradientCheck, Model, Templates, Training
+from experiments import results, trial
+from experiments.spec import (
+    Assignment,
+    Best,
+    Cifar10,
+    Curves,
+    GradientCheck,
+    Model,
+    Search,
+    Templates,
+    Training,
+)
+from experiments.store import Store
 
 
 @pytest.fixture
@@ -19,21 +30,43 @@ def no_data(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="session")
 def made_up():
-    """An assignment of a check and a fit, answering one reported row."""
+    """An assignment of a check, a fit that answers a reported row, a search and its best."""
     common = {
-        "data": Cifar10(train=(1,), validation=(2,), rows=200),
-        "model": Model(widths=(3072, 10), loss="softmax_cross_entropy", init=fd.init.Normal(0.01)),
+        "data": Cifar10(train=(1,), validation=(2,), rows=200, stand_in=True),
+        "model": Model(widths=(3072, 10), init=fd.init.Normal(0.01)),
     }
-    check = GradientCheck(name="check", title="check", answers=(), samples=3, **common)
+    check = GradientCheck(name="check", title="check", samples=3, **common)
     fit = Training(
         name="fit", title="fit", answers=("1-2",), optimiser=fd.SGD(0.01), l2=0.1, batch_size=50,
-        epochs=2, shuffle="rows", **common,
+        epochs=2, keep=("weights",), **common,
     )  # fmt: skip
-    return Assignment(title="made up", runs=(check, fit), figures=(Curves("fit"), Templates("fit")))
+    search = Search(name="search", title="search", base=fit, axes={"l2": (0.0, 0.1)})
+    best = Best(name="best", title="best", base=fit, of="search")
+    return Assignment(
+        title="made up",
+        asked="Nothing.",
+        items=(check, fit, search, best),
+        figures=(
+            Curves(of=("fit",), caption="Curves."),
+            Templates(of=("fit",), caption="Weights."),
+        ),
+    )
+
+
+def do_all(name, assignment, seeds, store):
+    """All trials of an assignment, in this process."""
+    while (found := results.collect(name, assignment, seeds, store)).missing:
+        for each in found.missing:
+            store.save(trial.do(each.run, each.seed, data_dir=None))
+    return found
 
 
 @pytest.fixture(scope="session")
-def results(made_up, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FASTDL_DATA_DIR", str(tmp_path_factory.mktemp("empty")))
-        return list(runner.run(made_up, seed=1))
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("trials"))
+
+
+@pytest.fixture(scope="session")
+def found(made_up, store):
+    """The results of the made-up assignment with two seeds."""
+    return do_all("made_up", made_up, 2, store)

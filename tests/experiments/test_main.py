@@ -1,4 +1,4 @@
-import json
+import csv
 import os
 import signal
 import subprocess
@@ -8,17 +8,38 @@ from pathlib import Path
 
 import pytest
 
-from experiments import assignments
+from experiments import assignments, search
 from experiments.__main__ import main
 
 ROOT = Path(__file__).parents[2]
-MADE_UP = """
-from dataclasses import replace
-from experiments.assignments.dd2424_a1 import FIRST
-from experiments.spec import Assignment, Curves
-RUN = replace(FIRST, name="mine", title="my run", answers=())
-SPEC = Assignment(title="My assignment", runs=(RUN,), figures=(Curves("mine"),))
+MADE_UP = '''
+"""Made up in a test: two learning rates for a linear classifier.
+
+    python -m experiments run mine
 """
+
+from dataclasses import replace
+
+import fastdl as fd
+from experiments.assignments import dd2424_a1
+from experiments.spec import Assignment, Curves, Scatter, Search, Templates
+
+RUN = replace(
+    dd2424_a1.FIRST, name="mine", title="my run", answers=("1-2",), optimiser=fd.SGD(0.001)
+)
+SEARCH = Search(name="penalties", title="my search", base=RUN, axes={"l2": (0.001, 0.01, 0.1)})
+
+SPEC = Assignment(
+    title="My assignment",
+    asked="Whether a new file is enough.",
+    items=(RUN, SEARCH),
+    figures=(
+        Curves(of=("mine",), caption="Learning curves."),
+        Templates(of=("mine",), caption="The weights."),
+        Scatter(of=("penalties",), caption="Accuracy against the penalty."),
+    ),
+)
+'''
 # The shell may have told its children to ignore Ctrl-C.
 COMMAND = """
 import signal, sys
@@ -44,25 +65,62 @@ def test_list(capsys):
 
 @pytest.mark.usefixtures("no_data")
 def test_a_new_file_is_a_new_assignment(folder, capsys):
-    assert main(["run", "mine", "--quick", "--seed", "3", "--out", str(folder / "out")]) == 0
-    assert {path.name for path in (folder / "out" / "mine_quick").iterdir()} == {
-        "results.json", "table.csv", "mine.csv", "mine_curves.png"
-    }  # fmt: skip
-    out = capsys.readouterr().out
-    assert "My assignment (mine)" in out
-    assert "my run: test accuracy" in out
+    assert len(MADE_UP.strip().splitlines()) <= 40
+    out = folder / "out"
+    arguments = ["--out", str(out)]
+    assert main(["run", "mine", "--quick", "--seeds", "2", *arguments]) == 0
+    figures = {"mine_curves.png", "mine_templates.png", "penalties_scatter.png"}
+    assert figures <= {path.name for path in (out / "mine").iterdir()}
+    with (out / "mine" / "table.csv").open(newline="", encoding="utf-8") as file:
+        assert [line["id"] for line in csv.DictReader(file)] == ["1-2"]
+    page = (out / "report.html").read_text("utf-8")
+    assert "Whether a new file is enough." in page
+    assert page.count("<img") >= len(figures)
+    said = capsys.readouterr().out
+    assert "My assignment (mine)" in said
+    assert "not judged" in said
+
+    (out / "report.html").unlink()
+    assert main(["compare", *arguments]) == 0
+    assert "1-2" in capsys.readouterr().out
+    assert main(["report", "mine", *arguments]) == 0
+    assert (out / "report.html").exists()
+
+
+@pytest.mark.usefixtures("no_data")
+def test_resume_does_only_what_is_missing(folder, monkeypatch, capsys):
+    done = []
+    original = search.do
+
+    def counted(trials, **settings):
+        done.append(len(trials))
+        original(trials, **settings)
+
+    monkeypatch.setattr(search, "do", counted)
+    arguments = ["mine", "--quick", "--out", str(folder / "out")]
+    assert main(["search", *arguments]) == 0
+    assert "my search: best by validation accuracy" in capsys.readouterr().out
+    assert main(["run", *arguments, "--resume"]) == 0
+    assert done == [4]
+    assert main(["run", *arguments, "--resume", "--seeds", "2"]) == 0
+    assert main(["run", *arguments]) == 0
+    assert done == [4, 4, 4]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["run", "dd2424_a9"], "must be one of dd2424_a1"),
+        (["run", "dd2424_a2", "--year", "2019"], "got 'dd2424_a2_2019'"),
         (["run"], "either names of assignments or --all"),
         (["run", "dd2424_a1", "--all"], "either names of assignments or --all"),
-        (["run", "dd2424_a1", "--seed", "-1"], "whole number from 0 on; got '-1'"),
+        (["run", "dd2424_a1", "--seeds", "0"], "whole number from 1 on; got '0'"),
+        (["run", "dd2424_a1", "--jobs", "-1"], "whole number from 0 on; got '-1'"),
+        (["worker"], "--storage"),
         ([], "required"),
     ],
 )
+@pytest.mark.usefixtures("no_data")
 def test_wrong_arguments(arguments, message, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
@@ -80,28 +138,31 @@ def test_failures_are_one_sentence(name, tmp_path, capsys):
     assert str(tmp_path) in line
 
 
+def test_what_was_not_run_cannot_be_compared(tmp_path, capsys):
+    assert main(["compare", "dd2424_a1", "--out", str(tmp_path)]) == 1
+    assert "must hold results of dd2424_a1; got none, run it first" in capsys.readouterr().err
+
+
 def test_ctrl_c_keeps_what_is_finished(tmp_path):
+    command = [sys.executable, "-c", COMMAND, "run", "dd2424_a1", "--out", str(tmp_path)]
     process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "run", "dd2424_a1", "--out", str(tmp_path)],
+        command,
         cwd=ROOT,
         env={**os.environ, "FASTDL_DATA_DIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
-    described = tmp_path / "dd2424_a1" / "results.json"
     deadline = time.monotonic() + 60
-    while not described.exists():  # the gradient check is finished
+    while not list((tmp_path / "trials").glob("*.npz")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted" in error
-    assert str(tmp_path) in error
+    assert "--resume" in error
     assert "Traceback" not in error
-    content = json.loads(described.read_text("utf-8"))
-    assert not content["complete"]
-    assert "gradient_check" in content["runs"]
-    assert not list(described.parent.glob(".*"))
+    finished = list((tmp_path / "trials").iterdir())
+    assert finished
+    assert not [path for path in finished if path.name.startswith(".")]

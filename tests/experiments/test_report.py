@@ -1,105 +1,133 @@
-import csv
-import json
-import os
-import shutil
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
 
 import pytest
 
-from experiments import report
-from experiments.compare import Comparison, Reported
+from experiments import claims, compare, folder, report
+from experiments.page import Page
+from experiments.results import Results
+
+VOID = {"meta", "img", "br"}
+
+
+class Outline(HTMLParser):
+    """What a test asks of an HTML file: it is nested well, its ids, links and pictures."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.pictures, self.headings = [], [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        if tag not in VOID:
+            self.open.append(tag)
+        if "id" in values:
+            self.ids.append(values["id"])
+        if "href" in values:
+            self.links.append(values["href"])
+        if tag == "img":
+            self.pictures.append(values)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
 
 
 @pytest.fixture(scope="module")
-def said():
-    return []
+def page(tmp_path_factory, found):
+    path = tmp_path_factory.mktemp("out") / "made_up"
+    made = Page(path, found, compare.compare(found, compare.read()))
+    folder.write(path, found, made.comparisons)
+    return made
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, made_up, results, said):
-    """The folder of a finished report."""
-    folder = tmp_path_factory.mktemp("out") / "made_up"
-    made = report.Report(folder, "made_up", made_up, seed=1, say=said.append)
-    for result in results:
-        made.add(result)
-    made.close()
-    return folder
+def text(page):
+    return report.html(page.folder.parent, [page], 3.0).read_text("utf-8")
 
 
-def test_files(made):
-    names = {"results.json", "table.csv", "fit.csv", "fit_curves.png", "fit_templates.png"}
-    assert set(os.listdir(made)) == names
-    for name in names:
-        assert (made / name).stat().st_size > (10_000 if name.endswith(".png") else 100)
+def test_the_report_is_one_well_formed_file_that_needs_no_other(text, page):
+    outline = Outline(text)
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert all(link[0] == "#" and link[1:] in outline.ids for link in outline.links)
+    assert len(outline.pictures) >= len(page.results.assignment.figures)
+    for picture in outline.pictures:
+        assert picture["src"].startswith("data:image/png;base64,")
+        assert picture["alt"]
+    assert outline.headings[0] == 1
+    steps = zip(outline.headings, outline.headings[1:], strict=False)
+    assert all(deeper - heading <= 1 for heading, deeper in steps)
+    assert "http" not in re.sub("http-equiv", "", text)
 
 
-def test_json_holds_what_it_takes_to_judge_the_numbers(made, results):
-    content = json.loads((made / "results.json").read_text("utf-8"))
-    assert content["complete"]
-    assert content["stand_in"] is True
-    assert content["seed"] == 1
-    assert content["training_seconds"] == results[1].seconds
-    assert {"versions", "machine", "threads", "fastdl"} <= set(content["environment"])
-    fit = content["runs"]["fit"]
-    assert fit["metrics"] == results[1].metrics
-    assert fit["data"]["stand_in"] is True
-    assert fit["data"]["rows"] == {"train": 200, "validation": 200, "test": 200}
-    assert fit["settings"]["optimiser"]["kind"] == "SGD"
+def test_the_report_says_what_it_takes_to_judge_the_numbers(text, found):
+    assert found.assignment.asked in text
+    assert found.note in text
+    assert found.outcomes[0].provenance in text.replace("&#39;", "'")
+    assert "threads a trial" in text
+    for figure in found.assignment.figures:
+        assert figure.caption in text
+    for each in ("Best by validation accuracy", "Best by training accuracy", "1-2", "not judged"):
+        assert each in text
 
 
-def test_tables(made, results):
-    with (made / "fit.csv").open(newline="") as file:
-        assert [float(line["val_loss"]) for line in csv.DictReader(file)] == list(
-            results[1].history["val_loss"]
-        )
-    with (made / "table.csv").open(newline="", encoding="utf-8") as file:
-        (line,) = csv.DictReader(file)
-    assert (line["id"], line["verdict"], line["reported_verdict"]) == (
-        "1-2", "not judged", "outside"
-    )  # fmt: skip
+def test_claims_about_differences_are_told(page, tmp_path):
+    claim = next(each for each in claims.read() if each.assignment == "dd2424_a1")
+    runs = {claim.first: page.results.runs["fit"], claim.second: page.results.runs["fit"]}
+    results = replace(page.results, name=claim.assignment, runs=runs)
+    text = report.html(tmp_path, [Page(tmp_path, results, [])]).read_text("utf-8")
+    assert claim.claim.replace(" = ", "\u00a0=\u00a0") in text
+    assert "not judged: stand-in data" in text
 
 
-@pytest.mark.usefixtures("made")
-def test_what_is_printed(said):
-    text = "\n".join(said)
-    assert "data: made-up images" in text
-    assert "note: stand-in data, not CIFAR-10; quick look at 200 rows" in text
-    assert "35.89% (outside)" in text
-    assert "1-2: the report is" in text
-    assert "Not judged (stand-in data" in text
-    # The folders that the line on the data names may be as long as they like.
-    assert max(len(line) for line in text.splitlines() if not line.startswith("data:")) <= 110
+def test_texts_are_escaped(page):
+    spec = replace(page.results.assignment, asked="<script>alert(1)</script>")
+    results = replace(page.results, assignment=spec)
+    path = report.html(page.folder / "escaped", [replace(page, results=results)])
+    assert "<script" not in path.read_text("utf-8")
 
 
-def test_an_unfinished_assignment_replaces_the_files_of_an_earlier_one(
-    made, made_up, results, tmp_path
-):
-    folder = tmp_path / "made_up"
-    shutil.copytree(made, folder)
-    (folder / "mine.csv").write_text("kept")
-    again = report.Report(folder, "made_up", made_up, seed=2, say=print)
-    assert len(os.listdir(folder)) == 6
-    again.add(results[0])
-    assert set(os.listdir(folder)) == {"results.json", "mine.csv"}
-    assert not json.loads((folder / "results.json").read_text("utf-8"))["complete"]
+def test_failures_and_missing_trials_are_told(page, tmp_path):
+    fit = page.results.runs["fit"]
+    failed = tuple(replace(each, metrics={}, failure="cost was nan") for each in fit.outcomes)
+    runs = {"fit": replace(fit, outcomes=failed)}
+    results = Results("made_up", page.results.assignment, 2, runs, {}, [None] * 3)
+    text = report.html(tmp_path, [Page(tmp_path / "made_up", results, [])]).read_text("utf-8")
+    assert "fit, seed 0: cost was nan" in text
+    assert "3 trials are missing" in text
+    assert "Not drawn, for lack of results:</b> Curves." in text
+    assert "no result" in "\n".join(report.summary(results, []))
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text("old")
-
-    def write():
-        with report.whole(path) as part:
-            part.write_text("ne")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write()
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.csv"]
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.25, "0.2 s"), (59.94, "59.9 s"), (90, "1 min 30 s"), (7320, "2 h 2 min")],
+)
+def test_durations(seconds, said):
+    assert report.duration(seconds) == said
 
 
-def test_rows_without_number_or_band():
-    row = Reported("9-1", "s", "o", "test_accuracy", None, None, None, "why")
-    lines = report.table([Comparison("fit", row, 0.5, "")])
-    assert lines[2].split() == ["9-1", "fit", "test", "accuracy", "50.00%", "–", "–", "no", "band"]
-    assert lines[3] == "9-1: why."
+def test_what_a_terminal_shows(found, page):
+    lines = report.summary(found, page.comparisons)
+    assert lines[0] == "made up (made_up)"
+    assert any(line.startswith("data: made-up images") for line in lines)
+    assert f"note: {found.note}" in lines
+    starts = [line.split("  ")[0] for line in lines]
+    assert [each for each in starts if each in ("check", "fit")] == ["check", "fit"]
+    assert any(line.startswith("search, best of 2: λ = ") for line in lines)
+    assert "not judged" in lines[-1]
+    assert "search: best by training accuracy" in report.rankings(found)
+
+
+def test_lines_fit_a_terminal(found):
+    long = {
+        name: replace(run, run=replace(run.run, title="title " * 30))
+        for name, run in found.runs.items()
+    }
+    lines = report.summary(replace(found, runs=long), [])
+    assert max(len(line) for line in lines if not line.startswith("data:")) <= 100
+    assert sum("…" in line for line in lines) == 3

@@ -1,52 +1,67 @@
-from dataclasses import dataclass
-
-import numpy as np
 import pytest
 
-import fastdl as fd
-from experiments import runner
-from experiments.spec import Assignment, Run
+from experiments import runner, trial
+from experiments.runner import Session
+from experiments.store import Store
 
 
-def test_a_check_and_a_fit_give_their_metrics(results):
-    check, fit = results
-    assert check.metrics["percent_weight_errors_below_1e-6"] == 100
-    assert check.metrics["max_bias_error"] < 1e-6
-    assert check.history is None
-    assert len(fit.history) == 2
-    assert fit.metrics["train_cost"] > fit.metrics["train_loss"]
-    assert fit.metrics["validation_accuracy"] == fit.history["val_accuracy"][-1]
-    assert fit.metrics["test_accuracy"] == fit.network.evaluate(*fit.data.test).accuracy
-    assert 0 < fit.history["seconds"][-1] <= fit.seconds
+class InProcess:
+    """An engine that does trials here, and counts them."""
+
+    def __init__(self, store):
+        self.store, self.calls = store, []
+
+    def __call__(self, trials):
+        self.calls.append([each.run.name for each in trials])
+        for each in trials:
+            self.store.save(trial.do(each.run, each.seed, data_dir=None))
+
+
+@pytest.fixture
+def session(made_up, monkeypatch):
+    monkeypatch.setattr(runner.assignments, "get", lambda name: made_up)
+    monkeypatch.setattr(runner.assignments, "names", lambda: ["made_up"])
+    return Session("made_up", quick=False, seeds=1, stand_in=("cifar10",))
+
+
+def test_stage_by_stage_and_nothing_twice(session, tmp_path):
+    store = Store(tmp_path / "trials")
+    engine = InProcess(store)
+    (found,) = runner.run([session], store, engine)
+    assert not found.missing
+    first, *later = engine.calls
+    assert set(first) == {"check", "fit", "search_l20.0"}
+    # The best has the settings of one of the trials that are done.
+    assert later == []
+    runner.run([session], store, engine)
+    assert len(engine.calls) == 1
+    runner.forget([session], store)
+    assert not list(store.folder.iterdir())
+
+
+def test_an_engine_that_leaves_a_trial_out_is_told(session, tmp_path):
+    with pytest.raises(RuntimeError, match="every trial must have a result"):
+        runner.run([session], Store(tmp_path), lambda trials: None)
+
+
+def test_the_longest_come_first_and_data_stay_together(session, tmp_path):
+    engine = InProcess(Store(tmp_path))
+    runner.run([session], engine.store, engine)
+    assert engine.calls[0][-1] == "check"
+
+
+def test_sessions_are_found_again(session, tmp_path):
+    session.save(tmp_path)
+    assert runner.sessions(tmp_path) == [session]
+    assert runner.sessions(tmp_path, ["made_up"]) == [session]
+    with pytest.raises(ValueError, match="must hold results of other; got none, run it first"):
+        runner.sessions(tmp_path, ["other"])
+    with pytest.raises(ValueError, match="must hold results of an assignment"):
+        runner.sessions(tmp_path / "nowhere")
 
 
 @pytest.mark.usefixtures("no_data")
-def test_the_seed_decides(made_up, results):
-    weight = "layers.0.weight"
-    for seed, same in ((1, True), (2, False)):
-        again = list(runner.run(made_up, seed=seed))[1].network.parameters[weight]
-        assert np.array_equal(again, results[1].network.parameters[weight]) == same
-
-
-@pytest.mark.usefixtures("no_data")
-def test_an_interrupted_fit_interrupts_the_assignment(made_up, monkeypatch):
-    def interrupted(trainer, *_, **__):
-        history = fd.History()
-        history.stopped = "interrupted in epoch 1, after step 3"
-        return history
-
-    monkeypatch.setattr(fd.Trainer, "fit", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="fit: interrupted in epoch 1, after step 3"):
-        list(runner.run(made_up))
-
-
-@pytest.mark.usefixtures("no_data")
-def test_an_unknown_kind_of_run_is_refused(made_up):
-    @dataclass(frozen=True, kw_only=True)
-    class Dance(Run):
-        pass
-
-    check = made_up.runs[0]
-    dance = Dance(name="a", title="a", answers=(), data=check.data, model=check.model)
-    with pytest.raises(TypeError, match="got Dance"):
-        list(runner.run(Assignment(title="", runs=(dance,), figures=())))
+def test_a_plan_names_the_stand_ins(session):
+    (planned,) = runner.plan(["made_up"], quick=True, seeds=3, data_dir=None)
+    assert planned == Session("made_up", quick=True, seeds=3, stand_in=("cifar10",))
+    assert planned.assignment.items[0].data.stand_in

@@ -1,0 +1,167 @@
+"""What reports claim of a difference between two runs, and what there is of it beyond the noise."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from experiments import noise
+from experiments.results import Results
+from experiments.tables import label, shown
+
+CLAIMS = Path(__file__).with_name("claims.csv")
+Says = Literal["more", "less", "same"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One row of ``claims.csv``: how a metric of a first run compares with that of a second.
+
+    Attributes
+    ----------
+    assignment, report, claim : str
+        ``claim`` is what the report says, in a sentence.
+    first, second : str
+        Names of runs.
+    metric : str
+        Or the difference of two, as in ``"test_loss - train_loss"``.
+    says : {"more", "less", "same"}
+        What the report says of the first.
+    """
+
+    assignment: str
+    report: str
+    claim: str
+    first: str
+    second: str
+    metric: str
+    says: Says
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What our runs say of a claim.
+
+    Attributes
+    ----------
+    claim : Claim
+    titles : (str, str)
+        Of the two runs.
+    difference : noise.Difference or None
+        First - second; None where a run is missing.
+    note : str
+        Why it may not be judged; empty where it may.
+    """
+
+    claim: Claim
+    titles: tuple[str, str]
+    difference: noise.Difference | None
+    note: str = ""
+
+    @property
+    def found(self) -> Says | None:
+        """What we say of the first run; None where we cannot tell."""
+        found = self.difference
+        if found is None or self.note or found.beyond_noise is None:
+            return None
+        if not found.beyond_noise:
+            return "same"
+        return "more" if found.mean > 0 else "less"
+
+    @property
+    def verdict(self) -> str:
+        """What there is of the difference, and whether the claim holds."""
+        if self.difference is None:
+            return "not run"
+        if self.note:
+            return f"not judged: {self.note}"
+        if self.found is None:
+            return "not judged: one seed tells nothing of the noise"
+        kind = "no difference beyond the noise" if self.found == "same" else "a difference"
+        if self.found == self.claim.says:
+            return f"{kind}, the claim holds"
+        if self.found == "same":
+            return f"{kind}, the claim is not borne out"
+        return f"{kind}, but not the claimed one"
+
+
+def read(path: Path = CLAIMS) -> list[Claim]:
+    """Read the claims, in the order of the file."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Claim(
+                assignment=line["assignment"],
+                report=line["report"],
+                claim=line["claim"],
+                first=line["first"],
+                second=line["second"],
+                metric=line["metric"],
+                says=cast(Says, line["says"]),
+            )
+            for line in csv.DictReader(file)
+        ]
+
+
+def judge(results: Results, claims: Sequence[Claim]) -> list[Finding]:
+    """Hold the claims about an assignment against its results.
+
+    Parameters
+    ----------
+    results : Results
+    claims : sequence of Claim
+        Those about other assignments are left out.
+    """
+    return [_judged(claim, results) for claim in claims if claim.assignment == results.name]
+
+
+def _judged(claim: Claim, results: Results) -> Finding:
+    first, second = results.runs.get(claim.first), results.runs.get(claim.second)
+    if first is None or second is None:
+        return Finding(claim, (claim.first, claim.second), None)
+    difference = noise.difference(first, second, claim.metric)
+    return Finding(
+        claim, (first.run.title, second.run.title), difference, first.note or second.note
+    )
+
+
+def amount(finding: Finding) -> str:
+    """The metric and the difference, ± half the width of its 95 % interval."""
+    metric, found = finding.claim.metric, finding.difference
+    name = " - ".join(map(label, metric.split(" - ")))
+    return name if found is None else f"{name} {shown(metric, found.mean, found.noise)}"
+
+
+def table(findings: Sequence[Finding]) -> list[str]:
+    """The claims as lines for a terminal, two each; none without a claim.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+    """
+    lines = []
+    for each in findings:
+        lines.append(f"{each.claim.report}  {each.claim.claim}")
+        lines.append(f"     {amount(each)}: {each.verdict}")
+    head = "What reports say of a difference, and ours: the mean over pairs of seeds ± its noise."
+    return [head, *lines] if lines else []
+
+
+def markdown(findings: Sequence[Finding]) -> str:
+    """The claims as a table in Markdown; empty without a claim.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+    """
+    if not findings:
+        return ""
+    lines = [
+        "| report | claim | our runs | difference | verdict |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for each in findings:
+        runs = " against ".join(f"“{title}”" for title in each.titles)
+        cells = (each.claim.report, each.claim.claim, runs, amount(each), each.verdict)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

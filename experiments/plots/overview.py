@@ -1,0 +1,73 @@
+"""All accuracies that reports give beside ours."""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.compare import Comparison, Verdict
+from experiments.plots import sheet
+
+LETTERS = 38  # of a row's name
+SHAPES = ("o", "s", "^", "v", "D", "P", "X")  # one a verdict
+
+
+def shows(comparison: Comparison) -> bool:
+    """Whether a comparison is of accuracies, and ours is known."""
+    return "accuracy" in comparison.row.metric and comparison.mean is not None
+
+
+def fill(drawn: Figure, shown: Sequence[Comparison]) -> None:
+    """A row a reported accuracy: it, its band, and ours with the spread."""
+    drawn.set_size_inches(sheet.WIDTH, 1.6 + 0.24 * len(shown))
+    axes = drawn.subplots()
+    axes.use_sticky_edges = False
+    _bands(axes, shown)
+    for i, verdict in enumerate(Verdict):
+        rows = [row for row, each in enumerate(shown) if each.verdict == verdict]
+        means = np.array([shown[row].mean for row in rows], np.float64)
+        sds = [shown[row].sd or 0.0 for row in rows]
+        if rows:
+            axes.errorbar(
+                means, rows, xerr=sds if any(sds) else None, fmt=SHAPES[i], markersize=5,
+                color=sheet.colour(i), label=f"ours: {verdict}",
+            )  # fmt: skip
+    reported = {row: each.row.reported for row, each in enumerate(shown)}
+    known = {row: value for row, value in reported.items() if isinstance(value, float)}
+    if known:
+        axes.scatter(
+            list(known.values()), list(known), s=50, marker="d", facecolor="none",
+            edgecolor="black", label="reported", zorder=3,
+        )  # fmt: skip
+    axes.set_yticks(range(len(shown)), [_name(each) for each in shown])
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_xlabel("accuracy (%)")
+    sheet.percent(axes.xaxis)
+    n = max(each.n for each in shown)
+    sheet.legend(drawn, [axes], f"mean of {n} seeds ± sd" if n > 1 else "one seed", columns=3)
+
+
+def _bands(axes: Axes, shown: Sequence[Comparison]) -> None:
+    """Filled where public reports give a band, dotted where it is a tolerance of ours."""
+    for public, name in ((True, "band of public reports"), (False, "tolerance")):
+        bands = {
+            row: each.band
+            for row, each in enumerate(shown)
+            if each.band and (each.band_from == "reports") == public
+        }
+        low, high = np.array(list(bands.values()), np.float64).reshape(-1, 2).T
+        if bands:
+            high = np.minimum(high, 1.0)
+            axes.barh(
+                list(bands), high - low, left=low, height=0.6, label=name,
+                facecolor="lightgrey" if public else "none", edgecolor="none" if public else "grey",
+                linestyle=":",
+            )  # fmt: skip
+
+
+def _name(comparison: Comparison) -> str:
+    split = comparison.row.metric.replace("_accuracy", "").replace("_", " ")
+    whole = f"{comparison.row.id} {split}: {comparison.run}"
+    return textwrap.shorten(whole, LETTERS, placeholder=" …")

@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import pytest
+
+from experiments import assignments, claims
+from experiments.spec import Best
+from experiments.store import Outcome
+
+CLAIM = claims.Claim(
+    assignment="made_up", report="004", claim="It is more.", first="fit", second="best",
+    metric="test_accuracy", says="more",
+)  # fmt: skip
+
+
+def given(found, **accuracies):
+    """The results with these accuracies, a seed each, in place of what was trained."""
+    runs = dict(found.runs)
+    for name, values in accuracies.items():
+        outcomes = tuple(
+            Outcome(runs[name].run, seed, {"test_accuracy": value}, "", "", {}, ())
+            for seed, value in enumerate(values)
+        )
+        runs[name] = replace(runs[name], outcomes=outcomes)
+    return replace(found, runs=runs)
+
+
+@pytest.mark.parametrize(
+    ("fit", "says", "verdict"),
+    [
+        ((0.50, 0.51, 0.50), "more", "a difference, the claim holds"),
+        ((0.50, 0.51, 0.50), "same", "a difference, but not the claimed one"),
+        ((0.50, 0.51, 0.50), "less", "a difference, but not the claimed one"),
+        ((0.30, 0.52, 0.39), "more", "no difference beyond the noise, the claim is not borne out"),
+        ((0.30, 0.52, 0.39), "same", "no difference beyond the noise, the claim holds"),
+        ((0.50,), "more", "not judged: one seed tells nothing of the noise"),
+        ((), "more", "not run"),
+    ],
+)
+def test_verdicts(found, fit, says, verdict):
+    results = given(found, fit=fit, best=(0.40, 0.41, 0.39)[: len(fit)])
+    (finding,) = claims.judge(results, [replace(CLAIM, says=says)])
+    assert finding.verdict == verdict
+
+
+def test_claims_about_other_assignments_and_unknown_runs(found):
+    assert claims.judge(found, [replace(CLAIM, assignment="another")]) == []
+    (finding,) = claims.judge(found, [replace(CLAIM, first="later")])
+    assert finding.verdict == "not run"
+
+
+def test_numbers_of_a_stand_in_are_not_judged(found):
+    (finding,) = claims.judge(found, [CLAIM])
+    assert finding.verdict == f"not judged: {found.note}"
+
+
+def test_what_is_shown(found):
+    results = given(found, fit=(0.50, 0.51, 0.50), best=(0.40, 0.41, 0.39))
+    findings = claims.judge(results, [CLAIM])
+    _, claim, ours = claims.table(findings)
+    assert claim == "004  It is more."
+    assert ours == "     test accuracy 10.33 ± 1.43 %: a difference, the claim holds"
+    assert claims.table([]) == []
+    assert claims.markdown(findings).splitlines()[-1] == (
+        f"| 004 | It is more. | “fit” against “{results.runs['best'].run.title}” | "
+        "test accuracy 10.33 ± 1.43 % | a difference, the claim holds |"
+    )
+    assert claims.markdown([]) == ""
+
+
+def test_every_claim_is_about_runs_that_there_are():
+    for claim in claims.read():
+        items = {item.name: item for item in assignments.get(claim.assignment).items}
+        for name in (claim.first, claim.second):
+            assert not hasattr(items[name], "base") or isinstance(items[name], Best)
+        assert claim.says in ("more", "less", "same")
+        assert claim.report in {"000", "001", "002", "003", "004"}

@@ -1,0 +1,73 @@
+from types import SimpleNamespace
+
+import pytest
+
+from experiments import noise
+
+
+def run(**metrics):
+    """A run whose metrics have a value a seed."""
+    (n,) = {len(values) for values in metrics.values()}
+    outcomes = tuple(
+        SimpleNamespace(seed=seed, metrics={name: metrics[name][seed] for name in metrics})
+        for seed in range(n)
+    )
+    return SimpleNamespace(good=outcomes)
+
+
+def test_intervals_are_those_of_the_t_distribution():
+    assert noise.of_mean(1.0, 5) == pytest.approx(2.776445 / 5**0.5)
+    assert noise.of_next(1.0, 5) == pytest.approx(2.776445 * 1.2**0.5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "expected"),
+    [
+        ("test_accuracy", 0.5, 0.01),
+        ("test_accuracy@100", 0.5, 0.01),
+        ("train_cost@1000", 2.0, 0.04),
+        ("test_loss", 0.1, 0.008),
+        ("last_batch_loss", 0.1, 0.03),
+        ("last_batch_accuracy", 0.9, 0.01),
+        ("test_mse_m1000", -0.01, 0.005),
+        ("weights", 50_816, 0.0),
+    ],
+)
+def test_tolerance_goes_by_the_kind_of_number(metric, value, expected):
+    assert noise.tolerance(metric, value) == pytest.approx(expected)
+
+
+def test_a_difference_is_taken_seed_by_seed():
+    shared = [0.1, 0.5, 0.3, 0.9]  # would hide the difference of two unpaired runs
+    a = run(test_loss=[each + 0.01 for each in shared])
+    b = run(test_loss=[0.0, 0.0, 0.001, -0.001])
+    b = run(test_loss=[s + d.metrics["test_loss"] for s, d in zip(shared, b.good, strict=True)])
+    found = noise.difference(a, b, "test_loss")
+    assert found.mean == pytest.approx(0.01)
+    assert found.beyond_noise
+    assert found.n == 4
+    back = noise.difference(b, a, "test_loss")
+    assert (back.mean, back.noise) == pytest.approx((-found.mean, found.noise))
+
+
+def test_a_difference_within_the_noise_is_none():
+    found = noise.difference(run(x=[0.1, 0.2, 0.3]), run(x=[0.2, 0.2, 0.1]), "x")
+    assert found.beyond_noise is False
+
+
+def test_one_seed_tells_nothing_of_the_noise():
+    found = noise.difference(run(x=[0.1, 0.2]), run(x=[0.4]), "x")
+    assert found.mean == pytest.approx(-0.3)
+    assert found.noise is None
+    assert found.beyond_noise is None
+
+
+def test_the_difference_of_two_metrics():
+    a = run(test_loss=[0.5, 0.6], train_loss=[0.1, 0.2])
+    b = run(test_loss=[0.2, 0.2], train_loss=[0.1, 0.1])
+    assert noise.difference(a, b, "test_loss - train_loss").mean == pytest.approx(0.3)
+
+
+def test_without_numbers_there_is_no_difference():
+    assert noise.difference(run(x=[1.0]), run(x=[]), "x") is None
+    assert noise.difference(run(x=[1.0]), run(y=[1.0]), "x") is None

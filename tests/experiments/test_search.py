@@ -1,0 +1,364 @@
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+import fastdl as fd
+from experiments import coding, search
+from experiments.results import Trial
+from experiments.spec import Cifar10, GradientCheck, Model, Surface, Training
+from experiments.storage import SearchError, default_storage, opened
+from experiments.store import Store
+
+ROOT = Path(__file__).parents[2]
+DATA = Cifar10(train=(1,), validation=(2,), rows=200, stand_in=True)
+MODEL = Model(widths=(3072, 10), init=fd.init.Normal(0.01))
+FIT = Training(
+    name="fit", title="fit", data=DATA, model=MODEL, optimiser=fd.SGD(0.001), batch_size=50,
+    epochs=2,
+)  # fmt: skip
+LONG = replace(FIT, name="long", epochs=2_500, record=500)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "trials")
+
+
+@pytest.fixture
+def do(store):
+    storage = default_storage(store.folder.parent)
+
+    def do(trials, **options):
+        wanted = {"study": "s", "storage": storage, "store": store, "jobs": 1, "heartbeat": 1}
+        search.do(trials, data_dir=None, **(wanted | options))
+
+    do.storage = storage
+    return do
+
+
+def seeds(run, n):
+    return [Trial(run, seed) for seed in range(n)]
+
+
+def trials_of(storage):
+    with opened(storage, 1, search._retry) as database:
+        return search._create(database, "s").get_trials()
+
+
+def states(storage):
+    return dict(Counter(trial.state.name for trial in trials_of(storage)))
+
+
+def files(store):
+    """What changes when a result is written again."""
+    return {path.name: path.stat().st_ino for path in store.folder.glob("*.npz")}
+
+
+def until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_it_does_what_has_no_result(do, store):
+    small = Model(widths=(2, 4, 1), activations=("relu",), loss="mse")
+    points = Surface(target="sum", m=10, side=2)
+    check = GradientCheck(name="check", title="check", data=points, model=small, samples=2)
+    do([*seeds(FIT, 2), Trial(check, 0)])
+    first = files(store)
+    assert set(first) == {f"{t.key}.npz" for t in [*seeds(FIT, 2), Trial(check, 0)]}
+    do(seeds(FIT, 2))
+    assert states(do.storage) == {"COMPLETE": 3}
+    do(seeds(FIT, 3))
+    assert states(do.storage) == {"COMPLETE": 4}
+    assert first.items() < files(store).items()
+
+
+def test_a_trial_shows_its_settings_to_optuna(do, store):
+    run = replace(FIT, l2=0.1)
+    do([Trial(run, 1)])
+    (trial,) = trials_of(do.storage)
+    assert trial.params == {"l1": 0, "l2": 0.1, "batch_size": 50, "rate": 0.001, "seed": 1}
+    assert trial.value == store.load(run, 1).metrics["validation_accuracy"]
+
+
+def test_it_leaves_no_empty_trial_and_does_nothing_without_trials(do):
+    do([])
+    do(seeds(FIT, 20))
+    assert states(do.storage) == {"COMPLETE": 20}
+
+
+def test_a_worker_works_on_all_queues(do, store):
+    with opened(do.storage, 1, search._retry) as database:
+        for seed, name in enumerate("ab"):
+            search._enqueue_missing(search._create(database, name), [Trial(FIT, seed)])
+    assert search.work(storage=do.storage, store=store, data_dir=None, study="c") == 0
+    assert search.work(storage=do.storage, store=store, data_dir=None) == 2
+    assert len(files(store)) == 2
+
+
+def test_a_fit_that_diverges_is_done(do, store):
+    trial = Trial(replace(FIT, optimiser=fd.SGD(1e30), l2=1e30), 0)
+    do([trial])
+    assert store.load(*trial).failure
+    do([trial])
+    assert states(do.storage) == {"PRUNED": 1}
+
+
+def test_a_trial_that_fails_is_named_after_the_others_are_done(do, store, monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTDL_DATA_DIR", str(tmp_path / "nothing"))
+    missing = replace(FIT, name="real", data=replace(DATA, stand_in=False))
+    with pytest.raises(SearchError, match=r"1 failed.* real with seed 7: cifar10 was"):
+        do([Trial(missing, 7), *seeds(FIT, 2)])
+    assert len(files(store)) == 2
+
+
+def test_a_result_on_another_host_is_named(do, store, tmp_path):
+    class Elsewhere(Store):
+        def save(self, outcome):
+            Store(tmp_path / "elsewhere").save(outcome)
+
+    (trial,) = seeds(FIT, 1)
+    with pytest.raises(SearchError, match=rf"{trial.key}\.npz of fit with seed 0.*--resume"):
+        do([trial], store=Elsewhere(store.folder))
+    shutil.copytree(tmp_path / "elsewhere", store.folder)
+    do([trial])
+
+
+def test_ctrl_c_in_this_process_puts_the_trial_back(do, store, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search.trial, "do", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            do(seeds(FIT, 2))
+    assert states(do.storage) == {"FAIL": 1, "WAITING": 2}
+    do(seeds(FIT, 2))
+    assert states(do.storage) == {"FAIL": 1, "COMPLETE": 2}
+
+
+def test_workers_that_die_before_the_first_heartbeat(do, store):
+    trials = seeds(FIT, 2)
+    with opened(do.storage, 1, search._retry) as database:
+        queue = search._create(database, "s")
+        search._enqueue_missing(queue, trials[:1])
+        carried = queue.trials[0].user_attrs["trial"]
+        last = {**carried, "key": trials[1].key, "seed": 1, "attempt": search.ATTEMPTS}
+        search._enqueue(queue, last)
+        with pytest.warns(UserWarning, match="Heartbeat"):
+            queue.ask(), queue.ask()  # as if killed here
+    with pytest.raises(SearchError, match=r"1 failed.* fit with seed 1: its worker died 4"):
+        do(trials)
+    assert states(do.storage) == {"FAIL": 2, "COMPLETE": 1}
+    do(trials)
+    assert states(do.storage) == {"FAIL": 2, "COMPLETE": 2}
+
+
+def test_workers_that_always_die_are_not_started_for_ever(do, monkeypatch):
+    monkeypatch.setattr(search, "_command", lambda *_: [sys.executable, "-c", "import nothing"])
+    monkeypatch.setattr(search, "_POLL", 0.01)
+    with pytest.raises(SearchError, match=r"died 9 times.* exit code 1;"):
+        do(seeds(FIT, 2), jobs=2)
+
+
+def test_a_host_that_slept_keeps_its_result(do, store, monkeypatch):
+    with opened(do.storage, 1, search._retry) as database:
+        queue = search._create(database, "s")
+        search._enqueue_missing(queue, seeds(FIT, 1))
+        really = search.trial.do
+
+        def slept(*args, **kwargs):
+            queue.tell(0, state=TrialState.FAIL)
+            return really(*args, **kwargs)
+
+        monkeypatch.setattr(search.trial, "do", slept)
+        assert search._Worker(queue, store, None, 0).take()
+    assert len(files(store)) == 1
+
+
+def test_five_trials_for_four_workers(do, store):
+    do(seeds(FIT, 5), jobs=4)
+    assert Counter(state for trial in trials_of(do.storage) if "trial" in trial.user_attrs
+                   for state in [trial.state.name]) == {"COMPLETE": 5}  # fmt: skip
+    assert len(files(store)) == 5
+    assert store.load(FIT, 0).environment["threads"] == 1
+
+
+def test_sigkill_loses_no_trial_and_repeats_none(do, store, monkeypatch):
+    workers, popen = [], subprocess.Popen
+    monkeypatch.setattr(
+        search.subprocess,
+        "Popen",
+        lambda *args, **kw: workers.append(popen(*args, **kw)) or workers[-1],
+    )
+    kept = {}
+
+    def kill():
+        until(in_the_middle)
+        kept.update(files(store))
+        workers[0].kill()
+        workers[1].send_signal(signal.SIGCONT)
+
+    def in_the_middle():
+        """Whether both workers are at a trial, and some are finished; they hold still then."""
+        if len(files(store)) < 2:
+            return False
+        for worker in workers:
+            worker.send_signal(signal.SIGSTOP)
+        with contextlib.closing(sqlite3.connect(store.folder.parent / "trials.db")) as database:
+            found = dict(database.execute("SELECT state, count(*) FROM trials GROUP BY state"))
+        if found.get("RUNNING") == 2 and found.get("COMPLETE") == len(files(store)):
+            return True
+        for worker in workers:
+            worker.send_signal(signal.SIGCONT)
+        return False
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    do(seeds(LONG, 5), jobs=2)
+    killer.join()
+    assert workers[0].returncode == -signal.SIGKILL
+    assert states(do.storage) == {"COMPLETE": 5, "FAIL": 1}
+    assert len(kept) >= 2
+    assert kept.items() < files(store).items()
+
+
+DRIVER = """
+import json, sys
+from pathlib import Path
+from experiments import coding, search
+from experiments.results import Trial
+from experiments.storage import default_storage
+from experiments.store import Store
+
+run, out = coding.restore(json.loads(sys.argv[1])), Path(sys.argv[2])
+search.do(
+    [Trial(run, seed) for seed in range(5)], study="s", storage=default_storage(out),
+    store=Store(out / "trials"), jobs=2, data_dir=None, heartbeat=1,
+)
+"""
+
+
+def test_ctrl_c_ends_the_workers_and_keeps_what_is_finished(do, store):
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, json.dumps(coding.plain(LONG)), str(store.folder.parent)],
+        cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until(lambda: files(store))
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=30)
+    assert driver.returncode != 0
+    assert "KeyboardInterrupt" in errors
+    with pytest.raises(ProcessLookupError):
+        os.killpg(driver.pid, 0)
+    kept = files(store)
+    assert len(kept) < 5
+    left = states(do.storage)
+    assert "RUNNING" not in left
+    assert left["WAITING"] == 5 - len(kept)
+    do(seeds(LONG, 5))
+    assert kept.items() < files(store).items()
+    assert states(do.storage)["COMPLETE"] == 5
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("trials.db", "must be a URL such as"),
+        ("mysql+mysqlconnector://nobody@localhost/x", "pip install"),
+        ("postgresql+psycopg2://me:secret@127.0.0.1:1/x", r"me:\*\*\*@.*refused"),
+    ],
+)
+def test_a_storage_that_is_of_no_use_is_named(do, url, message):
+    if "psycopg2" in url:
+        pytest.importorskip("psycopg2")
+    with pytest.raises(SearchError, match=message) as caught:
+        do(seeds(FIT, 1), storage=url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.fixture
+def postgres():
+    """The URL of a server on the loopback address."""
+    pytest.importorskip("psycopg2")
+    folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *os.environ["PATH"].split(os.pathsep)]
+    tools = next((Path(f) for f in folders if Path(f, "initdb").exists()), None)
+    if tools is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
+    as_user = []
+    folder = tempfile.mkdtemp(prefix="fastdl-postgres-")
+    if os.geteuid() == 0:  # which PostgreSQL refuses
+        shutil.chown(folder, "postgres", "postgres")
+        as_user = ["runuser", "-u", "postgres", "--"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+
+    def call(tool, *arguments):
+        command = [*as_user, str(tools / tool), "-D", f"{folder}/data", *arguments]
+        subprocess.run(command, cwd="/", check=True, stdout=subprocess.DEVNULL)
+
+    try:
+        call("initdb", "-A", "trust", "-U", "postgres", "--no-sync")
+        call("pg_ctl", "-w", "-l", f"{folder}/log", "-o", options, "start")
+        yield f"postgresql+psycopg2://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            call("pg_ctl", "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def connections(url):
+    import psycopg2
+
+    with contextlib.closing(psycopg2.connect(url.replace("+psycopg2", ""))) as own:
+        cursor = own.cursor()
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL")
+        return cursor.fetchone()[0] - 1
+
+
+def test_two_hosts_share_a_queue_in_postgresql(do, store, postgres, tmp_path, monkeypatch):
+    other = Store(tmp_path / "other host" / "trials")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    commands = [search._command("s", postgres, each, None, 1) for each in (store, other)]
+    workers = [
+        subprocess.Popen([*command, "--idle", "2"], cwd=ROOT)
+        for command in commands
+        for _ in range(2)
+    ]
+    try:
+        until(lambda: connections(postgres) >= len(workers))
+        trials = seeds(LONG, 6)
+        with pytest.raises(SearchError, match="copy all of its folder trials"):
+            do(trials, storage=postgres, jobs=0)
+        for worker in workers:
+            assert worker.wait(30) == 0
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    here, there = files(store), files(other)
+    assert here
+    assert there
+    assert not here.keys() & there.keys()
+    assert len(here) + len(there) == 6
+    shutil.copytree(other.folder, store.folder, dirs_exist_ok=True)
+    do(trials, storage=postgres, jobs=0)

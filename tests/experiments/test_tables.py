@@ -1,0 +1,77 @@
+from dataclasses import replace
+
+import pytest
+
+import fastdl as fd
+from experiments import tables
+from experiments.results import RunResult
+
+
+@pytest.mark.parametrize(
+    ("metric", "mean", "sd", "text"),
+    [
+        ("test_accuracy", 0.38814, 0.0015, "38.81 ± 0.15 %"),
+        ("test_accuracy@10", 0.5, None, "50.00 %"),
+        ("train_cost", 1.89912, 0.0021, "1.899 ± 0.002"),
+        ("percent_weight_errors_below_1e-6", 100.0, 0.0, "100.00 ± 0.00 %"),
+        ("max_weight_error", 1.18e-11, None, "1.18e-11"),
+        ("weights", 668_672.0, 0.0, "668,672"),
+        ("seconds", 12.345, 0.61, "12.3 ± 0.6 s"),
+        ("test_loss", None, None, "–"),
+        ("test_loss", 0.0, None, "0.000"),
+    ],
+)
+def test_numbers_have_units_and_their_spread_the_same_decimals(metric, mean, sd, text):
+    assert tables.shown(metric, mean, sd) == text
+
+
+def test_metrics_in_words():
+    assert tables.label("train_cost@10") == "training cost at epoch 10"
+    assert tables.label("percent_weight_errors_below_1e-6") == "percent weight errors < 1e-6"
+
+
+def test_settings_are_those_that_are_not_by_default():
+    assert tables.brief(fd.SGD(0.1)) == "SGD (0.1)"
+    assert tables.brief(fd.SGD(fd.schedules.ExponentialDecay(0.02, 0.9), momentum=0.5)) == (
+        "SGD (learning rate ExponentialDecay (rate 0.02, decay 0.9), momentum 0.5)"
+    )
+    assert tables.brief(fd.init.Normal()) == "Normal (0.01)"
+    assert tables.brief(fd.init.Xavier()).startswith("Xavier")
+
+
+def test_settings_that_all_runs_share_are_said_once(found):
+    table = tables.training_table("search", found.groups["search"].ranked())
+    assert "batches of 50; 2 epochs" in table.note
+    assert "λ = 0.1" not in table.note
+    assert sorted(row[1] for row in table.rows) == ["λ = 0.1", "–"]
+    assert all(len(row) == len(table.heads) for row in table.rows)
+
+
+def test_a_search_is_ranked_by_validation_and_by_training_rows(found):
+    group = found.groups["search"]
+    assert tables.ranked_by(group) == ["validation_accuracy", "train_accuracy"]
+    table = tables.ranking(group, "train_accuracy", top=1)
+    (row,) = table.rows
+    assert row[1] == group.ranked("train_accuracy")[0].run.title
+
+
+def test_runs_of_a_search_do_not_stand_alone(found):
+    assert [run.run.name for run in tables.alone(found)] == ["check", "fit", "best"]
+
+
+def test_a_run_without_numbers_has_dashes(found):
+    run = found.runs["fit"]
+    failed = tuple(replace(each, metrics={}, failure="diverged") for each in run.outcomes)
+    table = tables.training_table("t", [run, RunResult(replace(run.run, l2=0.0), failed)])
+    assert table.rows[1][2:] == ["0", "–", "–", "–", "–", "–"]
+
+
+def test_machines_and_times(found):
+    (row,) = tables.machines(found.outcomes).rows
+    assert row[4] == str(len(found.outcomes))
+    ((known, done),) = tables.environments(found.outcomes)
+    assert "ended" not in known
+    assert len(done) == len(found.outcomes)
+    began, ended = tables.period(found.outcomes)
+    assert began < ended
+    assert tables.period([]) is None

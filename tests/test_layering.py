@@ -15,6 +15,11 @@ ORDER = (
     "schedules", "scaling", "history", "checkpoint", "ops", "layers", "optim", "config", "progress",
     "callbacks", "network", "gradcheck", "trainer", "datasets", "_openmp", "__init__",
 )
+EXPERIMENTS = (
+    "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",
+    "tables", "noise", "compare", "claims", "plots", "page", "folder", "report", "runner",
+    "__main__",
+)
 # fmt: on
 EXACTLY = {
     "_rows": set(),
@@ -79,4 +84,18 @@ def test_only_one_file_names_the_blas_products():
 def test_experiments_use_the_public_library_alone():
     for path in (ROOT / "experiments").rglob("*.py"):
         assert not {name for name in imports(path) if name.startswith("_")}, path
-        assert not re.search(r"\b(fd|fastdl)\._", path.read_text()), path
+        assert not re.search(r"\b(fd|fastdl)\._(?!_version)", path.read_text()), path
+
+
+def test_a_module_of_the_experiments_imports_only_what_stands_before_it():
+    folder = ROOT / "experiments"
+    before = {"__init__"}
+    for module in EXPERIMENTS:
+        files = [folder / f"{module}.py", *(folder / module).glob("*.py")]
+        text = "".join(path.read_text() for path in files if path.exists())
+        found = set(re.findall(r"^from experiments\.(\w+)", text, re.MULTILINE))
+        for names in re.findall(r"^from experiments import ([^(\n]+)$", text, re.MULTILINE):
+            found |= set(names.split(", "))
+        assert found <= {*before, module}, module
+        before.add(module)
+    assert before >= {path.stem for path in folder.glob("*.py")}

@@ -36,14 +36,14 @@ types: $(VENV)/.dev
 suite: $(VENV)/.dev
 	$(BIN)/python -m pytest -q
 
-# The suite again on a build with bounds checks, and on one of a compiler without OpenMP.
+# The library's tests again on a build with bounds checks, and on one of a compiler without OpenMP.
 variants:
 	FASTDL_DEBUG=1 $(MAKE) --no-print-directory VENV=.venv-debug .venv-debug/.dev
 	.venv-debug/bin/python -c "from fastdl import _kernels; assert _kernels.DEBUG"
-	.venv-debug/bin/python -m pytest -q
+	.venv-debug/bin/python -m pytest -q --ignore=tests/experiments
 	CC="$(CURDIR)/tests/cc_without_openmp" $(MAKE) --no-print-directory VENV=.venv-serial .venv-serial/.dev
 	.venv-serial/bin/python -c "from fastdl import _kernels; assert not _kernels.OPENMP"
-	.venv-serial/bin/python -m pytest -q
+	.venv-serial/bin/python -m pytest -q --ignore=tests/experiments
 
 # Every kernel and every epoch beside NumPy; fails where a median is over 10 % slower than the last
 # record, and prints the ratios in any case.

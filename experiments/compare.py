@@ -414,7 +414,8 @@ def cells(each: Comparison) -> list[str]:
         reported = f"{reported:g}" if decay else shown(row.ours, reported)
     ours = each.text or shown(row.ours, each.mean, each.sd)
     words = [text.replace(" = ", "=") for text in (reported or DASH, ours)]
-    return [row.id, label(row.metric) or DASH, *words, _band_cell(each), each.verdict]
+    quantity = label(row.ours if "@" in row.ours else row.metric) or DASH  # with its epoch
+    return [row.id, quantity, *words, _band_cell(each), each.verdict]
 
 
 def _band_cell(each: Comparison) -> str:

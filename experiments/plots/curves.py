@@ -19,6 +19,7 @@ LOSSES = {
     "hinge": ("mean hinge loss", "score"),
     "mse": ("mean squared error", "y²"),
 }
+MANY = 300  # records, whose lines would cover each other if they were thick
 _SPLITS = (
     ("", "training", sheet.TRAINING),
     ("val_", "validation", sheet.VALIDATION),
@@ -94,9 +95,10 @@ def _lines(axes: Axes, run: RunResult, metric: str, window: Window) -> None:
             continue
         values = values[:, shown]
         mean, colour, noisy = values.mean(axis=0), sheet.colour(i), batches and not prefix
+        thin = noisy or len(at) > MANY
         axes.plot(
             at, mean, color=colour, linestyle=sheet.dashes(i), marker="." if len(at) < 10 else "",
-            linewidth=0.8 if noisy else None, label=f"{name} batch" if noisy else name,
+            linewidth=0.8 if thin else None, label=f"{name} batch" if noisy else name,
         )  # fmt: skip
         if len(values) > 1:
             sd = values.std(axis=0, ddof=1)

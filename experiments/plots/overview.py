@@ -68,6 +68,6 @@ def _bands(axes: Axes, shown: Sequence[Comparison]) -> None:
 
 
 def _name(comparison: Comparison) -> str:
-    split = comparison.row.metric.replace("_accuracy", "").replace("_", " ")
+    split = comparison.row.ours.replace("@", " at epoch ").replace("_accuracy", "").replace("_", " ")
     whole = f"{comparison.row.id} {split}: {comparison.run}"
     return textwrap.shorten(whole, LETTERS, placeholder=" …")

@@ -67,6 +67,16 @@ def test_what_is_missing():
     assert data.missing(frozenset(), None) == set()
 
 
+def test_blocks_of_eight_pixels_are_seen():
+    rng = np.random.default_rng(0)
+    smooth = rng.normal(0, 1, (200, 32, 32)).cumsum(axis=1).cumsum(axis=2)
+    plain = np.clip(128 + 2 * smooth, 0, 255).astype(np.uint8)
+    blocks = np.kron(rng.integers(-20, 20, (200, 4, 4)), np.ones((8, 8)))
+    coded = np.clip(128 + 2 * smooth + blocks, 0, 255).astype(np.uint8)
+    assert 0.9 < data.block_steps(np.tile(plain.reshape(-1, 1024), 3)) < 1.1
+    assert data.block_steps(np.tile(coded.reshape(-1, 1024), 3)) > 1.3
+
+
 def test_an_unknown_kind_is_refused():
     @dataclass(frozen=True, kw_only=True)
     class Songs(Data):

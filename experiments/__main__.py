@@ -1,23 +1,26 @@
-"""The command line: ``python -m experiments COMMAND``."""
+"""Runs assignments of deep-learning courses again, and holds them against published reports."""
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from tqdm import tqdm
 
 import fastdl as fd
 from experiments import assignments, claims, compare, report, runner, search
 from experiments.results import Results
-from experiments.storage import default_storage
-from experiments.store import Store
+from experiments.storage import SearchError, default_storage
+from experiments.store import DamagedError, Store
 
+_Parser = argparse.ArgumentParser
 _OUT = Path("results")
+_CLOCK = 0.05  # seconds by which a file's time may be behind the clock
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,15 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], int] = options.do
         return command(options)
     except KeyboardInterrupt as stop:
-        what = str(stop) or "interrupted"
-        print(f"{what}; --resume goes on where it stopped", file=sys.stderr)
+        after = "; --resume goes on where it stopped" if "resume" in options else ""
+        print(f"{str(stop) or 'interrupted'}{after}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read the output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except argparse.ArgumentTypeError as error:
         parser.error(str(error))
-    except (fd.datasets.DatasetError, OSError, RuntimeError, ValueError) as error:
+    except (
+        fd.datasets.DatasetError, OSError, SearchError, DamagedError, runner.SessionError
+    ) as error:  # fmt: skip
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -63,9 +68,11 @@ def _list(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if bool(options.names) == options.all:
         raise argparse.ArgumentTypeError("run takes either names of assignments or --all")
-    names = assignments.names() if options.all else _years(options.names, options.year)
+    if options.all and options.year:
+        raise argparse.ArgumentTypeError("--year goes with names; --all has the years' protocols")
+    names = assignments.names() if options.all else _of_year(options.names, options.year)
     began = time.monotonic()
-    found = _done(options, names, study=f"run {datetime.now().isoformat()} {os.getpid()}")
+    found = _done(options, names, study="all" if options.all else " ".join(names))
     store = Store(options.out / "trials")
     page = runner.write(options.out, found, store, time.monotonic() - began)
     _print(found)
@@ -88,11 +95,10 @@ def _done(options: argparse.Namespace, names: Sequence[str], study: str) -> list
         )
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-    store = Store(options.out / "trials")
-    if not options.resume:
-        runner.forget(wanted, store)
-    for session in wanted:
-        session.save(options.out)
+    # What is there stays until its new result takes its place.
+    since = 0.0 if options.resume else time.time() - _CLOCK
+    store = Store(options.out / "trials", since)
+    runner.begin(options.out, wanted)
     engine = partial(
         search.do,
         study=study,
@@ -102,7 +108,7 @@ def _done(options: argparse.Namespace, names: Sequence[str], study: str) -> list
         data_dir=options.data_dir,
         heartbeat=options.heartbeat,
     )
-    return runner.run(wanted, store, engine)
+    return runner.run(wanted, store, lambda trials, done: engine(trials, done=done))
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -129,6 +135,7 @@ def _worker(options: argparse.Namespace) -> int:
         idle=options.idle,
         heartbeat=options.heartbeat,
         position=options.position,
+        parent=options.parent,
     )
     if options.position == 0:  # not among the bars of the command that started this
         print(f"{done} trials done", file=sys.stderr)
@@ -141,24 +148,26 @@ def _print(found: Sequence[Results]) -> None:
         found_claims = claims.table(claims.judge(each, claims.read()))
         parts = (report.summary(each, comparisons), compare.table(comparisons), found_claims)
         tqdm.write("\n\n".join("\n".join(lines) for lines in parts if lines) + "\n")
-        sys.stdout.flush()  # a log is to show each assignment when it is done
 
 
-def _years(names: Sequence[str], year: int | None) -> list[str]:
-    """The names with the year's protocol, where an assignment has one of its own."""
+def _of_year(names: Sequence[str], year: int | None) -> list[str]:
+    """The names with the year's protocol."""
     if year is None:
         return list(names)
+    for name in names:
+        if f"{name}_{year}" not in assignments.names():
+            raise argparse.ArgumentTypeError(
+                f"--year must be one that {name} has a protocol of its own for; got {year}, "
+                "see python -m experiments list"
+            )
     return [f"{name}_{year}" for name in names]
 
 
-def _whole(text: str, least: int = 0) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"must be a whole number from {least} on; got {text!r}")
-    return int(text)
+# --- the command line -----------------------------------------------------------------------------
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+def _parser() -> _Parser:
+    parser = _Parser(prog="python -m experiments", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, do: Callable[[argparse.Namespace], int], text: str) -> _Parser:
@@ -166,26 +175,28 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(do=do)
         return added
 
-    command("list", _list, "the assignments that there are")
-    run = command("run", _run, "run assignments; figures, tables and a report")
+    command("list", _list, "list the assignments")
+    run = command("run", _run, "run assignments; write figures, tables and a report")
     run.add_argument("names", nargs="*", metavar="NAME", help="assignments")
     run.add_argument("--all", action="store_true", help="all assignments")
     run.add_argument("--year", type=_whole, help="the protocol of that year: dd2424_a1 --year 2019")
     seek = command("search", _search, "do the trials of one assignment, and rank its searches")
     seek.add_argument("name", metavar="NAME")
     for each in (run, seek):
-        _run_options(each)
-        _common_options(each)
+        _add_trials(each)
+        _add_workers(each)
     for name, do, text in (
-        ("compare", _compare, "print reported and own numbers of what was run"),
-        ("report", _report, "write figures, tables and the report of what was run again"),
+        ("compare", _compare, "print reported and own numbers; nothing is run"),
+        ("report", _report, "write figures, tables and the report again; nothing is run"),
     ):
         shown = command(name, do, text)
         shown.add_argument("names", nargs="*", metavar="NAME", help="assignments; none: all")
-        _out_options(shown)
+        where = shown.add_mutually_exclusive_group()
+        where.add_argument("--out", type=Path, help=f"the folder of results; default: {_OUT}")
+        where.add_argument("--quick", action="store_true", help=f"look in {_OUT / 'quick'}")
     worker = command("worker", _worker, "do trials that wait in a storage, here or on another host")
-    worker.add_argument("--storage", required=True, metavar="URL", help="an Optuna RDB storage")
-    worker.add_argument("--study", help="only this study's trials")
+    _add_storage(worker, required=True)
+    worker.add_argument("--study", help="do the trials of this study only")
     worker.add_argument(
         "--idle",
         type=float,
@@ -193,21 +204,25 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="leave when nothing has waited for so long; default: %(default)g",
     )
+    worker.add_argument(
+        "--out",
+        type=Path,
+        default=_OUT,
+        help="the folder of results, the same as for the search; default: %(default)s",
+    )
     worker.add_argument("--position", type=_whole, default=0, help=argparse.SUPPRESS)
-    _common_options(worker)
+    worker.add_argument("--parent", type=_whole, help=argparse.SUPPRESS)
+    _add_workers(worker)
     return parser
 
 
-_Parser = argparse.ArgumentParser
-
-
-def _run_options(parser: _Parser) -> None:
+def _add_trials(parser: _Parser) -> None:
     parser.add_argument(
         "--seeds",
         type=partial(_whole, least=1),
         default=1,
         metavar="N",
-        help="seeds a run; default: %(default)s",
+        help="random seeds per run; default: %(default)s",
     )
     parser.add_argument(
         "--jobs",
@@ -217,37 +232,58 @@ def _run_options(parser: _Parser) -> None:
         help="worker processes, each with its share of the cores; 0: only workers "
         "that you start elsewhere; default: %(default)s",
     )
-    parser.add_argument(
-        "--storage",
-        metavar="URL",
-        help="an Optuna RDB storage, postgresql+psycopg2://... for instance; "
-        "default: SQLite in the folder of the results",
-    )
+    _add_storage(parser, required=False)
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="keep the results that there are, and do only what is missing",
+        help="do only what has no result yet; without it everything is done again",
     )
-
-
-def _common_options(parser: _Parser) -> None:
-    parser.add_argument("--data-dir", type=Path, help="where the data sets lie; they must be there")
     parser.add_argument(
-        "--heartbeat",
-        type=partial(_whole, least=1),
-        default=10,
-        metavar="SECONDS",
-        help="a worker that misses three is given up; default: %(default)s",
+        "--out",
+        type=Path,
+        help=f"the folder of results; default: {_OUT}, with --quick {_OUT}/quick",
     )
-    _out_options(parser)
-
-
-def _out_options(parser: _Parser) -> None:
-    parser.add_argument("--out", type=Path, help=f"default: {_OUT}, or {_OUT}/quick with --quick")
     parser.add_argument(
         "--quick", action="store_true", help="few rows and epochs: every figure in a minute"
     )
 
 
+def _add_workers(parser: _Parser) -> None:
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        help="where the data sets lie; an error if they do not. Default: where "
+        "fastdl looks, and stand-ins if nothing is there",
+    )
+    parser.add_argument(
+        "--heartbeat",
+        type=partial(_whole, least=1),
+        default=10,
+        metavar="SECONDS",
+        help="a worker that misses three is taken for dead; the same for all; default: %(default)s",
+    )
+
+
+def _add_storage(parser: _Parser, *, required: bool) -> None:
+    parser.add_argument(
+        "--storage",
+        required=required,
+        metavar="URL",
+        help="where trials wait: a URL for Optuna, postgresql+psycopg2://... for "
+        "instance" + ("" if required else "; default: SQLite beside the results"),
+    )
+
+
+def _whole(text: str, least: int = 0) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least} on; got {text!r}")
+    return int(text)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt("terminated")  # workers end with the command that has started them
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(main())

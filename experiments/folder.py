@@ -40,7 +40,7 @@ def write(folder: Path, results: Results, comparisons: Sequence[Comparison]) -> 
     list of Path
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _forget(folder)
+    forget(folder)
     written: list[Path] = []
     complete = False
     try:
@@ -58,7 +58,8 @@ def write(folder: Path, results: Results, comparisons: Sequence[Comparison]) -> 
     return [*written, folder / _JSON]
 
 
-def _forget(folder: Path) -> None:
+def forget(folder: Path) -> None:
+    """Remove what ``write`` has left in a folder."""
     described = folder / _JSON
     if described.exists():
         for name in json.loads(described.read_text("utf-8"))["files"]:

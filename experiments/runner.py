@@ -13,7 +13,11 @@ from experiments.spec import Assignment, Training
 from experiments.store import Store, whole
 
 _SESSION = "session.json"
-Engine = Callable[[Sequence[Trial]], None]
+Engine = Callable[[Sequence[Trial], int], None]
+
+
+class SessionError(ValueError):
+    """Results that are asked for and are not there."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def sessions(out: Path, names: Iterable[str] = ()) -> list[Session]:
 
     Raises
     ------
-    ValueError
+    SessionError
         If one that was named is not there, or none is.
     """
     found = {}
@@ -76,7 +80,7 @@ def sessions(out: Path, names: Iterable[str] = ()) -> list[Session]:
     wanted = list(names) or list(found)
     for name in wanted or ["an assignment"]:
         if name not in found:
-            raise ValueError(f"{out} must hold results of {name}; got none, run it first")
+            raise SessionError(f"{out} must hold results of {name}; got none, run it first")
     return [found[name] for name in wanted]
 
 
@@ -103,7 +107,7 @@ def run(wanted: Sequence[Session], store: Store, engine: Engine) -> list[Results
     wanted : sequence of Session
     store : Store
     engine : callable
-        Does trials and leaves their results in the store.
+        Does trials and leaves their results in the store; told how many were done before.
 
     Raises
     ------
@@ -119,22 +123,23 @@ def run(wanted: Sequence[Session], store: Store, engine: Engine) -> list[Results
         if left := asked & set(missing):
             trial = missing[left.pop()]
             raise RuntimeError(f"every trial must have a result; {trial.run.name} has none")
+        engine(sorted(missing.values(), key=_order), len(asked))
         asked |= set(missing)
-        engine(sorted(missing.values(), key=_order))
 
 
-def _order(trial: Trial) -> tuple[int, str, int]:
+def _order(trial: Trial) -> tuple[float, str, int]:
     """The longest first, so that none is left alone at the end; then as the data lie in memory."""
-    run = trial.run
-    epochs = run.epochs if isinstance(run, Training) else 0
-    return -epochs, repr(run.data), trial.seed
+    cost = trial.run.cost if isinstance(trial.run, Training) else 0.0
+    return -cost, repr(trial.run.data), trial.seed
 
 
-def forget(wanted: Sequence[Session], store: Store) -> None:
-    """Remove what is stored of these assignments."""
+def begin(out: Path, wanted: Sequence[Session]) -> None:
+    """Note how these assignments are run, and drop figures of another way from their folders."""
+    before = {path.parent.name: path.read_text("utf-8") for path in out.glob(f"*/{_SESSION}")}
     for session in wanted:
-        for outcome in session.collect(store).outcomes:
-            store.forget(outcome.run, outcome.seed)
+        session.save(out)
+        if (out / session.name / _SESSION).read_text("utf-8") != before.get(session.name):
+            folder.forget(out / session.name)
 
 
 def compared(found: Results) -> list[Comparison]:

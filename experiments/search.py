@@ -48,6 +48,7 @@ def do(
     store: Store,
     jobs: int,
     data_dir: Path | None,
+    done: int = 0,
     heartbeat: int = 10,
 ) -> None:
     """Have trials done and wait for their results; those that have one are left alone.
@@ -61,6 +62,8 @@ def do(
         A URL that SQLAlchemy knows.
     store : Store
         The folder ``trials`` of the folder of results.
+    done : int
+        Trials that the command has done before these, for the progress bar.
     jobs : int
         Worker processes with a share of the cores each. 1: this process works; 0: it only waits
         for workers elsewhere.
@@ -77,7 +80,7 @@ def do(
         When the workers have ended and their trials wait again.
     """
     left = {each.key: each for each in trials}
-    n = len(left)
+    total = done + len(left)
     _drop_done(left, store)
     if not left:
         return
@@ -88,8 +91,8 @@ def do(
     with opened(storage, heartbeat, _retry) as database:
         queue = _create(database, study)
         worker = _Worker(queue, store, data_dir, position=1) if jobs == 1 else None
-        _enqueue_missing(queue, left.values())
-        bar = tqdm(total=n, initial=n - len(left), desc=study, unit="trial", disable=None)
+        _enqueue_missing(queue, left.values(), store.since)
+        bar = tqdm(total=total, initial=total - len(left), desc=study, unit="trial", disable=None)
         with bar, helpers:
             _wait(queue, left, store, worker, helpers, bar)
         if left:
@@ -105,6 +108,7 @@ def work(
     idle: float = 0.0,
     heartbeat: int = 10,
     position: int = 0,
+    parent: int | None = None,
 ) -> int:
     """Do waiting trials until none has waited or run for a while.
 
@@ -123,6 +127,8 @@ def work(
         As in ``do``, and the same for all workers.
     position : int
         The line of the progress bar.
+    parent : int or None
+        Leave when this is no longer the process that has started this one.
 
     Returns
     -------
@@ -138,7 +144,7 @@ def work(
     workers: dict[str, _Worker] = {}
     with opened(storage, heartbeat, _retry) as database:
         last = time.monotonic()
-        while True:
+        while parent in (None, os.getppid()):
             for name in optuna.get_all_study_names(database):
                 if name not in workers and study in (None, name):
                     queue = _create(database, name)
@@ -151,6 +157,7 @@ def work(
                 return taken
             if not took:
                 time.sleep(_POLL)
+    return taken
 
 
 # --- the loop of do -------------------------------------------------------------------------------
@@ -186,7 +193,7 @@ def _wait(
         elif lost := [each for key, each in left.items() if _lost(newest[key])]:
             calm += 1
             if calm > _LOOKS:
-                _enqueue_missing(queue, lost)
+                _enqueue_missing(queue, lost, store.since)
         else:
             bar.update(_drop_done(left, store))
             return
@@ -194,7 +201,7 @@ def _wait(
 
 def _drop_done(left: dict[str, Trial], store: Store) -> int:
     """Take away trials that have a result, and say how many."""
-    done = [key for key in left if store.path(key).exists()]
+    done = [key for key in left if store.has(key)]
     for key in done:
         del left[key]
     return len(done)
@@ -238,14 +245,19 @@ def _newest(
     return {each.user_attrs["trial"]["key"]: each for each in trials if "trial" in each.user_attrs}
 
 
-def _enqueue_missing(queue: optuna.Study, trials: Iterable[Trial]) -> None:
-    """Enqueue those that neither wait nor run."""
-    live = _newest(queue, _LIVE)
+def _enqueue_missing(queue: optuna.Study, trials: Iterable[Trial], since: float) -> None:
+    """Enqueue those that neither wait nor run; results before ``since`` do not count."""
+    live = {
+        key
+        for key, each in _newest(queue, _LIVE).items()
+        if each.user_attrs["trial"]["since"] >= since
+    }
     for run, seed in trials:
         key = coding.key(run, seed)
         if key not in live:
             labels = {"key": key, "seed": seed, "name": run.name, "title": run.title}
-            _enqueue(queue, {**labels, "attempt": 1, "run": coding.plain(run)})
+            rest = {"since": since, "attempt": 1, "run": coding.plain(run)}
+            _enqueue(queue, labels | rest)
 
 
 def _enqueue(queue: optuna.Study, carried: Mapping[str, Any]) -> None:
@@ -355,7 +367,7 @@ class _Worker:
         run, seed = coding.restore(carried["run"]), carried["seed"]
         if coding.key(run, seed) != carried["key"]:
             raise SearchError("a worker must have the version of fastdl that its trials are for")
-        outcome = self._store.load(run, seed)
+        outcome = Store(self._store.folder, carried["since"]).load(run, seed)
         if outcome is None:
             with tqdm(
                 total=1.0,
@@ -494,5 +506,5 @@ def _command(
     """The command line of a worker process."""
     command = [sys.executable, "-m", "experiments", "worker", "--storage", storage]
     command += ["--study", study, "--out", str(store.folder.parent), "--idle", "0"]
-    command += ["--heartbeat", str(heartbeat)]
+    command += ["--heartbeat", str(heartbeat), "--parent", str(os.getpid())]
     return command if data_dir is None else [*command, "--data-dir", str(data_dir)]

@@ -39,6 +39,11 @@ class Data:
     stand_in: bool = False
 
     @property
+    def n_train(self) -> int:
+        """Training rows, about."""
+        return 50_000 if self.rows is None else self.rows
+
+    @property
     def depends_on_seed(self) -> bool:
         """Whether rows differ from seed to seed."""
         return False
@@ -66,6 +71,11 @@ class Cifar10(Data):
     validation: tuple[int, ...] | int
     train_rows: int | None = None
     scaling: Literal["standard", "divided"] = "standard"
+
+    @property
+    def n_train(self) -> int:
+        """Training rows, about."""
+        return min(self.train_rows or 50_000, self.rows or 10_000 * len(self.train))
 
     @property
     def depends_on_seed(self) -> bool:
@@ -99,6 +109,11 @@ class Surface(Data):
     target: Literal["product", "sum"]
     m: int
     side: int = 100
+
+    @property
+    def n_train(self) -> int:
+        """Training rows."""
+        return self.m
 
     @property
     def depends_on_seed(self) -> bool:
@@ -242,16 +257,16 @@ class Training(Run):
         schedule = self.optimiser.learning_rate
         optimiser = self.optimiser
         if isinstance(schedule, fd.schedules.Triangular):
-            cycles = max(1, round(self.epochs * self._batches / (2 * schedule.half_cycle)))
+            all_steps = self.epochs * self.data.n_train / self.batch_size
+            cycles = max(1, round(all_steps / (2 * schedule.half_cycle)))
             half = max(1, steps // (2 * cycles))
             optimiser = replace(optimiser, learning_rate=replace(schedule, half_cycle=half))
         return replace(small, batch_size=batch, record=record, optimiser=optimiser)
 
     @property
-    def _batches(self) -> float:
-        """Batches an epoch of a data set of images, about."""
-        rows = 10_000 * len(self.data.train) if isinstance(self.data, Cifar10) else 50_000
-        return rows / self.batch_size
+    def cost(self) -> float:
+        """About the multiplications of the fit, to tell a long one from a short one."""
+        return self.epochs * self.data.n_train * self.model.n_weights
 
 
 # --- groups of runs -------------------------------------------------------------------------------
@@ -320,24 +335,19 @@ class Between(Group):
         The search.
     top : int
         How many of its best.
-    axis : str
-        The path of the setting.
     draws : int
-    seed : int
-        Of the draw.
     """
 
     of: str
     top: int = 3
-    axis: str = "l2"
     draws: int
-    seed: int = 0
 
     def settings(self, best: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The draws, least first, between the settings of the search's best runs."""
-        values = [each[self.axis] for each in best[: self.top]]
-        drawn = np.random.default_rng(self.seed).uniform(min(values), max(values), self.draws)
-        return [{self.axis: value} for value in sorted(drawn.tolist())]
+        (axis,) = best[0]
+        values = [each[axis] for each in best[: self.top]]
+        drawn = np.random.default_rng(0).uniform(min(values), max(values), self.draws)
+        return [{axis: value} for value in sorted(drawn.tolist())]
 
 
 @dataclass(frozen=True, kw_only=True)

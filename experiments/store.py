@@ -68,6 +68,10 @@ class Outcome:
         return coding.key(self.run, self.seed)
 
 
+class DamagedError(ValueError):
+    """A result that cannot be read."""
+
+
 class Store:
     """A folder of results, ``<key>.npz`` each: arrays, and the rest as JSON in one of them.
 
@@ -75,14 +79,23 @@ class Store:
     ----------
     folder : Path
         Made when the first result comes.
+    since : float
+        Seconds since 1970; results that are older do not count.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, since: float = 0.0) -> None:
+        self.folder, self.since = folder, since
 
     def path(self, key: str) -> Path:
         """Where the result with this key is or would be."""
         return self.folder / f"{key}.npz"
+
+    def has(self, key: str) -> bool:
+        """Whether there is a result that counts."""
+        try:
+            return self.path(key).stat().st_mtime >= self.since
+        except FileNotFoundError:
+            return False
 
     def save(self, outcome: Outcome) -> None:
         """Write a result, whole or not at all."""
@@ -104,16 +117,23 @@ class Store:
             np.savez(file, allow_pickle=False, head=np.array(json.dumps(head)), **arrays)
 
     def load(self, run: Run, seed: int) -> Outcome | None:
-        """The result of a trial, under the names that the run has now; None without one."""
-        path = self.path(coding.key(run, seed))
+        """The result of a trial, under the names that the run has now; None without one.
+
+        Raises
+        ------
+        DamagedError
+            If the file is not what ``save`` has written.
+        """
+        key = coding.key(run, seed)
+        if not self.has(key):
+            return None
+        path = self.path(key)
         try:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 head = json.loads(file["head"].item())
                 arrays = {name: file[name] for name in file.files if name != "head"}
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DamagedError(
                 f"a result must be a whole .npz file; got {path} ({error}), delete it and run again"
             ) from error
         del head["run"], head["seed"]
@@ -123,10 +143,6 @@ class Store:
             parts[kind][rest] = array
         head["classes"] = tuple(head["classes"])
         return Outcome(run=run, seed=seed, history=parts["history"], arrays=parts["arrays"], **head)
-
-    def forget(self, run: Run, seed: int) -> None:
-        """Remove the result of a trial, if there is one."""
-        self.path(coding.key(run, seed)).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -16,11 +16,11 @@ from experiments.data import Loaded, load
 from experiments.spec import GradientCheck, Run, Surface, Training
 from experiments.store import Outcome, environment
 
-Say = Callable[[float], None]
+Progress = Callable[[float], None]
 
 
 def do(
-    run: Run, seed: int, *, data_dir: Path | None, progress: Say = lambda share: None
+    run: Run, seed: int, *, data_dir: Path | None, progress: Progress = lambda share: None
 ) -> Outcome:
     """Do a trial.
 
@@ -45,12 +45,12 @@ def do(
 
 
 @singledispatch
-def _do(run: Run, data: Loaded, seed: int, progress: Say) -> Outcome:
+def _do(run: Run, data: Loaded, seed: int, progress: Progress) -> Outcome:
     raise TypeError(f"run must be of a kind that trial knows; got {type(run).__name__}")
 
 
 @_do.register
-def _gradient_check(run: GradientCheck, data: Loaded, seed: int, progress: Say) -> Outcome:
+def _gradient_check(run: GradientCheck, data: Loaded, seed: int, progress: Progress) -> Outcome:
     network = _network(run, data, seed)
     network.set_penalty(l2=run.l2)
     x, y = data.train
@@ -66,7 +66,7 @@ def _gradient_check(run: GradientCheck, data: Loaded, seed: int, progress: Say) 
 
 
 @_do.register
-def _training(run: Training, data: Loaded, seed: int, progress: Say) -> Outcome:
+def _training(run: Training, data: Loaded, seed: int, progress: Progress) -> Outcome:
     network = _network(run, data, seed)
     trainer = fd.Trainer(
         network,
@@ -79,7 +79,7 @@ def _training(run: Training, data: Loaded, seed: int, progress: Say) -> Outcome:
         seed=seed,
     )
     watch = None if run.watch is None else fd.OverfitWatch(run.watch)
-    looker = _Looker(run, data, progress)
+    recorder = _Recorder(run, data, progress)
     began = time.perf_counter()
     try:
         history = trainer.fit(
@@ -88,7 +88,7 @@ def _training(run: Training, data: Loaded, seed: int, progress: Say) -> Outcome:
             validation=data.validation if run.validate else None,
             record=run.record,
             train_metrics=run.train_metrics,
-            callbacks=[looker] if watch is None else [looker, watch],
+            callbacks=[recorder] if watch is None else [recorder, watch],
             progress=False,
         )
     except fd.DivergenceError as error:
@@ -97,7 +97,7 @@ def _training(run: Training, data: Loaded, seed: int, progress: Say) -> Outcome:
     seconds = time.perf_counter() - began
     if history.stopped is not None:  # no callback of ours stops a fit: it was Ctrl-C
         raise KeyboardInterrupt(f"{run.title}: {history.stopped}")
-    columns = {name: history[name] for name in history.columns} | looker.columns
+    columns = {name: history[name] for name in history.columns} | recorder.columns
     metrics = _metrics(run, network, data, columns)
     if watch is not None:
         metrics["max_abs_gap"] = watch.largest_gap
@@ -107,14 +107,15 @@ def _training(run: Training, data: Loaded, seed: int, progress: Say) -> Outcome:
                 f"over {run.watch:g} from epoch {watch.epoch:g} on",
                 stacklevel=2,
             )
-    arrays = looker.arrays | _arrays(run, network, data)
+    arrays = recorder.arrays | _arrays(run, network, data)
+    progress(1.0)
     return replace(_outcome(run, data, seed, metrics, seconds), history=columns, arrays=arrays)
 
 
-class _Looker(fd.Callback):
+class _Recorder(fd.Callback):
     """The test rows at every record, the first weight at every snapshot, the share done."""
 
-    def __init__(self, run: Training, data: Loaded, progress: Say) -> None:
+    def __init__(self, run: Training, data: Loaded, progress: Progress) -> None:
         self.run, self.data, self.progress = run, data, progress
         self.test: list[fd.Evaluation] = []
         self.snapshots: list[NDArray[Any]] = []

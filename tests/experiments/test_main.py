@@ -111,7 +111,9 @@ def test_resume_does_only_what_is_missing(folder, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["run", "dd2424_a9"], "must be one of dd2424_a1"),
-        (["run", "dd2424_a2", "--year", "2019"], "got 'dd2424_a2_2019'"),
+        (["run", "dd2424_a2", "--year", "2019"], "one that dd2424_a2 has a protocol"),
+        (["run", "--all", "--year", "2019"], "--year goes with names"),
+        (["compare", "--quick", "--out", "here"], "not allowed with"),
         (["run"], "either names of assignments or --all"),
         (["run", "dd2424_a1", "--all"], "either names of assignments or --all"),
         (["run", "dd2424_a1", "--seeds", "0"], "whole number from 1 on; got '0'"),

@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import pytest
 
 from experiments import runner, trial
 from experiments.runner import Session
+from experiments.spec import Model, Surface
 from experiments.store import Store
+
+SMALL = Model(widths=(2, 2, 1), activations=("relu",), loss="mse")
 
 
 class InProcess:
@@ -11,7 +16,8 @@ class InProcess:
     def __init__(self, store):
         self.store, self.calls = store, []
 
-    def __call__(self, trials):
+    def __call__(self, trials, done):
+        assert done == sum(map(len, self.calls))
         self.calls.append([each.run.name for each in trials])
         for each in trials:
             self.store.save(trial.do(each.run, each.seed, data_dir=None))
@@ -35,19 +41,34 @@ def test_stage_by_stage_and_nothing_twice(session, tmp_path):
     assert later == []
     runner.run([session], store, engine)
     assert len(engine.calls) == 1
-    runner.forget([session], store)
-    assert not list(store.folder.iterdir())
 
 
 def test_an_engine_that_leaves_a_trial_out_is_told(session, tmp_path):
     with pytest.raises(RuntimeError, match="every trial must have a result"):
-        runner.run([session], Store(tmp_path), lambda trials: None)
+        runner.run([session], Store(tmp_path), lambda trials, done: None)
 
 
-def test_the_longest_come_first_and_data_stay_together(session, tmp_path):
+def test_the_longest_come_first_and_data_stay_together(session, made_up, tmp_path, monkeypatch):
+    fit = made_up.items[1]
+    long = replace(fit, name="long", epochs=4)
+    drawn = replace(fit, name="drawn", data=Surface(target="sum", m=4), model=SMALL)
+    spec = replace(made_up, items=(made_up.items[0], drawn, fit, long))
+    monkeypatch.setattr(runner.assignments, "get", lambda name: spec)
     engine = InProcess(Store(tmp_path))
-    runner.run([session], engine.store, engine)
-    assert engine.calls[0][-1] == "check"
+    runner.run([replace(session, seeds=2)], engine.store, engine)
+    assert engine.calls == [["long", "long", "fit", "fit", "drawn", "drawn", "check", "check"]]
+
+
+def test_figures_of_another_way_are_dropped(session, tmp_path):
+    runner.begin(tmp_path, [session])
+    picture = tmp_path / "made_up" / "fit_curves.png"
+    picture.touch()
+    (tmp_path / "made_up" / "results.json").write_text('{"files": ["fit_curves.png"]}')
+    runner.begin(tmp_path, [session])
+    assert picture.exists()
+    runner.begin(tmp_path, [replace(session, seeds=2)])
+    assert not picture.exists()
+    assert runner.sessions(tmp_path) == [replace(session, seeds=2)]
 
 
 def test_sessions_are_found_again(session, tmp_path):

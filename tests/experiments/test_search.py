@@ -107,7 +107,7 @@ def test_it_leaves_no_empty_trial_and_does_nothing_without_trials(do):
 def test_a_worker_works_on_all_queues(do, store):
     with opened(do.storage, 1, search._retry) as database:
         for seed, name in enumerate("ab"):
-            search._enqueue_missing(search._create(database, name), [Trial(FIT, seed)])
+            search._enqueue_missing(search._create(database, name), [Trial(FIT, seed)], 0.0)
     assert search.work(storage=do.storage, store=store, data_dir=None, study="c") == 0
     assert search.work(storage=do.storage, store=store, data_dir=None) == 2
     assert len(files(store)) == 2
@@ -158,7 +158,7 @@ def test_workers_that_die_before_the_first_heartbeat(do, store):
     trials = seeds(FIT, 2)
     with opened(do.storage, 1, search._retry) as database:
         queue = search._create(database, "s")
-        search._enqueue_missing(queue, trials[:1])
+        search._enqueue_missing(queue, trials[:1], 0.0)
         carried = queue.trials[0].user_attrs["trial"]
         last = {**carried, "key": trials[1].key, "seed": 1, "attempt": search.ATTEMPTS}
         search._enqueue(queue, last)
@@ -181,7 +181,7 @@ def test_workers_that_always_die_are_not_started_for_ever(do, monkeypatch):
 def test_a_host_that_slept_keeps_its_result(do, store, monkeypatch):
     with opened(do.storage, 1, search._retry) as database:
         queue = search._create(database, "s")
-        search._enqueue_missing(queue, seeds(FIT, 1))
+        search._enqueue_missing(queue, seeds(FIT, 1), 0.0)
         really = search.trial.do
 
         def slept(*args, **kwargs):
@@ -362,3 +362,37 @@ def test_two_hosts_share_a_queue_in_postgresql(do, store, postgres, tmp_path, mo
     assert len(here) + len(there) == 6
     shutil.copytree(other.folder, store.folder, dirs_exist_ok=True)
     do(trials, storage=postgres, jobs=0)
+
+
+def test_results_that_are_too_old_are_made_again(do, store):
+    (trial,) = trials = [Trial(FIT, 0)]
+    do(trials)
+    first = store.path(trial.key).stat()
+    do(trials)
+    assert store.path(trial.key).stat() == first
+    later = Store(store.folder, since=first.st_mtime + 0.001)
+    time.sleep(0.05)
+    search.do(trials, study="s", storage=do.storage, store=later, jobs=1, data_dir=None)
+    assert later.has(trial.key)
+    assert not list(store.folder.glob(".*"))
+
+
+def test_workers_leave_with_the_command_that_started_them(store):
+    command = [json.dumps(coding.plain(LONG)), str(store.folder.parent)]
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, *command], cwd=ROOT, start_new_session=True
+    )
+    until(lambda: files(store))
+    driver.kill()
+    driver.wait()
+
+    def gone():
+        try:
+            os.killpg(driver.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    until(gone)
+    # Each has finished the trial at hand, whose result counts; some of the five still wait.
+    assert 1 <= len(files(store)) < 5

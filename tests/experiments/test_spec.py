@@ -8,6 +8,7 @@ from experiments.spec import (
     QUICK_ROWS,
     Best,
     Between,
+    Cifar10,
     Curves,
     Mnist,
     Search,
@@ -27,7 +28,8 @@ def test_quick_shortens_every_run(made_up):
 
 def test_quick_keeps_the_number_of_cycles_and_some_records(made_up):
     fit = replace(
-        made_up.items[1], batch_size=100, epochs=48, record=20,
+        made_up.items[1], data=Cifar10(train=(1,), validation=(2,)), batch_size=100, epochs=48,
+        record=20,
         optimiser=fd.SGD(fd.schedules.Triangular(1e-5, 0.1, 800)),
     )  # fmt: skip
     small = fit.quick()

@@ -36,9 +36,14 @@ def test_what_is_saved_comes_back(outcome, tmp_path):
     np.testing.assert_array_equal(again.history["epoch"], [1, 2])
     np.testing.assert_array_equal(again.arrays["weights"], np.ones((2, 3)))
     assert again.arrays["weights"].dtype == np.float32
-    store.forget(outcome.run, 7)
-    assert store.load(outcome.run, 7) is None
-    store.forget(outcome.run, 7)
+
+
+def test_what_is_too_old_does_not_count(outcome, tmp_path):
+    Store(tmp_path).save(outcome)
+    os.utime(Store(tmp_path).path(outcome.key), (1_000, 1_000))
+    assert Store(tmp_path, since=1_000).has(outcome.key)
+    assert Store(tmp_path, since=1_001).load(outcome.run, 7) is None
+    assert Store(tmp_path).load(outcome.run, 7) is not None
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 half"])

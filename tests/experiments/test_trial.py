@@ -86,8 +86,8 @@ def test_the_watch_warns(fit):
 def test_progress_goes_to_one(fit):
     seen = []
     trial.do(fit, 0, data_dir=None, progress=seen.append)
-    assert seen
-    assert 0 < seen[0] <= seen[-1] <= 1
+    assert 0 < seen[0] < seen[-1] == 1
+    assert seen == sorted(seen)
 
 
 def test_an_interrupted_fit_is_an_interruption(fit, monkeypatch):

@@ -60,30 +60,22 @@ class Finding:
     note: str = ""
 
     @property
-    def found(self) -> Says | None:
-        """What we say of the first run; None where we cannot tell."""
-        found = self.difference
-        if found is None or self.note or found.beyond_noise is None:
-            return None
-        if not found.beyond_noise:
-            return "same"
-        return "more" if found.mean > 0 else "less"
-
-    @property
     def verdict(self) -> str:
-        """What there is of the difference, and whether the claim holds."""
-        if self.difference is None:
+        """Whether there is a difference, and whether it is the claimed one."""
+        found = self.difference
+        if found is None:
             return "not run"
         if self.note:
             return f"not judged: {self.note}"
-        if self.found is None:
-            return "not judged: one seed tells nothing of the noise"
-        kind = "no difference beyond the noise" if self.found == "same" else "a difference"
-        if self.found == self.claim.says:
-            return f"{kind}, the claim holds"
-        if self.found == "same":
-            return f"{kind}, the claim is not borne out"
-        return f"{kind}, but not the claimed one"
+        if found.noise is None or found.n < noise.LEAST_SEEDS:
+            return f"not judged: noise is known from {noise.LEAST_SEEDS} seeds on"
+        size = shown(self.claim.metric, found.noise)
+        if self.claim.says == "same":
+            return "a difference is found" if found.beyond_noise else f"none found (± {size})"
+        if not found.beyond_noise:
+            return f"no difference found (± {size})"
+        is_more = found.mean > 0
+        return "the claim holds" if is_more == (self.claim.says == "more") else "the opposite holds"
 
 
 def read(path: Path = CLAIMS) -> list[Claim]:
@@ -128,12 +120,14 @@ def _judged(claim: Claim, results: Results) -> Finding:
 def amount(finding: Finding) -> str:
     """The metric and the difference, ± half the width of its 95 % interval."""
     metric, found = finding.claim.metric, finding.difference
-    name = " - ".join(map(label, metric.split(" - ")))
-    return name if found is None else f"{name} {shown(metric, found.mean, found.noise)}"
+    name = " − ".join(map(label, metric.split(" - ")))
+    if found is None:
+        return name
+    return f"{name}, A − B = {shown(metric, found.mean, found.noise)}"
 
 
 def table(findings: Sequence[Finding]) -> list[str]:
-    """The claims as lines for a terminal, two each; none without a claim.
+    """The claims as lines for a terminal, three each; none without a claim.
 
     Parameters
     ----------
@@ -141,9 +135,11 @@ def table(findings: Sequence[Finding]) -> list[str]:
     """
     lines = []
     for each in findings:
+        first, second = each.titles
         lines.append(f"{each.claim.report}  {each.claim.claim}")
+        lines.append(f"     A: {first}. B: {second}.")
         lines.append(f"     {amount(each)}: {each.verdict}")
-    head = "What reports say of a difference, and ours: the mean over pairs of seeds ± its noise."
+    head = "What reports say of a difference, and ours: A − B ± its noise."
     return [head, *lines] if lines else []
 
 
@@ -157,11 +153,10 @@ def markdown(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
     lines = [
-        "| report | claim | our runs | difference | verdict |",
-        "| --- | --- | --- | --- | --- |",
+        "| report | claim | A | B | difference | verdict |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for each in findings:
-        runs = " against ".join(f"“{title}”" for title in each.titles)
-        cells = (each.claim.report, each.claim.claim, runs, amount(each), each.verdict)
+        cells = (each.claim.report, each.claim.claim, *each.titles, amount(each), each.verdict)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -96,7 +96,7 @@ class Page:
     @property
     def claims(self) -> Table:
         """What reports say of differences between runs, and what there is of them in ours."""
-        heads = ("claim", "report", "finding", "quantity", "run A", "run B", "A - B ± noise")
+        heads = ("claim", "report", "finding", "quantity", "run A", "run B", "A − B ± noise")
         rows = []
         for each in claims.judge(self.results, claims.read()):
             claim, found = each.claim, each.difference

@@ -19,18 +19,22 @@ from experiments.tables import alone, label, machines, ranked_by, ranking, secon
 REPORT = "report.html"
 _MARKS = {
     "reproduced": ("✓", "good"),
-    "outside": ("✗", "bad"),
+    "mislabelled": ("✓", "wrong"),
     "report wrong": ("!", "wrong"),
+    "outside, explained": ("✗", "wrong"),
+    "outside": ("✗", "bad"),
 }
 _MEANINGS = {
-    "reproduced": "Our mean lies in the band or, without a band, agrees with the report within the "
-    "noise and the tolerance.",
-    "outside": "It does not.",
-    "report wrong": "The report contradicts itself or its own code; the reason stands below the "
-    "table, with the run of ours that shows it where there is one.",
+    "reproduced": "Our mean lies in the band, or outside by less than its own noise; so does the "
+    "reported number.",
+    "mislabelled": "The same, but the number is not of what the report says.",
+    "report wrong": "The number contradicts itself, lies outside a band that ours lies in, or is "
+    "what another run of ours gives; the reason stands below the table.",
+    "outside, explained": "Our mean lies outside; the reason below the table may explain it.",
+    "outside": "Our mean lies outside, and we do not know why.",
     "not comparable": "Seconds on another machine, for instance: shown, not judged.",
     "drawn": "The report shows a figure without a number, and so do we.",
-    "not judged": "Ours was got with few rows or with stand-in data.",
+    "not judged": "Ours was got with few rows, with stand-in data, or is too noisy to tell.",
     "not run": "There is no result of ours.",
 }
 
@@ -132,7 +136,10 @@ def summary(results: Results, comparisons: Sequence[Comparison]) -> list[str]:
     crowds = [group for group in results.groups.values() if len(group.runs) > 1]
     rows = [_row(run) for run in alone(results)] + [_best(group) for group in crowds]
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts(comparisons).items())
-    return [*lines, *_aligned(rows), f"verdicts: {counts or 'none'}"]
+    lines += [*_aligned(rows), f"verdicts: {counts or 'none'}"]
+    if results.missing:
+        lines.append(f"{len(results.missing)} trials are missing: verdicts are provisional")
+    return lines
 
 
 def rankings(results: Results, top: int = 5) -> list[str]:

@@ -17,8 +17,8 @@ ORDER = (
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",
-    "tables", "noise", "compare", "claims", "plots", "page", "folder", "report", "runner",
-    "__main__",
+    "tables", "noise", "reported", "verdicts", "compare", "claims", "plots", "page", "folder",
+    "report", "runner", "__main__",
 )
 # fmt: on
 EXACTLY = {

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,16 @@ from experiments.compare import Comparison, Verdict
 from experiments.plots import sheet
 
 LETTERS = 38  # of a row's name
-SHAPES = ("o", "s", "^", "v", "D", "P", "X")  # one a verdict
+SHAPES = ("o", "P", "D", "v", "s", "^", "X", "<", ">")  # one a verdict
+_FILLED = {"facecolor": "lightgrey", "edgecolor": "none"}
+_HATCHED = {"facecolor": "none", "edgecolor": "silver", "hatch": "////"}
+_DOTTED = {"facecolor": "none", "edgecolor": "grey", "linestyle": ":"}
+BANDS: dict[str, tuple[str, dict[str, Any]]] = {  # by where a band is from
+    "public": ("band of other public reports", _FILLED),
+    "reruns": ("band of reruns", _HATCHED),
+    "noise": ("reported ± our noise", _DOTTED),
+    "tolerance": ("reported ± tolerance", _DOTTED),
+}
 
 
 def shows(comparison: Comparison) -> bool:
@@ -50,24 +60,17 @@ def fill(drawn: Figure, shown: Sequence[Comparison]) -> None:
 
 
 def _bands(axes: Axes, shown: Sequence[Comparison]) -> None:
-    """Filled where public reports give a band, dotted where it is a tolerance of ours."""
-    for public, name in ((True, "band of public reports"), (False, "tolerance")):
-        bands = {
-            row: each.band
-            for row, each in enumerate(shown)
-            if each.band and (each.band_from == "reports") == public
-        }
+    """What is expected, by where that is from."""
+    for origin, (name, style) in BANDS.items():
+        bands = {row: each.band for row, each in enumerate(shown) if each.band_from == origin}
         low, high = np.array(list(bands.values()), np.float64).reshape(-1, 2).T
         if bands:
-            high = np.minimum(high, 1.0)
-            axes.barh(
-                list(bands), high - low, left=low, height=0.6, label=name,
-                facecolor="lightgrey" if public else "none", edgecolor="none" if public else "grey",
-                linestyle=":",
-            )  # fmt: skip
+            axes.barh(list(bands), high - low, left=low, height=0.6, label=name, **style)
 
 
 def _name(comparison: Comparison) -> str:
-    split = comparison.row.ours.replace("@", " at epoch ").replace("_accuracy", "").replace("_", " ")
+    split = (
+        comparison.row.ours.replace("@", " at epoch ").replace("_accuracy", "").replace("_", " ")
+    )
     whole = f"{comparison.row.id} {split}: {comparison.run}"
     return textwrap.shorten(whole, LETTERS, placeholder=" …")

@@ -27,12 +27,13 @@ def given(found, **accuracies):
 @pytest.mark.parametrize(
     ("fit", "says", "verdict"),
     [
-        ((0.50, 0.51, 0.50), "more", "a difference, the claim holds"),
-        ((0.50, 0.51, 0.50), "same", "a difference, but not the claimed one"),
-        ((0.50, 0.51, 0.50), "less", "a difference, but not the claimed one"),
-        ((0.30, 0.52, 0.39), "more", "no difference beyond the noise, the claim is not borne out"),
-        ((0.30, 0.52, 0.39), "same", "no difference beyond the noise, the claim holds"),
-        ((0.50,), "more", "not judged: one seed tells nothing of the noise"),
+        ((0.50, 0.51, 0.50), "more", "the claim holds"),
+        ((0.50, 0.51, 0.50), "same", "a difference is found"),
+        ((0.50, 0.51, 0.50), "less", "the opposite holds"),
+        ((0.38, 0.42, 0.40), "more", "no difference found (± 4.30 %)"),
+        ((0.38, 0.42, 0.40), "same", "none found (± 4.30 %)"),
+        ((0.50,), "more", "not judged: noise is known from 3 seeds on"),
+        ((0.50, 0.51), "more", "not judged: noise is known from 3 seeds on"),
         ((), "more", "not run"),
     ],
 )
@@ -56,13 +57,14 @@ def test_numbers_of_a_stand_in_are_not_judged(found):
 def test_what_is_shown(found):
     results = given(found, fit=(0.50, 0.51, 0.50), best=(0.40, 0.41, 0.39))
     findings = claims.judge(results, [CLAIM])
-    _, claim, ours = claims.table(findings)
+    _, claim, runs, ours = claims.table(findings)
     assert claim == "004  It is more."
-    assert ours == "     test accuracy 10.33 ± 1.43 %: a difference, the claim holds"
+    assert runs == f"     A: fit. B: {results.runs['best'].run.title}."
+    assert ours == "     test accuracy, A − B = 10.33 ± 1.43 %: the claim holds"
     assert claims.table([]) == []
     assert claims.markdown(findings).splitlines()[-1] == (
-        f"| 004 | It is more. | “fit” against “{results.runs['best'].run.title}” | "
-        "test accuracy 10.33 ± 1.43 % | a difference, the claim holds |"
+        f"| 004 | It is more. | fit | {results.runs['best'].run.title} | "
+        "test accuracy, A − B = 10.33 ± 1.43 % | the claim holds |"
     )
     assert claims.markdown([]) == ""
 

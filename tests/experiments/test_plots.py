@@ -399,7 +399,7 @@ def comparison(number, metric="test_accuracy", mean=0.4, **changes):
     row = Reported(id=number, metric=metric, reported=0.41, ours=metric)
     known = {
         "row": row, "run": "the fit", "run_name": "fit", "mean": mean, "sd": 0.01, "n": 5,
-        "text": "", "band": (0.38, 0.42), "band_from": "reports", "verdict": Verdict.REPRODUCED,
+        "text": "", "band": (0.38, 0.42), "band_from": "public", "verdict": Verdict.REPRODUCED,
         "why": "", "evidence": "",
     }  # fmt: skip
     return Comparison(**known | changes)
@@ -417,7 +417,7 @@ def test_reported_accuracies_stand_in_a_row_each_beside_ours():
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["1-1 test: the fit", "1-4 test: the fit"]
     assert in_legend(drawn) == [
-        "mean of 5 seeds ± sd", "reported", "band of public reports", "tolerance",
+        "mean of 5 seeds ± sd", "reported", "band of other public reports", "reported ± tolerance",
         "ours: reproduced", "ours: outside",
     ]  # fmt: skip
     assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [

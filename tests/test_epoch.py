@@ -165,6 +165,21 @@ def test_any_widths_on_any_instruction_set(widths, loss, isa, dtype, rng, agree)
     agrees_after_training(network, OPTIMISERS["nesterov"], x, y, agree, 64)
 
 
+@pytest.mark.parametrize("batch_size", [20, 40])  # without and with transposed weights
+def test_the_rows_of_a_fit_s_largest_batch_decide_how_it_sums(batch_size, isa, dtype, rng, agree):
+    network = make([40, 17, 130, 3], dtype=dtype)
+    x, y = data(network, 87, rng)
+    agrees_after_training(network, OPTIMISERS["momentum"], x, y, agree, batch_size)
+    found = set()
+    for record in (None, 1, 2, "epoch"):
+        network = make([40, 17, 130, 3], dtype=dtype)
+        fd.Trainer(network, OPTIMISERS["momentum"], batch_size=batch_size).fit(
+            x, y, epochs=2, record=record
+        )
+        found.add(network.logits(x).tobytes())
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])
 @pytest.mark.parametrize(("n", "batch_size", "drop_last"), BATCHES.values(), ids=BATCHES)
 def test_batches_of_any_size(n, batch_size, drop_last, optimiser, dtype, rng, agree):

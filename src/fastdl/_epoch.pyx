@@ -42,6 +42,7 @@ cdef enum:
     PIECE_ROWS = 64  # about the rows of one piece of the first phase
     PIECES_MOST = 9  # of the first phase of one tile
     PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
+    BATCH_TO_TRANSPOSE = 32  # rows from which on it pays to keep transposed weights
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
 
 cdef double SECONDS_BETWEEN_SIGNALS = 0.05
@@ -50,6 +51,7 @@ cdef struct Layer:
     Py_ssize_t d, h
     Py_ssize_t weight, bias  # where they lie in the flat parameters
     Py_ssize_t column  # items of the workspace, a row, before this layer's
+    Py_ssize_t transposed  # where its weight lies as (h x d), if it does; else -1
     Py_ssize_t first_piece, n_pieces, piece  # of the second phase
     int activation
     bint by_unit  # the weight lies unit by unit (h x d), which suits narrow layers
@@ -62,6 +64,7 @@ cdef struct Net:
     Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs
     Py_ssize_t n_pieces
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
+    Py_ssize_t n_transposed  # items of all transposed weights
     Layer* layers
 
 cdef struct Team:  # what the threads of a call share
@@ -201,10 +204,12 @@ cdef void forward_piece(
 
 
 cdef void backward_piece(
-    const Net* net, const floating* params, const floating* outputs, floating* dz,
-    Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
+    const Net* net, const floating* params, const floating* transposed,
+    const floating* outputs, floating* dz, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
 ) noexcept nogil:
     """Every layer's dz for n rows, from the gradient of the outputs in the last layer's place."""
+    cdef const floating* weight
+    cdef bint as_it_lies
     cdef int i
     cdef Layer* layer = &net.layers[net.n_layers - 1]
     cdef Layer* below
@@ -214,9 +219,12 @@ cdef void backward_piece(
         layer = &net.layers[i]
         below = &net.layers[i - 1]
         there = tile * below.column + first * below.h
+        weight, as_it_lies = params + layer.weight, layer.by_unit
+        if transposed != NULL and layer.transposed >= 0:
+            weight, as_it_lies = transposed + layer.transposed, True
         gemm_block[floating](
-            False, not layer.by_unit, n, layer.d, layer.h, dz + here, layer.h,
-            params + layer.weight, layer.d if layer.by_unit else layer.h, 0, dz + there, below.h,
+            False, not as_it_lies, n, layer.d, layer.h, dz + here, layer.h,
+            weight, layer.d if as_it_lies else layer.h, 0, dz + there, below.h,
         )
         activate_backward_block[floating](below.activation, outputs + there, dz + there, n, below.h)
         here = there
@@ -224,8 +232,8 @@ cdef void backward_piece(
 
 cdef void rows_piece(
     const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start,
-    const floating* params, floating* workspace, double scale, Py_ssize_t n, Py_ssize_t first,
-    Py_ssize_t size, double* loss, Py_ssize_t* n_correct,
+    const floating* params, const floating* transposed, floating* workspace, double scale,
+    Py_ssize_t n, Py_ssize_t first, Py_ssize_t size, double* loss, Py_ssize_t* n_correct,
 ) noexcept nogil:
     """Gather, forward, loss and backward for rows first to first + size of a tile of n rows."""
     cdef floating* x = workspace + first * net.ldx
@@ -239,13 +247,13 @@ cdef void rows_piece(
     forward_piece(net, params, x, net.ldx, outputs, n, first, size)
     loss[0] = read_loss[floating](
         net, rows, chosen, start + first, outputs + last, scale, dz + last, n_correct, size)
-    backward_piece[floating](net, params, outputs, dz, n, first, size)
+    backward_piece[floating](net, params, transposed, outputs, dz, n, first, size)
 
 
 cdef double rows_phase(
     const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start,
-    const floating* params, floating* workspace, double scale, Py_ssize_t n,
-    Py_ssize_t* n_correct, Team* team,
+    const floating* params, const floating* transposed, floating* workspace, double scale,
+    Py_ssize_t n, Py_ssize_t* n_correct, Team* team,
 ) noexcept nogil:
     """Gather, forward, loss and backward for the n rows of a tile; returns their summed loss."""
     cdef Py_ssize_t i, first, pieces = count_pieces(n, PIECE_ROWS)
@@ -254,7 +262,7 @@ cdef double rows_phase(
     while i >= 0:
         first = piece_start(i, n, pieces)
         rows_piece(
-            net, rows, order, start, params, workspace, scale, n, first,
+            net, rows, order, start, params, transposed, workspace, scale, n, first,
             piece_start(i + 1, n, pieces) - first, &team.losses[i], &team.n_correct[i])
         i = fastdl_claim(&team.shared, pieces)
     fastdl_meet(&team.shared, fastdl_team_size())
@@ -268,7 +276,8 @@ cdef double rows_phase(
 
 cdef void weights_piece(
     const Net* net, Py_ssize_t piece, const floating* workspace, Py_ssize_t n, floating beta,
-    const Step* step, floating* params, floating* grads, floating* first, floating* second,
+    const Step* step, floating* params, floating* transposed, floating* grads, floating* first,
+    floating* second,
 ) noexcept nogil:
     """The gradient of one slice of one layer's weight (and the bias with the first slice).
 
@@ -303,6 +312,8 @@ cdef void weights_piece(
     else:
         update_at(step, layer.l1, layer.l2, params, grads, first, second,
                   layer.weight + start * h, size * h)
+        if transposed != NULL and layer.transposed >= 0:
+            transpose_slice(layer, <const floating*> params, transposed, start, size)
     if start == 0:
         update_at(step, 0, 0, params, grads, first, second, layer.bias, h)
 
@@ -317,12 +328,39 @@ cdef inline void update_at(
     )
 
 
+cdef void transpose_slice(
+    const Layer* layer, const floating* params, floating* transposed,
+    Py_ssize_t start, Py_ssize_t size,
+) noexcept nogil:
+    """Copy some inputs' weights to where the layer's weight lies as (h x d)."""
+    cdef Py_ssize_t i, j, d = layer.d, h = layer.h
+    cdef const floating* weight = params + layer.weight + start * h
+    cdef floating* out = transposed + layer.transposed + start
+    for j in range(h):
+        for i in range(size):
+            out[j * d + i] = weight[i * h + j]
+
+
+cdef inline floating* place(floating* workspace, Py_ssize_t at) noexcept nogil:
+    return workspace + at if at >= 0 else NULL
+
+
+cdef void transpose_all(
+    const Net* net, const floating* params, floating* transposed,
+) noexcept nogil:
+    """The weights of all layers but the first that lie as (d x h); NULL: of none."""
+    cdef int i
+    for i in range(net.n_layers if transposed != NULL else 0):
+        if net.layers[i].transposed >= 0:
+            transpose_slice(&net.layers[i], params, transposed, 0, net.layers[i].d)
+
+
 # --- a batch, and the batches: every thread of the team runs these -----------------------------
 
 cdef double run_batch(
     const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t stop,
-    const Step* step, floating* params, floating* grads, floating* first, floating* second,
-    floating* workspace, Py_ssize_t* n_correct, Team* team,
+    const Step* step, floating* params, floating* transposed, floating* grads, floating* first,
+    floating* second, floating* workspace, Py_ssize_t* n_correct, Team* team,
 ) noexcept nogil:
     """One batch: its gradient and, with a step, the update. Returns the mean loss.
 
@@ -335,13 +373,14 @@ cdef double run_batch(
     for tile in range(tiles):
         n = min(TILE_ROWS, stop - start - tile * TILE_ROWS)
         loss += scale * rows_phase[floating](
-            net, rows, order, start + tile * TILE_ROWS, params, workspace, scale, n,
+            net, rows, order, start + tile * TILE_ROWS, params, transposed, workspace, scale, n,
             n_correct, team)
         update = step if tile == tiles - 1 and isfinite(loss) else NULL
         i = fastdl_claim(&team.shared, net.n_pieces)
         while i >= 0:
             weights_piece[floating](
-                net, i, workspace, n, 0 if tile == 0 else 1, update, params, grads, first, second)
+                net, i, workspace, n, 0 if tile == 0 else 1, update, params, transposed, grads,
+                first, second)
             i = fastdl_claim(&team.shared, net.n_pieces)
         # Whoever is here has read the flag of the batch before: all see the same one.
         if fastdl_team_rank() == 0 and fastdl_seconds() > team.deadline:
@@ -352,8 +391,8 @@ cdef double run_batch(
 
 cdef void run_batches(
     const Net* net, const View* rows, Batches* batches, Step step,
-    floating* params, floating* grads, floating* first, floating* second, floating* workspace,
-    Team* team,
+    floating* params, floating* transposed, floating* grads, floating* first, floating* second,
+    floating* workspace, Team* team,
 ) noexcept nogil:
     """Batches from batches.done on, to the end, a loss that is not finite, or the deadline."""
     cdef Py_ssize_t start, stop, n_correct, done = batches.done
@@ -365,8 +404,8 @@ cdef void run_batches(
         step.correction1 = 1 - step.beta1 ** <double> (batches.t + done + 1)
         step.correction2 = 1 - step.beta2 ** <double> (batches.t + done + 1)
         loss = run_batch[floating](
-            net, rows, batches.order, start, stop, &step, params, grads, first, second, workspace,
-            &n_correct, team)
+            net, rows, batches.order, start, stop, &step, params, transposed, grads, first, second,
+            workspace, &n_correct, team)
         if leads:
             batches.losses[done] = loss
             batches.n_correct[done] = n_correct
@@ -486,6 +525,10 @@ cdef class Program:
             layer.activation, layer.by_unit = <int> layers[i, 4], <bint> layers[i, 5]
             layer.l1, layer.l2 = penalties[i, 0], penalties[i, 1]
             layer.column = self.net.width
+            layer.transposed = -1
+            if i > 0 and not layer.by_unit:
+                layer.transposed = self.net.n_transposed
+                self.net.n_transposed += aligned(layer.d * layer.h)
             pieces = (layer.d + PIECE_INPUTS - 1) // PIECE_INPUTS
             layer.piece = ((layer.d + pieces - 1) // pieces + 15) // 16 * 16
             layer.n_pieces = (layer.d + layer.piece - 1) // layer.piece
@@ -502,8 +545,9 @@ cdef class Program:
         PyMem_Free(self.net.layers)
 
     def training_size(self, Py_ssize_t batch):
-        """The items of workspace that batches of this many rows need."""
-        return min(batch, <Py_ssize_t> TILE_ROWS) * (self.net.ldx + 2 * self.net.width)
+        """The items of workspace that batches of at most this many rows need."""
+        tile = min(batch, <Py_ssize_t> TILE_ROWS) * (self.net.ldx + 2 * self.net.width)
+        return tile + self.net.n_transposed
 
     def evaluation_size(self, int n_threads):
         """The items of workspace that an evaluation or a prediction needs."""
@@ -526,6 +570,7 @@ cdef class Program:
         cdef void* m = address(first, True)
         cdef void* v = address(second, True)
         cdef void* w = address(workspace, True)
+        cdef Py_ssize_t turned = self.room_for_transposed(workspace)
         cdef Step step
         cdef Batches batches
         cdef Team team
@@ -536,22 +581,40 @@ cdef class Program:
         batches.losses, batches.n_correct = &losses[0], &n_correct[0]
         batches.done = self.done = 0
         batches.diverged = False
+        if self.single:
+            transpose_all(&self.net, <float*> p, place(<float*> w, turned))
+        else:
+            transpose_all(&self.net, <double*> p, place(<double*> w, turned))
         while self.done < batches.n:
             PyErr_CheckSignals()
             begin(&team)
             with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
                 if self.single:
                     run_batches(
-                        &self.net, &rows.view, &batches, step, <float*> p, <float*> g,
-                        <float*> m, <float*> v, <float*> w, &team)
+                        &self.net, &rows.view, &batches, step, <float*> p,
+                        place(<float*> w, turned), <float*> g, <float*> m, <float*> v,
+                        <float*> w, &team)
                 else:
                     run_batches(
-                        &self.net, &rows.view, &batches, step, <double*> p, <double*> g,
-                        <double*> m, <double*> v, <double*> w, &team)
+                        &self.net, &rows.view, &batches, step, <double*> p,
+                        place(<double*> w, turned), <double*> g, <double*> m, <double*> v,
+                        <double*> w, &team)
             self.done = batches.done
             if batches.diverged:
                 break
         return self.done
+
+    cdef Py_ssize_t room_for_transposed(self, workspace):
+        """Where the workspace of a fit has room for transposed weights; -1: they do not pay.
+
+        The size of the workspace tells of the fit's largest batch, and only of that: so whatever
+        the batches of a call, all calls of a fit sum in the same order.
+        """
+        cdef Py_ssize_t row = self.net.ldx + 2 * self.net.width
+        cdef Py_ssize_t rows = (len(workspace) - self.net.n_transposed) // row
+        if self.net.n_transposed == 0 or rows < BATCH_TO_TRANSPOSE:
+            return -1
+        return rows * row
 
     def gradient(self, Rows rows, params, grads, workspace):
         """grads = the gradient of the mean loss of all rows, without the penalty; the loss."""
@@ -565,12 +628,12 @@ cdef class Program:
         with nogil:
             if self.single:
                 loss = run_batch(
-                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <float*> p, <float*> g,
-                    NULL, NULL, <float*> w, &n_correct, &team)
+                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <float*> p, NULL,
+                    <float*> g, NULL, NULL, <float*> w, &n_correct, &team)
             else:
                 loss = run_batch(
-                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <double*> p, <double*> g,
-                    NULL, NULL, <double*> w, &n_correct, &team)
+                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <double*> p, NULL,
+                    <double*> g, NULL, NULL, <double*> w, &n_correct, &team)
         return loss
 
     def evaluate(self, Rows rows, params, workspace, out, double[:, ::1] results, int n_threads):

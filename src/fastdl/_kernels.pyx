@@ -100,9 +100,9 @@ BLOCK_ROWS = 256  # rows a block in the def functions
 
 cdef Py_ssize_t BLOCK = BLOCK_ROWS
 cdef enum:
-    FEW_COLUMNS = 16  # up to here a product with a transpose runs along its depth
-    WIDE_COLUMNS = 128  # beyond this BLAS, which packs its factors, is as fast or faster,
-    FEW_ROWS = 12  # unless there are too few rows to pack for
+    FEW_COLUMNS = 16  # so many at once a product with a transpose runs along its depth,
+    FEW_ROWS = 24  # and many times, up to here, rather than that BLAS packs its factors
+    WIDE_COLUMNS = 128  # in double precision BLAS, which packs, is faster beyond this
 
 cdef const fastdl_isa* isa = fastdl_isa_at(0)
 
@@ -145,14 +145,19 @@ cdef void gemm_block(
     The one place that decides which kernel serves which shape.
     """
     cdef Py_ssize_t rs = 1 if transpose_a else lda, cs = lda if transpose_a else 1
+    cdef Py_ssize_t i, j, few
     cdef bint add = beta != 0, has_kernels = isa.f32.product != NULL
-    if has_kernels and transpose_b and not transpose_a and n <= FEW_COLUMNS:
-        if floating is float:
-            isa.f32.dot_product(m, n, k, a, lda, b, ldb, add, c, ldc)
-        else:
-            isa.f64.dot_product(m, n, k, a, lda, b, ldb, add, c, ldc)
+    if has_kernels and transpose_b and not transpose_a and (n <= FEW_COLUMNS or m <= FEW_ROWS):
+        for i in range((n + FEW_COLUMNS - 1) // FEW_COLUMNS):
+            j = i * FEW_COLUMNS
+            few = min(<Py_ssize_t> FEW_COLUMNS, n - j)
+            if floating is float:
+                isa.f32.dot_product(m, few, k, a, lda, b + j * ldb, ldb, add, c + j, ldc)
+            else:
+                isa.f64.dot_product(m, few, k, a, lda, b + j * ldb, ldb, add, c + j, ldc)
         return
-    if has_kernels and not transpose_b and (n <= WIDE_COLUMNS or m <= FEW_ROWS):
+    if has_kernels and not transpose_b and (
+            floating is float or n <= WIDE_COLUMNS or m <= FEW_ROWS):
         if floating is float:
             isa.f32.product(m, n, k, a, rs, cs, b, ldb, add, c, ldc)
         else:
@@ -164,9 +169,9 @@ cdef void gemm_block(
     )
 
 
-def forward_needs_blas(Py_ssize_t h):
+def forward_needs_blas(Py_ssize_t h, bint single):
     """Whether gemm_block may leave a forward product with h units to BLAS."""
-    return isa.f32.product == NULL or h > WIDE_COLUMNS
+    return isa.f32.product == NULL or not single and h > WIDE_COLUMNS
 
 
 cdef void gather_block(

@@ -405,8 +405,9 @@ class Network:
 
     def _serial_blas(self) -> AbstractContextManager[None]:
         """BLAS on one thread, where a forward pass calls it at all."""
+        single = self.dtype == np.float32
         return _threads.serial_blas(
-            any(_kernels.forward_needs_blas(layer.h) for layer in self.layers)
+            any(_kernels.forward_needs_blas(layer.h, single) for layer in self.layers)
         )
 
     def _threads(self, n_threads: int | None, n: int) -> int:

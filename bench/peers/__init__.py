@@ -1,0 +1,5 @@
+"""What ``bench/peers.py`` is made of.
+
+``workloads`` says what is trained, ``adapters`` how each library trains it, ``worker`` is the
+process of one library, ``race`` asks the workers in turn, ``show`` prints and draws.
+"""

@@ -1,0 +1,93 @@
+"""What the peers train: dense ReLU networks by plain SGD with L2, in float32, from memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SEED = 1  # of the shuffling; everything else goes by the workload alone
+LEARNING_RATE = 0.01
+L2 = 0.003  # so much that an epoch without it, or with half of it, is noticed in every workload
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network and the data that it is trained on.
+
+    Attributes
+    ----------
+    name : str
+    n : int
+        Rows of the data.
+    widths : tuple of int
+        Of the network's layers, inputs first.
+    batch_size : int
+    epochs : int
+        Trained at a stretch each time that a peer is timed.
+    regression : bool
+        Mean squared error instead of softmax cross-entropy.
+    """
+
+    name: str
+    n: int
+    widths: tuple[int, ...]
+    batch_size: int
+    epochs: int
+    regression: bool = False
+
+    @property
+    def layers(self):
+        """(inputs, outputs) of every layer."""
+        return list(zip(self.widths[:-1], self.widths[1:], strict=True))
+
+    @property
+    def operations(self):
+        """Of an epoch's matrix products: forward, gradients of weights and of inner layers."""
+        every = sum(d * h for d, h in self.layers)
+        inner = sum(d * h for d, h in self.layers[1:])
+        return 2 * self.n * (2 * every + inner)
+
+    @property
+    def n_bytes(self):
+        """Of the inputs, which an epoch has to read once."""
+        return 4 * self.n * self.widths[0]
+
+    def data(self):
+        """Inputs around zero, and labels (n,) or targets (n, k): the same ones at every call."""
+        rng = np.random.default_rng(0)
+        x = rng.random(out=aligned(self.n, self.widths[0]), dtype=np.float32)
+        x -= 0.5
+        if self.regression:
+            return x, np.sin(6 * x).sum(axis=1, keepdims=True).repeat(self.widths[-1], axis=1)
+        return x, rng.integers(0, self.widths[-1], self.n)
+
+    def start(self):
+        """The parameters to start from: weight (d, h) and bias (h,) of every layer in turn."""
+        rng = np.random.default_rng(0)
+        parameters = []
+        for d, h in self.layers:
+            weight = rng.standard_normal((d, h), np.float32)
+            weight *= np.float32(np.sqrt(2 / d))
+            parameters += [weight, np.zeros(h, np.float32)]
+        return parameters
+
+
+def aligned(n, d):
+    """An empty float32 array that begins on a cache line, so that JAX need not copy it."""
+    buffer = np.empty(n * d + 16, np.float32)
+    skipped = -buffer.ctypes.data % 64 // 4
+    return buffer[skipped : skipped + n * d].reshape(n, d)
+
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        Workload("a1", 10_000, (3072, 10), 100, epochs=5),
+        Workload("a2", 10_000, (3072, 50, 10), 100, epochs=5),
+        Workload("hw2_128", 60_000, (784, 128, 10), 128, epochs=3),
+        Workload("hw2_1024", 60_000, (784, 128, 10), 1024, epochs=3),
+        Workload("hw2_10k", 60_000, (784, 128, 10), 10_000, epochs=3),
+        Workload("hw2_deep", 60_000, (784, 512, 512, 10), 1024, epochs=1),
+        Workload("reg", 1_000, (2, 128, 64, 1), 100, epochs=200, regression=True),
+        Workload("reg10", 100, (2, 128, 64, 1), 10, epochs=500, regression=True),
+    )
+}

@@ -15,6 +15,7 @@ from tqdm import tqdm
 import fastdl as fd
 from experiments import assignments, claims, compare, report, runner, search
 from experiments.results import Results
+from experiments.spec import Assignment, Group
 from experiments.storage import SearchError, default_storage
 from experiments.store import DamagedError, Store
 
@@ -61,7 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     for name in assignments.names():
-        print(f"{name:22} {assignments.get(name).title}")
+        try:
+            print(f"{name:22} {assignments.get(name).title}")
+        except ValueError as error:  # the others can be run all the same
+            print(f"{name:22} error: {error}")
     return 0
 
 
@@ -81,10 +85,19 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _search(options: argparse.Namespace) -> int:
+    if not any(isinstance(item, Group) for item in _get(options.name).items):
+        raise argparse.ArgumentTypeError(f"{options.name} has no searches; use run")
     found = _done(options, [options.name], study=options.name)
     for line in report.rankings(found[0]):
         print(line)
     return 0
+
+
+def _get(name: str) -> Assignment:
+    try:
+        return assignments.get(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _done(options: argparse.Namespace, names: Sequence[str], study: str) -> list[Results]:

@@ -12,6 +12,7 @@ from experiments.tables import label, shown
 
 CLAIMS = Path(__file__).with_name("claims.csv")
 Says = Literal["more", "less", "same"]
+_CHANCE = "One interval in twenty misses: of many claims some are judged wrongly by chance."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +140,7 @@ def table(findings: Sequence[Finding]) -> list[str]:
         lines.append(f"{each.claim.report}  {each.claim.claim}")
         lines.append(f"     A: {first}. B: {second}.")
         lines.append(f"     {amount(each)}: {each.verdict}")
-    head = "What reports say of a difference, and ours: A − B ± its noise."
+    head = f"What reports say of a difference, and ours: A − B ± its noise. {_CHANCE}"
     return [head, *lines] if lines else []
 
 
@@ -159,4 +160,4 @@ def markdown(findings: Sequence[Finding]) -> str:
     for each in findings:
         cells = (each.claim.report, each.claim.claim, *each.titles, amount(each), each.verdict)
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + f"\n\n{_CHANCE}\n"

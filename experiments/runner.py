@@ -90,11 +90,18 @@ def plan(names: Sequence[str], *, quick: bool, seeds: int, data_dir: Path | None
     Raises
     ------
     ValueError
-        If an assignment does not exist.
+        If an assignment does not exist, or answers an id that no report has.
     fd.datasets.DatasetError
         If data are damaged, or missing from a ``data_dir`` that was given.
     """
-    sources = {name: assignments.get(name).sources for name in names}
+    specs = {name: assignments.get(name) for name in names}
+    known = {row.id for row in compare.read()}
+    for name, spec in specs.items():
+        if wrong := {id for item in spec.items for id in item.answers} - known:
+            raise ValueError(
+                f"answers of {name} must be ids of reported.csv; got {', '.join(sorted(wrong))}"
+            )
+    sources = {name: spec.sources for name, spec in specs.items()}
     absent = data.missing(frozenset().union(*sources.values()), data_dir)
     return [Session(name, quick, seeds, tuple(sorted(sources[name] & absent))) for name in names]
 

@@ -217,8 +217,9 @@ def _reason(newest: Mapping[str, FrozenTrial], left: dict[str, Trial], store: St
         why = newest[key].user_attrs.get("error", died)
         return f"every trial must succeed; {len(failed)} failed, the first being {which}: {why}"
     return (
-        f"every result must be in {store.folder}; {len(left)} are on another host, {key}.npz of "
-        f"{which} for one: copy all of its folder trials there and run with --resume"
+        f"every result must be in {store.folder}; {len(left)} are not, {key}.npz of {which} for "
+        "one: give workers the --out of the search, or copy the folder trials of another host "
+        "there, and run with --resume"
     )
 
 

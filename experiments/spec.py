@@ -400,16 +400,23 @@ class Figure:
     Attributes
     ----------
     of : tuple of str
-        Names of runs or groups.
+        Names of runs or groups; one of them, but for the kinds that show several.
     caption : str
         What it shows and how to read it, in a sentence or two.
     suffix : str
         Tells apart two figures of one kind and run.
     """
 
+    several: ClassVar[bool] = False
+
     of: tuple[str, ...]
     caption: str
     suffix: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.of or (len(self.of) > 1 and not self.several):
+            wanted = "at least one run" if self.several else "exactly one run or group"
+            raise ValueError(f"{type(self).__name__} must be of {wanted}; got {self.of!r}")
 
     @property
     def name(self) -> str:
@@ -448,6 +455,8 @@ class Snapshots(Figure):
 class Histograms(Figure):
     """The gradient of the first weight over the training set, after training, a run each."""
 
+    several = True
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scatter(Figure):
@@ -470,10 +479,14 @@ class Sweep(Figure):
 class AccuracyAgainstSeconds(Figure):
     """Test accuracy of some runs against the seconds of their fits; areas show weights."""
 
+    several = True
+
 
 @dataclass(frozen=True, kw_only=True)
 class Surfaces(Figure):
     """The true surface, the fitted one and their difference, a row a run (of the first seed)."""
+
+    several = True
 
 
 # --- an assignment --------------------------------------------------------------------------------
@@ -499,6 +512,16 @@ class Assignment:
     asked: str
     items: tuple[Item, ...]
     figures: tuple[Figure, ...]
+
+    def __post_init__(self) -> None:
+        names = [item.name for item in self.items]
+        unknown = {name for figure in self.figures for name in figure.of} - set(names)
+        if unknown:
+            raise ValueError(
+                f"figures must be of items, {', '.join(names)}; got {', '.join(sorted(unknown))}"
+            )
+        if len(set(names)) < len(names):
+            raise ValueError(f"items must have names of their own; got {', '.join(names)}")
 
     def quick(self) -> "Assignment":
         """The same assignment, small."""

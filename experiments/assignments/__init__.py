@@ -17,12 +17,14 @@ def get(name: str) -> Assignment:
     Raises
     ------
     ValueError
-        If there is none; the message lists those that there are.
+        If there is none, or its file is not one; the message lists those that there are.
     """
     if name not in names():
         raise ValueError(
             f"an assignment must be one of {', '.join(names())}; got {name!r}, "
             "see python -m experiments list"
         )
-    spec: Assignment = import_module(f"{__name__}.{name}").SPEC
+    spec = getattr(import_module(f"{__name__}.{name}"), "SPEC", None)
+    if not isinstance(spec, Assignment):
+        raise ValueError(f"{name}.py must hold SPEC = Assignment(...); got {spec!r}"[:200])
     return spec

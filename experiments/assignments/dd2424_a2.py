@@ -76,7 +76,7 @@ REPORTED_FINE = tuple(
     )
 )
 REPORTED_BEST = replace(
-    FINAL, name="reported_best", title="λ = 0.00014766", answers=("2-5",),
+    FINAL, name="reported_best", title="λ = 0.00014766, batch 100", answers=("2-5",),
     l2=REPORTED_FINE[1].l2,
 )  # fmt: skip
 

@@ -17,7 +17,13 @@ NONE = replace(
 )
 # The report says 10 epochs: the losses of its sweeps agree, those of its chosen nets ask for 20.
 SHORT = replace(
-    NONE, name="sweep_none", answers=("4-b3",), epochs=10, record="epoch", train_metrics="full"
+    NONE,
+    name="sweep_none",
+    title="no penalty, 10 epochs",
+    answers=("4-b3",),
+    epochs=10,
+    record="epoch",
+    train_metrics="full",
 )
 BASE = replace(SHORT, answers=())
 ZOOM = (700, 960)

@@ -62,7 +62,7 @@ def test_what_is_shown(found):
     assert runs == f"     A: fit. B: {results.runs['best'].run.title}."
     assert ours == "     test accuracy, A − B = 10.33 ± 1.43 %: the claim holds"
     assert claims.table([]) == []
-    assert claims.markdown(findings).splitlines()[-1] == (
+    assert claims.markdown(findings).splitlines()[2] == (
         f"| 004 | It is more. | fit | {results.runs['best'].run.title} | "
         "test accuracy, A − B = 10.33 ± 1.43 % | the claim holds |"
     )

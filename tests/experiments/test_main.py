@@ -63,6 +63,12 @@ def test_list(capsys):
     assert "dd2424_a1  " in capsys.readouterr().out
 
 
+def test_a_file_that_is_no_assignment_is_named(folder, capsys):
+    (folder / "mine.py").write_text("SPEC = 3\n")
+    assert main(["list"]) == 0
+    assert "mine.py must hold SPEC = Assignment(...); got 3" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("no_data")
 def test_a_new_file_is_a_new_assignment(folder, capsys):
     assert len(MADE_UP.strip().splitlines()) <= 40
@@ -119,6 +125,7 @@ def test_resume_does_only_what_is_missing(folder, monkeypatch, capsys):
         (["run", "dd2424_a1", "--seeds", "0"], "whole number from 1 on; got '0'"),
         (["run", "dd2424_a1", "--jobs", "-1"], "whole number from 0 on; got '-1'"),
         (["worker"], "--storage"),
+        (["search", "dd2424_a1"], "dd2424_a1 has no searches; use run"),
         ([], "required"),
     ],
 )

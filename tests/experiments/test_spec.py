@@ -10,6 +10,7 @@ from experiments.spec import (
     Between,
     Cifar10,
     Curves,
+    Histograms,
     Mnist,
     Search,
     Surface,
@@ -98,5 +99,18 @@ def test_stand_ins_take_the_place_of_the_data_that_are_missing(made_up):
 
 
 def test_figures_are_called_after_run_and_kind():
-    assert Curves(of=("fit", "b"), caption="").name == "fit_curves"
+    assert Histograms(of=("fit", "b"), caption="").name == "fit_histograms"
     assert Curves(of=("fit",), caption="", suffix="zoom").name == "fit_curves_zoom"
+
+
+@pytest.mark.parametrize("of", [(), ("fit", "check")])
+def test_a_figure_of_one_run_is_of_one(of):
+    with pytest.raises(ValueError, match=r"Curves must be of exactly one run or group; got \("):
+        Curves(of=of, caption="")
+
+
+def test_an_assignment_knows_its_names(made_up):
+    with pytest.raises(ValueError, match=r"figures must be of items, check, fit.*; got fat"):
+        replace(made_up, figures=(Curves(of=("fat",), caption=""),))
+    with pytest.raises(ValueError, match="items must have names of their own"):
+        replace(made_up, items=(*made_up.items, made_up.items[0]))

@@ -347,7 +347,7 @@ def test_two_hosts_share_a_queue_in_postgresql(do, store, postgres, tmp_path, mo
     try:
         until(lambda: connections(postgres) >= len(workers))
         trials = seeds(LONG, 6)
-        with pytest.raises(SearchError, match="copy all of its folder trials"):
+        with pytest.raises(SearchError, match="or copy the folder trials of another host"):
             do(trials, storage=postgres, jobs=0)
         for worker in workers:
             assert worker.wait(30) == 0

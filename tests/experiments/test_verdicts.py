@@ -268,7 +268,7 @@ def test_a_row_is_answered_by_the_run_of_its_size(found):
         replace(found.runs["fit"].run, name=f"m{m}", data=Surface(target="sum", m=m))
         for m in (100, 1000)
     )
-    assignment = replace(found.assignment, items=(small, large))
+    assignment = replace(found.assignment, items=(small, large), figures=())
     runs = {run.name: replace(found.runs["fit"], run=run, outcomes=()) for run in (small, large)}
     (comparison,) = compare.compare(Results("made_up", assignment, 1, runs, {}, []), [row])
     assert comparison.run_name == "m1000"

@@ -211,6 +211,53 @@ def test_rows_of_any_kind_scaling_and_stride(kind, scaled, stride, dtype, rng, a
     agrees_after_training(network, OPTIMISERS["momentum"], x, y, agree, 32)
 
 
+def mostly_zero(rng, n, d, kind, share=0.2):
+    """Rows of pixels, a share of which is not zero; every fifth row has no zeros."""
+    x = rng.integers(1, 256, (n, d)) * (rng.random((n, d)) < share)
+    x[::5] = rng.integers(1, 256, x[::5].shape)
+    return x.astype(kind) if kind == "uint8" else (x / 255).astype(kind)
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(90, 40), (600, 550)], ids=["one tile", "two"])
+@pytest.mark.parametrize("widths", [[70, 50], [300, 129, 10]])
+@pytest.mark.parametrize("scaled", [False, True], ids=["unscaled", "scaled"])
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_rows_that_are_mostly_zero(kind, scaled, widths, n, batch_size, isa, dtype, rng, agree):
+    x = mostly_zero(rng, n, widths[0], kind)
+    scaling = fd.Scaling.standard(x) if scaled else None
+    network = make(widths, dtype=dtype, scaling=scaling)
+    y = rng.integers(0, widths[-1], len(x))
+    oracle = Oracle(network)
+    agree([network.logits(x)], [oracle.outputs(x)[-1]], dtype)
+    agrees_after_training(network, OPTIMISERS["momentum"], x, y, agree, batch_size)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_the_bits_of_a_row_do_not_depend_on_its_neighbours(kind, dtype, rng):
+    if _kernels.ISA == "baseline":
+        pytest.skip("the order in which BLAS sums is its own")
+    x = mostly_zero(rng, 300, 300, kind)
+    network = make([300, 129, 10], dtype=dtype, scaling=fd.Scaling.standard(x))
+    whole = network.logits(x)
+    for i in (0, 1, 127, 128, 255):
+        assert network.logits(x[i : i + 1]).tobytes() == whole[i : i + 1].tobytes()
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_rows_of_zeros_alone(kind, isa, dtype, rng, agree):
+    x = np.zeros((60, 100), kind)
+    network = make([100, 64, 3], dtype=dtype, scaling=fd.Scaling.centred(x + 1))
+    agrees_after_training(network, OPTIMISERS["sgd"], x, rng.integers(0, 3, len(x)), agree, 32)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_a_number_is_not_skipped(bad, isa, dtype):
+    x = np.zeros((3, 100), dtype)
+    x[1, 70] = bad
+    network = make([100, 64, 3], activation="identity", dtype=dtype)
+    assert np.isnan(network.logits(x)).any(axis=1).tolist() == [False, True, False]
+
+
 def test_adam_with_its_own_epsilon(rng):
     """Looser: gradients as small as this epsilon are rounding."""
     network = make([7, 9, 5])
@@ -264,10 +311,12 @@ def test_gradients_are_those_of_numpy(widths, n, dtype, rng, agree):
 # --- the bits do not depend on threads -------------------------------------------------------
 
 
-def everything(widths, dtype, batch_size, n_threads):
+def everything(widths, dtype, batch_size, n_threads, sparse=False):
     """The bits of all that a training gives."""
     network = make(widths, dtype=dtype)
     x, y = data(network, 700, np.random.default_rng(3))
+    if sparse:
+        x = mostly_zero(np.random.default_rng(4), *x.shape, "uint8")
     trainer = fd.Trainer(
         network, OPTIMISERS["nesterov"], batch_size=batch_size, n_threads=n_threads, seed=9
     )
@@ -285,6 +334,13 @@ def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads(widths, batc
     first = everything(widths, dtype, batch_size, 1)
     for n_threads in (1, 2, 3):
         assert everything(widths, dtype, batch_size, n_threads) == first
+
+
+@pytest.mark.parametrize("batch_size", [50, 650])
+def test_rows_that_are_mostly_zero_give_the_same_bits_too(batch_size, isa, dtype):
+    first = everything([600, 70, 4], dtype, batch_size, 1, sparse=True)
+    for n_threads in (1, 2, 3):
+        assert everything([600, 70, 4], dtype, batch_size, n_threads, sparse=True) == first
 
 
 def test_another_seed_gives_other_bits():

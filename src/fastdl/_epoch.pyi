@@ -11,6 +11,7 @@ class Rows:
         x: _Array,
         shift: _Array | None,
         scale: _Array | None,
+        offset: _Array | None,
         labels: _Array | None,
         targets: _Array | None,
         weights: _Array | None,

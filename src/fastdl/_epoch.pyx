@@ -8,6 +8,10 @@ whose number depends on the shapes alone:
 
 No piece adds to what another one writes, so any number of threads gives the same bits.
 
+A row that is mostly zero stays so: its products skip the zeros, and what the shift would have
+added, offset = -shift * scale, reaches the first layer as offset W and its gradient as
+offset^T (sum of dz). Both are kept a row for each piece of that layer, under the name of shares.
+
 n rows, d inputs, h units, k classes; a tile's workspace holds x, every layer's output and dz.
 """
 
@@ -23,8 +27,8 @@ from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
 from fastdl._kernels cimport (
-    Step, activate_backward_block, activate_block, gather_block, gemm_block, loss_block,
-    sum_rows_block, update_block,
+    Step, activate_backward_block, activate_block, gather_block, gemm_block, is_sparse, loss_block,
+    skip_block, skips, sum_rows_block, update_block,
 )
 
 cdef extern from "_team.h" nogil:
@@ -42,6 +46,7 @@ cdef enum:
     PIECE_ROWS = 64  # about the rows of one piece of the first phase
     PIECES_MOST = 9  # of the first phase of one tile
     PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
+    EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
     BATCH_TO_TRANSPOSE = 32  # rows from which on it pays to keep transposed weights
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
 
@@ -65,14 +70,25 @@ cdef struct Net:
     Py_ssize_t n_pieces
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
     Py_ssize_t n_transposed  # items of all transposed weights
+    Py_ssize_t n_shares  # items of the first layer's shares
     Layer* layers
 
 cdef struct Team:  # what the threads of a call share
     fastdl_team shared
     double deadline  # when to go back to Python and look for signals
     bint late  # it has passed: all threads stop after this batch
+    bint skips  # whether rows are looked at for zeros
+    unsigned char sparse[TILE_ROWS]  # whether a row of the tile is mostly zero
     double losses[PIECES_MOST]
     Py_ssize_t n_correct[PIECES_MOST]
+
+cdef struct Arrays:  # of a call, all of the parameters' type
+    void* transposed  # weights as (h x d), or NULL
+    void* shares  # of offset W, then sums of dz; NULL where no row is looked at or none shifted
+    void* grads
+    void* first
+    void* second
+    void* workspace
 
 cdef struct Batches:  # of one call: what goes in, and what comes out
     Py_ssize_t n, done, t  # how many, how many are done, the optimiser's steps before them
@@ -90,6 +106,7 @@ cdef struct View:  # a data set as pointers; what has the network's dtype is voi
     const void* x
     const void* shift
     const void* scale
+    const void* offset
     const int* labels
     const void* targets
     const void* weights
@@ -112,9 +129,15 @@ cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces
     return i * n // pieces
 
 
-cdef inline void begin(Team* team) noexcept nogil:
+cdef inline void begin(Team* team, const Net* net) noexcept nogil:
     memset(team, 0, sizeof(Team))
+    team.skips = looks(net)
     team.deadline = fastdl_seconds() + SECONDS_BETWEEN_SIGNALS
+
+
+cdef inline bint looks(const Net* net) noexcept nogil:
+    """Whether rows are looked at for zeros."""
+    return not net.layers[0].by_unit and skips(net.layers[0].d, net.layers[0].h)
 
 
 cdef void* address(object array, bint writable=False) except? NULL:
@@ -131,22 +154,27 @@ cdef void* address(object array, bint writable=False) except? NULL:
 
 cdef void read_x(
     const View* rows, const Py_ssize_t* order, Py_ssize_t first,
-    floating* out, Py_ssize_t ldo, Py_ssize_t n, Py_ssize_t d,
+    floating* out, Py_ssize_t ldo, unsigned char* sparse, Py_ssize_t n, Py_ssize_t d,
 ) noexcept nogil:
-    """out (n x d) = the rows order[0:n], or first, first + 1 ... where order is NULL, scaled."""
+    """out (n x d) = the rows order[0:n], or first, first + 1 ... where order is NULL, scaled.
+
+    Sparse ones are not shifted; sparse is NULL where nobody asks.
+    """
     cdef const floating* shift = <const floating*> rows.shift
     cdef const floating* scale = <const floating*> rows.scale
     cdef Py_ssize_t skip = 0 if order != NULL else first * rows.stride
     if rows.kind == 0:
         gather_block(
-            <const float*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, n, d)
+            <const float*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, sparse,
+            n, d)
     elif rows.kind == 1:
         gather_block(
-            <const double*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, n, d)
+            <const double*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, sparse,
+            n, d)
     else:
         gather_block(
             <const unsigned char*> rows.x + skip, rows.stride, order, shift, scale,
-            out, ldo, n, d)
+            out, ldo, sparse, n, d)
 
 
 cdef const floating* in_place(
@@ -183,24 +211,94 @@ cdef double read_loss(
 
 # --- the first phase: rows -------------------------------------------------------------------
 
-cdef void forward_piece(
-    const Net* net, const floating* params, const floating* x, Py_ssize_t ldx,
-    floating* outputs, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
+cdef void fill_shares(
+    const Net* net, const floating* params, const floating* offset, floating* shares,
+    Py_ssize_t start, Py_ssize_t size,
 ) noexcept nogil:
-    """Every layer's output for n rows; x points at the first of them."""
+    """The share of offset W that one piece, inputs start to start + size, has."""
+    cdef const Layer* layer = &net.layers[0]
+    gemm_block[floating](
+        False, False, 1, layer.h, size, offset + start, layer.d,
+        params + layer.weight + start * layer.h, layer.h, 0,
+        shares + start // layer.piece * aligned(layer.h), layer.h,
+    )
+
+
+cdef void fill_all_shares(
+    const Net* net, const View* rows, const floating* params, floating* shares,
+) noexcept nogil:
+    """The shares of offset W of all pieces; shares NULL: none."""
+    cdef Py_ssize_t i, start
+    cdef const Layer* layer = &net.layers[0]
+    for i in range(layer.n_pieces if shares != NULL else 0):
+        start = i * layer.piece
+        fill_shares(
+            net, params, <const floating*> rows.offset, shares, start,
+            min(layer.piece, layer.d - start))
+
+
+cdef void sparse_rows(
+    const Net* net, const floating* params, const floating* shares,
+    const floating* x, Py_ssize_t ldx, floating* z, Py_ssize_t n,
+) noexcept nogil:
+    """The first layer's product for rows that are mostly zero, and not shifted."""
+    cdef const Layer* layer = &net.layers[0]
+    cdef Py_ssize_t i, j, h = layer.h
+    if shares != NULL:
+        memcpy(z, shares, h * sizeof(floating))
+        for i in range(1, layer.n_pieces):
+            for j in range(h):
+                z[j] += shares[i * aligned(h) + j]
+        for i in range(1, n):
+            memcpy(z + i * h, z, h * sizeof(floating))
+    skip_block[floating](
+        False, n, h, layer.d, x, ldx, params + layer.weight, h, shares != NULL, z, h)
+
+
+cdef void first_product(
+    const Net* net, const floating* params, const floating* shares, const unsigned char* sparse,
+    const floating* x, Py_ssize_t ldx, floating* z, Py_ssize_t n,
+) noexcept nogil:
+    """The first layer's product, run by run of rows that are sparse or are not; sparse may be NULL.
+    """
+    cdef const Layer* layer = &net.layers[0]
+    cdef Py_ssize_t start = 0, stop, h = layer.h
+    while start < n:
+        stop = n if sparse == NULL else start + 1
+        while stop < n and sparse[stop] == sparse[start]:
+            stop += 1
+        if sparse != NULL and sparse[start]:
+            sparse_rows(
+                net, params, shares, x + start * ldx, ldx, z + start * h, stop - start)
+        else:
+            gemm_block[floating](
+                False, layer.by_unit, stop - start, h, layer.d, x + start * ldx, ldx,
+                params + layer.weight, layer.d if layer.by_unit else h, 0, z + start * h, h,
+            )
+        start = stop
+
+
+cdef void forward_piece(
+    const Net* net, const floating* params, const floating* shares, const unsigned char* sparse,
+    const floating* x, Py_ssize_t ldx, floating* outputs, Py_ssize_t tile, Py_ssize_t first,
+    Py_ssize_t n,
+) noexcept nogil:
+    """Every layer's output for n rows; x and sparse point at the first of them."""
     cdef int i
     cdef Layer* layer
     cdef floating* z
     for i in range(net.n_layers):
         layer = &net.layers[i]
         z = outputs + tile * layer.column + first * layer.h
-        gemm_block[floating](
-            False, layer.by_unit, n, layer.h, layer.d, x, ldx,
-            params + layer.weight, layer.d if layer.by_unit else layer.h, 0, z, layer.h,
-        )
+        if i == 0:
+            first_product(net, params, shares, sparse, x, ldx, z, n)
+        else:
+            gemm_block[floating](
+                False, layer.by_unit, n, layer.h, layer.d, x, layer.d,
+                params + layer.weight, layer.d if layer.by_unit else layer.h, 0, z, layer.h,
+            )
         activate_block[floating](layer.activation, params + layer.bias, z, n, layer.h)
         x = z
-        ldx = layer.h
 
 
 cdef void backward_piece(
@@ -232,27 +330,32 @@ cdef void backward_piece(
 
 cdef void rows_piece(
     const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start,
-    const floating* params, const floating* transposed, floating* workspace, double scale,
+    const floating* params, const Arrays* arrays, double scale,
     Py_ssize_t n, Py_ssize_t first, Py_ssize_t size, double* loss, Py_ssize_t* n_correct,
+    Team* team,
 ) noexcept nogil:
     """Gather, forward, loss and backward for rows first to first + size of a tile of n rows."""
+    cdef floating* workspace = <floating*> arrays.workspace
     cdef floating* x = workspace + first * net.ldx
     cdef floating* outputs = workspace + n * net.ldx
     cdef floating* dz = outputs + n * net.width
     cdef Py_ssize_t last = n * net.layers[net.n_layers - 1].column + first * net.k
+    cdef unsigned char* sparse = team.sparse + first if team.skips else NULL
     cdef const Py_ssize_t* chosen = order
     if order != NULL:
         chosen = order + start + first
-    read_x(rows, chosen, start + first, x, net.ldx, size, net.d)
-    forward_piece(net, params, x, net.ldx, outputs, n, first, size)
+    read_x(rows, chosen, start + first, x, net.ldx, sparse, size, net.d)
+    forward_piece(
+        net, params, <const floating*> arrays.shares, sparse, x, net.ldx, outputs, n, first, size)
     loss[0] = read_loss[floating](
         net, rows, chosen, start + first, outputs + last, scale, dz + last, n_correct, size)
-    backward_piece[floating](net, params, transposed, outputs, dz, n, first, size)
+    backward_piece[floating](
+        net, params, <const floating*> arrays.transposed, outputs, dz, n, first, size)
 
 
 cdef double rows_phase(
     const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start,
-    const floating* params, const floating* transposed, floating* workspace, double scale,
+    const floating* params, const Arrays* arrays, double scale,
     Py_ssize_t n, Py_ssize_t* n_correct, Team* team,
 ) noexcept nogil:
     """Gather, forward, loss and backward for the n rows of a tile; returns their summed loss."""
@@ -262,8 +365,8 @@ cdef double rows_phase(
     while i >= 0:
         first = piece_start(i, n, pieces)
         rows_piece(
-            net, rows, order, start, params, transposed, workspace, scale, n, first,
-            piece_start(i + 1, n, pieces) - first, &team.losses[i], &team.n_correct[i])
+            net, rows, order, start, params, arrays, scale, n, first,
+            piece_start(i + 1, n, pieces) - first, &team.losses[i], &team.n_correct[i], team)
         i = fastdl_claim(&team.shared, pieces)
     fastdl_meet(&team.shared, fastdl_team_size())
     for i in range(pieces):
@@ -274,10 +377,39 @@ cdef double rows_phase(
 
 # --- the second phase: weights ---------------------------------------------------------------
 
+cdef void first_gradient(
+    const Net* net, const View* rows, Py_ssize_t start, Py_ssize_t size, const floating* x,
+    const floating* dz, Py_ssize_t n, floating beta, floating* shares, floating* dweight,
+    Team* team,
+) noexcept nogil:
+    """dW = x^T dz for a slice of the first layer's inputs where rows are looked at for zeros.
+
+    Where rows are not shifted, dW lacks offset^T (the sum of their dz): shares has room for it.
+    """
+    cdef const Layer* layer = &net.layers[0]
+    cdef Py_ssize_t i, j, h = layer.h, n_sparse = 0
+    for i in range(n):
+        n_sparse += team.sparse[i]
+    if 2 * n_sparse > n:
+        skip_block(True, size, h, n, x, net.ldx, dz, h, beta, dweight, h)
+    else:
+        gemm_block(True, False, size, h, n, x, net.ldx, dz, h, beta, dweight, h)
+    if n_sparse == 0 or shares == NULL:
+        return
+    shares += (layer.n_pieces + start // layer.piece) * aligned(h)
+    memset(shares, 0, h * sizeof(floating))
+    for i in range(n):
+        if team.sparse[i]:
+            for j in range(h):
+                shares[j] += dz[i * h + j]
+    gemm_block(
+        False, False, size, h, 1, <const floating*> rows.offset + start, 1, shares, h, 1,
+        dweight, h)
+
+
 cdef void weights_piece(
-    const Net* net, Py_ssize_t piece, const floating* workspace, Py_ssize_t n, floating beta,
-    const Step* step, floating* params, floating* transposed, floating* grads, floating* first,
-    floating* second,
+    const Net* net, const View* rows, Py_ssize_t piece, Py_ssize_t n, floating beta,
+    const Step* step, floating* params, const Arrays* arrays, Team* team,
 ) noexcept nogil:
     """The gradient of one slice of one layer's weight (and the bias with the first slice).
 
@@ -287,9 +419,11 @@ cdef void weights_piece(
     while piece >= net.layers[i].first_piece + net.layers[i].n_pieces:
         i += 1
     cdef Layer* layer = &net.layers[i]
-    cdef Py_ssize_t j, start = (piece - layer.first_piece) * layer.piece
+    cdef Py_ssize_t start = (piece - layer.first_piece) * layer.piece
     cdef Py_ssize_t size = min(layer.piece, layer.d - start), h = layer.h, d = layer.d
     cdef Py_ssize_t ldx = net.ldx
+    cdef const floating* workspace = <const floating*> arrays.workspace
+    cdef floating* grads = <floating*> arrays.grads
     cdef const floating* dz = workspace + n * (net.ldx + net.width + layer.column)
     cdef const floating* x = workspace + start
     if i > 0:
@@ -298,30 +432,51 @@ cdef void weights_piece(
     if layer.by_unit:
         gemm_block(
             True, False, h, size, n, dz, h, x, ldx, beta, grads + layer.weight + start, d)
+    elif i == 0 and team.skips:
+        first_gradient(
+            net, rows, start, size, x, dz, n, beta, <floating*> arrays.shares,
+            grads + layer.weight + start * h, team)
     else:
         gemm_block(
             True, False, size, h, n, x, ldx, dz, h, beta, grads + layer.weight + start * h, h)
     if start == 0:
         sum_rows_block(dz, beta, grads + layer.bias, n, h)
-    if step == NULL:
-        return
+    if step != NULL:
+        update_piece(net, rows, i, start, size, step, params, arrays)
+
+
+cdef void update_piece(
+    const Net* net, const View* rows, int i, Py_ssize_t start, Py_ssize_t size, const Step* step,
+    floating* params, const Arrays* arrays,
+) noexcept nogil:
+    """One slice of layer i's weight (and the bias with the first slice), and what follows it."""
+    cdef Layer* layer = &net.layers[i]
+    cdef Py_ssize_t j, h = layer.h
     if layer.by_unit:
         for j in range(h):
-            update_at(step, layer.l1, layer.l2, params, grads, first, second,
-                      layer.weight + j * d + start, size)
+            update_at(step, layer.l1, layer.l2, params, arrays,
+                      layer.weight + j * layer.d + start, size)
     else:
-        update_at(step, layer.l1, layer.l2, params, grads, first, second,
+        update_at(step, layer.l1, layer.l2, params, arrays,
                   layer.weight + start * h, size * h)
-        if transposed != NULL and layer.transposed >= 0:
-            transpose_slice(layer, <const floating*> params, transposed, start, size)
     if start == 0:
-        update_at(step, 0, 0, params, grads, first, second, layer.bias, h)
+        update_at(step, 0, 0, params, arrays, layer.bias, h)
+    if arrays.transposed != NULL and layer.transposed >= 0:
+        transpose_slice(
+            layer, <const floating*> params, <floating*> arrays.transposed, start, size)
+    if i == 0 and arrays.shares != NULL:
+        fill_shares(
+            net, <const floating*> params, <const floating*> rows.offset,
+            <floating*> arrays.shares, start, size)
 
 
 cdef inline void update_at(
-    const Step* step, double l1, double l2, floating* params, floating* grads,
-    floating* first, floating* second, Py_ssize_t at, Py_ssize_t size,
+    const Step* step, double l1, double l2, floating* params, const Arrays* arrays,
+    Py_ssize_t at, Py_ssize_t size,
 ) noexcept nogil:
+    cdef floating* grads = <floating*> arrays.grads
+    cdef floating* first = <floating*> arrays.first
+    cdef floating* second = <floating*> arrays.second
     update_block(
         step, l1, l2, <const floating*> grads + at, params + at,
         NULL if first == NULL else first + at, NULL if second == NULL else second + at, size,
@@ -341,10 +496,6 @@ cdef void transpose_slice(
             out[j * d + i] = weight[i * h + j]
 
 
-cdef inline floating* place(floating* workspace, Py_ssize_t at) noexcept nogil:
-    return workspace + at if at >= 0 else NULL
-
-
 cdef void transpose_all(
     const Net* net, const floating* params, floating* transposed,
 ) noexcept nogil:
@@ -359,8 +510,7 @@ cdef void transpose_all(
 
 cdef double run_batch(
     const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t stop,
-    const Step* step, floating* params, floating* transposed, floating* grads, floating* first,
-    floating* second, floating* workspace, Py_ssize_t* n_correct, Team* team,
+    const Step* step, floating* params, const Arrays* arrays, Py_ssize_t* n_correct, Team* team,
 ) noexcept nogil:
     """One batch: its gradient and, with a step, the update. Returns the mean loss.
 
@@ -373,14 +523,12 @@ cdef double run_batch(
     for tile in range(tiles):
         n = min(TILE_ROWS, stop - start - tile * TILE_ROWS)
         loss += scale * rows_phase[floating](
-            net, rows, order, start + tile * TILE_ROWS, params, transposed, workspace, scale, n,
-            n_correct, team)
+            net, rows, order, start + tile * TILE_ROWS, params, arrays, scale, n, n_correct, team)
         update = step if tile == tiles - 1 and isfinite(loss) else NULL
         i = fastdl_claim(&team.shared, net.n_pieces)
         while i >= 0:
             weights_piece[floating](
-                net, i, workspace, n, 0 if tile == 0 else 1, update, params, transposed, grads,
-                first, second)
+                net, rows, i, n, 0 if tile == 0 else 1, update, params, arrays, team)
             i = fastdl_claim(&team.shared, net.n_pieces)
         # Whoever is here has read the flag of the batch before: all see the same one.
         if fastdl_team_rank() == 0 and fastdl_seconds() > team.deadline:
@@ -390,9 +538,8 @@ cdef double run_batch(
 
 
 cdef void run_batches(
-    const Net* net, const View* rows, Batches* batches, Step step,
-    floating* params, floating* transposed, floating* grads, floating* first, floating* second,
-    floating* workspace, Team* team,
+    const Net* net, const View* rows, Batches* batches, Step step, floating* params,
+    const Arrays* arrays, Team* team,
 ) noexcept nogil:
     """Batches from batches.done on, to the end, a loss that is not finite, or the deadline."""
     cdef Py_ssize_t start, stop, n_correct, done = batches.done
@@ -404,8 +551,7 @@ cdef void run_batches(
         step.correction1 = 1 - step.beta1 ** <double> (batches.t + done + 1)
         step.correction2 = 1 - step.beta2 ** <double> (batches.t + done + 1)
         loss = run_batch[floating](
-            net, rows, batches.order, start, stop, &step, params, transposed, grads, first, second,
-            workspace, &n_correct, team)
+            net, rows, batches.order, start, stop, &step, params, arrays, &n_correct, team)
         if leads:
             batches.losses[done] = loss
             batches.n_correct[done] = n_correct
@@ -420,19 +566,24 @@ cdef void run_batches(
 
 
 cdef void evaluation_piece(
-    const Net* net, const View* rows, const floating* params, floating* workspace,
-    Py_ssize_t piece, floating* out, double* results,
+    const Net* net, const View* rows, const floating* params, const floating* shares, bint look,
+    floating* workspace, Py_ssize_t piece, floating* out, double* results,
 ) noexcept nogil:
     """One block of rows forward; the outputs to out, or loss and number correct to results."""
-    cdef Py_ssize_t n_correct, first = piece * net.evaluation_rows
+    cdef Py_ssize_t i, n_correct, first = piece * net.evaluation_rows
     cdef Py_ssize_t n = min(net.evaluation_rows, rows.n - first)
     cdef const floating* x = in_place(rows, first, net.d, params)
     cdef Py_ssize_t ldx = rows.stride
     cdef floating* outputs = workspace + n * net.ldx
+    cdef unsigned char flags[EVALUATION_ROWS]
+    cdef unsigned char* sparse = flags if look else NULL
     if x == NULL:
-        read_x(rows, NULL, first, workspace, net.ldx, n, net.d)
+        read_x(rows, NULL, first, workspace, net.ldx, sparse, n, net.d)
         x, ldx = workspace, net.ldx
-    forward_piece(net, params, x, ldx, outputs, n, 0, n)
+    elif look:
+        for i in range(n):
+            flags[i] = is_sparse(x + i * ldx, net.d)
+    forward_piece(net, params, shares, sparse, x, ldx, outputs, n, 0, n)
     outputs += n * net.layers[net.n_layers - 1].column
     if out != NULL:
         memcpy(out + first * net.k, outputs, n * net.k * sizeof(floating))
@@ -443,15 +594,17 @@ cdef void evaluation_piece(
 
 
 cdef void evaluate_pieces(
-    const Net* net, const View* rows, const floating* params, floating* workspace,
-    Py_ssize_t start, Py_ssize_t stop, floating* out, double* results, Team* team,
+    const Net* net, const View* rows, const floating* params, const floating* shares,
+    floating* workspace, Py_ssize_t start, Py_ssize_t stop, floating* out, double* results,
+    Team* team,
 ) noexcept nogil:
     """Blocks of rows forward until the deadline, each thread in its own part of the workspace."""
     cdef Py_ssize_t i, share = net.evaluation_rows * (net.ldx + net.width)
     i = fastdl_claim(&team.shared, stop - start)
     while i >= 0:
         evaluation_piece(
-            net, rows, params, workspace + fastdl_team_rank() * share, start + i, out, results)
+            net, rows, params, shares, team.skips, workspace + fastdl_team_rank() * share,
+            start + i, out, results)
         if fastdl_seconds() > team.deadline:
             break  # every piece that was claimed is done
         i = fastdl_claim(&team.shared, stop - start)
@@ -464,20 +617,22 @@ cdef class Rows:
     """A data set: rows, their scaling, labels or targets, and weights; each but x may be None.
 
     Everything has been checked: x is float32, float64 or uint8 with the items of a row side by
-    side; shift, scale, targets and weights have the network's dtype; labels are C ints in range.
+    side; shift, scale, offset (-shift * scale), targets and weights have the network's dtype;
+    labels are C ints in range.
     """
 
     cdef View view
     cdef object arrays
 
-    def __cinit__(self, x, shift, scale, labels, targets, weights):
-        self.arrays = (x, shift, scale, labels, targets, weights)
+    def __cinit__(self, x, shift, scale, offset, labels, targets, weights):
+        self.arrays = (x, shift, scale, offset, labels, targets, weights)
         self.view.kind = "fdB".index(x.dtype.char)
         self.view.n = x.shape[0]
         self.view.stride = x.strides[0] // x.itemsize
         self.view.x = address(x)
         self.view.shift = address(shift)
         self.view.scale = address(scale)
+        self.view.offset = address(offset)
         self.view.labels = <const int*> address(labels)
         self.view.targets = address(targets)
         self.view.weights = address(weights)
@@ -535,11 +690,14 @@ cdef class Program:
             layer.first_piece = self.net.n_pieces
             self.net.n_pieces += layer.n_pieces
             self.net.width += aligned(layer.h)
-        self.net.d = self.net.layers[0].d
+        layer = &self.net.layers[0]
+        if not layer.by_unit:
+            self.net.n_shares = 2 * layer.n_pieces * aligned(layer.h)
+        self.net.d = layer.d
         self.net.ldx = aligned(self.net.d)
         self.net.k = self.net.layers[self.net.n_layers - 1].h
         self.net.evaluation_rows = max(
-            16, min(128, EVALUATION_ITEMS // (self.net.ldx + self.net.width)))
+            16, min(<Py_ssize_t> EVALUATION_ROWS, EVALUATION_ITEMS // (self.net.ldx + self.net.width)))
 
     def __dealloc__(self):
         PyMem_Free(self.net.layers)
@@ -547,11 +705,12 @@ cdef class Program:
     def training_size(self, Py_ssize_t batch):
         """The items of workspace that batches of at most this many rows need."""
         tile = min(batch, <Py_ssize_t> TILE_ROWS) * (self.net.ldx + 2 * self.net.width)
-        return tile + self.net.n_transposed
+        return tile + self.net.n_transposed + self.net.n_shares
 
     def evaluation_size(self, int n_threads):
         """The items of workspace that an evaluation or a prediction needs."""
-        return n_threads * self.net.evaluation_rows * (self.net.ldx + self.net.width)
+        row = self.net.ldx + self.net.width
+        return n_threads * self.net.evaluation_rows * row + self.net.n_shares
 
     def train(
         self, Rows rows, const Py_ssize_t[::1] order, const Py_ssize_t[::1] starts,
@@ -566,14 +725,12 @@ cdef class Program:
         n_correct. hyper: (optimiser, momentum, beta1, beta2, epsilon); t counts its steps before.
         """
         cdef void* p = address(params, True)
-        cdef void* g = address(grads, True)
-        cdef void* m = address(first, True)
-        cdef void* v = address(second, True)
-        cdef void* w = address(workspace, True)
-        cdef Py_ssize_t turned = self.room_for_transposed(workspace)
+        cdef Arrays arrays = self.arrays(rows, workspace)
         cdef Step step
         cdef Batches batches
         cdef Team team
+        arrays.grads = address(grads, True)
+        arrays.first, arrays.second = address(first, True), address(second, True)
         step.optimiser, step.momentum, step.beta1, step.beta2, step.epsilon = hyper
         batches.n, batches.t = starts.shape[0], t
         batches.order = &order[0] if order is not None else NULL
@@ -582,58 +739,66 @@ cdef class Program:
         batches.done = self.done = 0
         batches.diverged = False
         if self.single:
-            transpose_all(&self.net, <float*> p, place(<float*> w, turned))
+            transpose_all(&self.net, <float*> p, <float*> arrays.transposed)
+            fill_all_shares(&self.net, &rows.view, <float*> p, <float*> arrays.shares)
         else:
-            transpose_all(&self.net, <double*> p, place(<double*> w, turned))
+            transpose_all(&self.net, <double*> p, <double*> arrays.transposed)
+            fill_all_shares(&self.net, &rows.view, <double*> p, <double*> arrays.shares)
         while self.done < batches.n:
             PyErr_CheckSignals()
-            begin(&team)
+            begin(&team, &self.net)
             with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
                 if self.single:
                     run_batches(
-                        &self.net, &rows.view, &batches, step, <float*> p,
-                        place(<float*> w, turned), <float*> g, <float*> m, <float*> v,
-                        <float*> w, &team)
+                        &self.net, &rows.view, &batches, step, <float*> p, &arrays, &team)
                 else:
                     run_batches(
-                        &self.net, &rows.view, &batches, step, <double*> p,
-                        place(<double*> w, turned), <double*> g, <double*> m, <double*> v,
-                        <double*> w, &team)
+                        &self.net, &rows.view, &batches, step, <double*> p, &arrays, &team)
             self.done = batches.done
             if batches.diverged:
                 break
         return self.done
 
-    cdef Py_ssize_t room_for_transposed(self, workspace):
-        """Where the workspace of a fit has room for transposed weights; -1: they do not pay.
+    cdef Arrays arrays(self, Rows rows, workspace):
+        """The workspace of a fit or of an evaluation, cut up from its end.
 
-        The size of the workspace tells of the fit's largest batch, and only of that: so whatever
-        the batches of a call, all calls of a fit sum in the same order.
+        Transposed weights pay for batches of some size. The workspace tells of the fit's largest
+        batch, and only of that: so all calls of a fit sum in the same order.
         """
-        cdef Py_ssize_t row = self.net.ldx + 2 * self.net.width
-        cdef Py_ssize_t rows = (len(workspace) - self.net.n_transposed) // row
-        if self.net.n_transposed == 0 or rows < BATCH_TO_TRANSPOSE:
-            return -1
-        return rows * row
+        cdef Arrays arrays
+        cdef Py_ssize_t item = 4 if self.single else 8, row = self.net.ldx + 2 * self.net.width
+        cdef Py_ssize_t free = len(workspace) - self.net.n_shares
+        memset(&arrays, 0, sizeof(Arrays))
+        arrays.workspace = address(workspace, True)
+        if rows.view.offset != NULL and looks(&self.net):
+            arrays.shares = <char*> arrays.workspace + free * item
+        free -= self.net.n_transposed
+        if self.net.n_transposed > 0 and free >= BATCH_TO_TRANSPOSE * row:
+            arrays.transposed = <char*> arrays.workspace + free * item
+        return arrays
 
     def gradient(self, Rows rows, params, grads, workspace):
         """grads = the gradient of the mean loss of all rows, without the penalty; the loss."""
         cdef void* p = address(params)
-        cdef void* g = address(grads, True)
-        cdef void* w = address(workspace, True)
+        cdef Arrays arrays = self.arrays(rows, workspace)
         cdef Py_ssize_t n_correct
         cdef double loss
         cdef Team team
-        begin(&team)
+        arrays.grads = address(grads, True)
+        begin(&team, &self.net)
         with nogil:
             if self.single:
+                transpose_all(&self.net, <const float*> p, <float*> arrays.transposed)
+                fill_all_shares(&self.net, &rows.view, <const float*> p, <float*> arrays.shares)
                 loss = run_batch(
-                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <float*> p, NULL,
-                    <float*> g, NULL, NULL, <float*> w, &n_correct, &team)
+                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <float*> p, &arrays,
+                    &n_correct, &team)
             else:
+                transpose_all(&self.net, <const double*> p, <double*> arrays.transposed)
+                fill_all_shares(&self.net, &rows.view, <const double*> p, <double*> arrays.shares)
                 loss = run_batch(
-                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <double*> p, NULL,
-                    <double*> g, NULL, NULL, <double*> w, &n_correct, &team)
+                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <double*> p, &arrays,
+                    &n_correct, &team)
         return loss
 
     def evaluate(self, Rows rows, params, workspace, out, double[:, ::1] results, int n_threads):
@@ -643,24 +808,29 @@ cdef class Program:
         results, a row for each block of rows.
         """
         cdef void* p = address(params)
-        cdef void* w = address(workspace, True)
         cdef void* o = address(out, True)
+        cdef Arrays arrays = self.arrays(rows, workspace)
+        cdef void* w = arrays.workspace
         cdef double* r = &results[0, 0] if results is not None else NULL
         cdef Py_ssize_t i, start = 0, pieces = self.pieces(rows.view.n)
         cdef double loss = 0, n_correct = 0
         cdef Team team
+        if self.single:
+            fill_all_shares(&self.net, &rows.view, <const float*> p, <float*> arrays.shares)
+        else:
+            fill_all_shares(&self.net, &rows.view, <const double*> p, <double*> arrays.shares)
         while start < pieces:
             PyErr_CheckSignals()
-            begin(&team)
+            begin(&team, &self.net)
             with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
                 if self.single:
                     evaluate_pieces(
-                        &self.net, &rows.view, <const float*> p, <float*> w, start, pieces,
-                        <float*> o, r, &team)
+                        &self.net, &rows.view, <const float*> p, <const float*> arrays.shares,
+                        <float*> w, start, pieces, <float*> o, r, &team)
                 else:
                     evaluate_pieces(
-                        &self.net, &rows.view, <const double*> p, <double*> w, start, pieces,
-                        <double*> o, r, &team)
+                        &self.net, &rows.view, <const double*> p, <const double*> arrays.shares,
+                        <double*> w, start, pieces, <double*> o, r, &team)
             start = min(pieces, start + team.shared.claimed)
         if r != NULL:
             for i in range(pieces):

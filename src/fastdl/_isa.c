@@ -30,7 +30,9 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #define ADD(a, b) _mm512_add_ps(a, b)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define SUM(v) _mm512_reduce_add_ps(v)
+#define NONZERO(v) _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ)
 #include "_gemm.h"
+#include "_sparse.h"
 #include "_loops.h"
 #include "_isa_undef.h"
 
@@ -47,7 +49,9 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #define ADD(a, b) _mm512_add_pd(a, b)
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
 #define SUM(v) _mm512_reduce_add_pd(v)
+#define NONZERO(v) _mm512_cmp_pd_mask(v, _mm512_setzero_pd(), _CMP_NEQ_UQ)
 #include "_gemm.h"
+#include "_sparse.h"
 #include "_loops.h"
 #include "_isa_undef.h"
 
@@ -91,7 +95,10 @@ static inline double sum_avx2_f64(__m256d v)
 #define ADD(a, b) _mm256_add_ps(a, b)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define SUM(v) sum_avx2_f32(v)
+#define NONZERO(v)                                                                               \
+    (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NEQ_UQ))
 #include "_gemm.h"
+#include "_sparse.h"
 #include "_loops.h"
 #include "_isa_undef.h"
 #undef MASK
@@ -110,7 +117,10 @@ static inline double sum_avx2_f64(__m256d v)
 #define ADD(a, b) _mm256_add_pd(a, b)
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #define SUM(v) sum_avx2_f64(v)
+#define NONZERO(v)                                                                               \
+    (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(v, _mm256_setzero_pd(), _CMP_NEQ_UQ))
 #include "_gemm.h"
+#include "_sparse.h"
 #include "_loops.h"
 #include "_isa_undef.h"
 
@@ -128,13 +138,18 @@ static inline double sum_avx2_f64(__m256d v)
 #include "_loops.h"
 #include "_isa_undef.h"
 
-#define LOOPS(s) gather_f32_##s, gather_f64_##s, gather_u8_##s, sgd_##s, sigmoid_##s, tanh_##s
-#define ALL(s) {product_##s, dot_product_##s, LOOPS(s)}
+#define LOOPS(s)                                                                                 \
+    zeros_f32_##s, zeros_f64_##s, zeros_u8_##s, gather_f32_##s, gather_f64_##s, gather_u8_##s,   \
+        sgd_##s, sigmoid_##s, tanh_##s
+#define ALL(s) {product_##s, dot_product_##s, skip_product_##s, LOOPS(s)}
 
 const fastdl_isa *fastdl_isa_at(int i)
 {
     static const fastdl_isa baseline = {
-        "baseline", {NULL, NULL, LOOPS(baseline_f32)}, {NULL, NULL, LOOPS(baseline_f64)}};
+        "baseline",
+        {NULL, NULL, NULL, LOOPS(baseline_f32)},
+        {NULL, NULL, NULL, LOOPS(baseline_f64)},
+    };
 #ifdef FASTDL_X86
     static const fastdl_isa avx512 = {"avx512", ALL(avx512_f32), ALL(avx512_f64)};
     static const fastdl_isa avx2 = {"avx2", ALL(avx2_f32), ALL(avx2_f64)};

@@ -5,7 +5,9 @@
 /* The kernels of one type:
  * product      C (m x n) = A B (+ C if add): A's element (i, p) at a[i rs + p cs], the rest by rows
  * dot_product  C (m x n) = A B^T (+ C if add), all by rows, for few columns and a long depth
- * gather_*     out = (x - shift) * scale; shift NULL: out = x
+ * skip_product product, where rs or cs is 1: skips the zeros of A
+ * zeros_*      how many items of x are 0
+ * gather_*     out = (x - shift) * scale; shift NULL: 0; scale NULL: 1
  * sgd          param -= rate (grad + 2 l2 param + l1 sign(param))
  * sigmoid, tanh    of every item, in place */
 #define FASTDL_KERNELS(T)                                                                        \
@@ -13,6 +15,11 @@
                     int add, T *c, long ldc);                                                    \
     void (*dot_product)(long m, long n, long k, const T *a, long lda, const T *b, long ldb,      \
                         int add, T *c, long ldc);                                                \
+    void (*skip_product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,       \
+                         long ldb, int add, T *c, long ldc);                                     \
+    long (*zeros_f32)(const float *x, long d);                                                   \
+    long (*zeros_f64)(const double *x, long d);                                                  \
+    long (*zeros_u8)(const unsigned char *x, long d);                                            \
     void (*gather_f32)(const float *x, const T *shift, const T *scale, T *out, long d);          \
     void (*gather_f64)(const double *x, const T *shift, const T *scale, T *out, long d);         \
     void (*gather_u8)(const unsigned char *x, const T *shift, const T *scale, T *out, long d);   \

@@ -1,4 +1,4 @@
-/* Clears what _gemm.h and _loops.h were told, for the next type. */
+/* Clears what _gemm.h, _sparse.h and _loops.h were told, for the next type. */
 #undef NAME
 #undef T
 #undef V
@@ -12,6 +12,7 @@
 #undef ADD
 #undef FMA
 #undef SUM
+#undef NONZERO
 #undef BITS
 #undef UNSIGNED_BITS
 #undef ROUND

@@ -18,10 +18,20 @@ cdef void gemm_block(
     floating beta, floating* c, Py_ssize_t ldc,
 ) noexcept nogil
 
+cdef bint skips(Py_ssize_t d, Py_ssize_t h) noexcept nogil
+
+cdef void skip_block(
+    bint transpose_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
+    floating beta, floating* c, Py_ssize_t ldc,
+) noexcept nogil
+
+cdef bint is_sparse(const source* row, Py_ssize_t d) noexcept nogil
+
 cdef void gather_block(
     const source* x, Py_ssize_t stride, const Py_ssize_t* order,
     const floating* shift, const floating* scale,
-    floating* out, Py_ssize_t ldo, Py_ssize_t n, Py_ssize_t d,
+    floating* out, Py_ssize_t ldo, unsigned char* sparse, Py_ssize_t n, Py_ssize_t d,
 ) noexcept nogil
 
 cdef void activate_block(

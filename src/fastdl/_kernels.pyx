@@ -29,6 +29,12 @@ cdef extern from "_isa.h" nogil:
         void (*dot_product)(
             long m, long n, long k, const float* a, long lda, const float* b, long ldb,
             int add, float* c, long ldc) noexcept nogil
+        void (*skip_product)(
+            long m, long n, long k, const float* a, long rs, long cs, const float* b, long ldb,
+            int add, float* c, long ldc) noexcept nogil
+        long (*zeros_f32)(const float* x, long d) noexcept nogil
+        long (*zeros_f64)(const double* x, long d) noexcept nogil
+        long (*zeros_u8)(const unsigned char* x, long d) noexcept nogil
         void (*gather_f32)(
             const float* x, const float* shift, const float* scale, float* out, long d,
         ) noexcept nogil
@@ -50,6 +56,12 @@ cdef extern from "_isa.h" nogil:
         void (*dot_product)(
             long m, long n, long k, const double* a, long lda, const double* b, long ldb,
             int add, double* c, long ldc) noexcept nogil
+        void (*skip_product)(
+            long m, long n, long k, const double* a, long rs, long cs, const double* b, long ldb,
+            int add, double* c, long ldc) noexcept nogil
+        long (*zeros_f32)(const float* x, long d) noexcept nogil
+        long (*zeros_f64)(const double* x, long d) noexcept nogil
+        long (*zeros_u8)(const unsigned char* x, long d) noexcept nogil
         void (*gather_f32)(
             const float* x, const double* shift, const double* scale, double* out, long d,
         ) noexcept nogil
@@ -103,6 +115,9 @@ cdef enum:
     FEW_COLUMNS = 16  # so many at once a product with a transpose runs along its depth,
     FEW_ROWS = 24  # and many times, up to here, rather than that BLAS packs its factors
     WIDE_COLUMNS = 128  # in double precision BLAS, which packs, is faster beyond this
+    SKIP_COLUMNS = 48  # so many make it pay to look for the zeros of rows,
+    SKIP_DEPTH = 64  # of at least so many items,
+    SKIP_SHARE = 3  # one in so many of which, or fewer, is not zero
 
 cdef const fastdl_isa* isa = fastdl_isa_at(0)
 
@@ -174,16 +189,57 @@ def forward_needs_blas(Py_ssize_t h, bint single):
     return isa.f32.product == NULL or not single and h > WIDE_COLUMNS
 
 
+cdef bint skips(Py_ssize_t d, Py_ssize_t h) noexcept nogil:
+    """Whether it pays to skip the zeros of rows of d inputs in products with (d x h)."""
+    return isa.f32.skip_product != NULL and d >= SKIP_DEPTH and h >= SKIP_COLUMNS
+
+
+cdef void skip_block(
+    bint transpose_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,  # in
+    const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
+    floating beta,
+    floating* c, Py_ssize_t ldc,  # out
+) noexcept nogil:
+    """C (m x n) = op(A) B + beta C as gemm_block, where most of A is zero."""
+    cdef Py_ssize_t rs = 1 if transpose_a else lda, cs = lda if transpose_a else 1
+    if floating is float:
+        isa.f32.skip_product(m, n, k, a, rs, cs, b, ldb, beta != 0, c, ldc)
+    else:
+        isa.f64.skip_product(m, n, k, a, rs, cs, b, ldb, beta != 0, c, ldc)
+
+
+cdef bint is_sparse(const source* row, Py_ssize_t d) noexcept nogil:
+    """Whether so much of a row is zero that a product should skip it."""
+    cdef Py_ssize_t zeros
+    if source is float:
+        zeros = isa.f32.zeros_f32(row, d)
+    elif source is double:
+        zeros = isa.f32.zeros_f64(row, d)
+    else:
+        zeros = isa.f32.zeros_u8(row, d)
+    return SKIP_SHARE * (d - zeros) <= d
+
+
 cdef void gather_block(
     const source* x, Py_ssize_t stride, const Py_ssize_t* order,  # in
     const floating* shift, const floating* scale,
-    floating* out, Py_ssize_t ldo, Py_ssize_t n, Py_ssize_t d,  # out
+    floating* out, Py_ssize_t ldo, unsigned char* sparse,  # out
+    Py_ssize_t n, Py_ssize_t d,
 ) noexcept nogil:
-    """out[i] = (x[order[i]] - shift) * scale; order NULL: the rows as they lie."""
+    """out[i] = (x[order[i]] - shift) * scale; order NULL: the rows as they lie.
+
+    sparse, if not NULL, tells of each row whether it is; a sparse one is not shifted.
+    """
     cdef Py_ssize_t i
     cdef const source* row
+    cdef const floating* wanted = shift
     for i in range(n):
         row = x + (i if order == NULL else order[i]) * stride
+        shift = wanted
+        if sparse != NULL:
+            sparse[i] = is_sparse(row, d)
+            if sparse[i]:
+                shift = NULL
         if floating is float:
             if source is float:
                 isa.f32.gather_f32(row, shift, scale, out + i * ldo, d)
@@ -371,7 +427,7 @@ def gather(
         gather_block(
             <const source*> &x[0, 0], stride, &order[i * BLOCK],
             &shift[0] if scaled else NULL, &scale[0] if scaled else NULL,
-            &out[i * BLOCK, 0], d, block_rows(i, n), d,
+            &out[i * BLOCK, 0], d, NULL, block_rows(i, n), d,
         )
 
 

@@ -1,24 +1,40 @@
 /* The loops over single elements that limit an epoch, for one type and one instruction set; the
- * compiler vectorises them. _isa.c includes this once for each, after _gemm.h and one of _f32.h and
- * _f64.h, which hold the constants of a type. */
+ * compiler vectorises them. _isa.c includes this once for each, after _gemm.h, _sparse.h and one of
+ * _f32.h and _f64.h, which hold the constants of a type. */
 
-/* out = (x - shift) * scale; shift NULL: out = x. */
-#define GATHER(NAME_OF_X, X)                                                                     \
+/* How many items of x are zero, in runs whose count fits in 16 bits: so narrow are the lanes.
+ * out = (x - shift) * scale; shift NULL: 0; scale NULL: 1, and no shift. */
+#define READ(NAME_OF_X, X)                                                                       \
+    static long NAME(zeros_##NAME_OF_X)(const X *x, long d)                                       \
+    {                                                                                             \
+        long zeros = 0;                                                                           \
+        for (long start = 0; start < d; start += 32768) {                                         \
+            const long n = d - start < 32768 ? d - start : 32768;                                 \
+            unsigned short run = 0;                                                               \
+            for (long j = 0; j < n; j++)                                                          \
+                run += x[start + j] == 0;                                                         \
+            zeros += run;                                                                         \
+        }                                                                                         \
+        return zeros;                                                                             \
+    }                                                                                             \
     static void NAME(gather_##NAME_OF_X)(const X *restrict x, const T *restrict shift,            \
                                          const T *restrict scale, T *restrict out, long d)        \
     {                                                                                             \
         if (shift)                                                                                \
             for (long j = 0; j < d; j++)                                                          \
                 out[j] = ((T)x[j] - shift[j]) * scale[j];                                         \
+        else if (scale)                                                                           \
+            for (long j = 0; j < d; j++)                                                          \
+                out[j] = (T)x[j] * scale[j];                                                      \
         else                                                                                      \
             for (long j = 0; j < d; j++)                                                          \
                 out[j] = (T)x[j];                                                                 \
     }
 
-GATHER(f32, float)
-GATHER(f64, double)
-GATHER(u8, unsigned char)
-#undef GATHER
+READ(f32, float)
+READ(f64, double)
+READ(u8, unsigned char)
+#undef READ
 
 /* param -= rate (grad + 2 l2 param + l1 sign(param)). */
 static void NAME(sgd)(T rate, T l1, T l2, const T *restrict grad, T *restrict param, long size)

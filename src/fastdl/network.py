@@ -196,6 +196,7 @@ class Network:
         scaling = self.scaling or Scaling.divided(d)
         self._shift = _check.cast("scaling.shift", scaling.shift, self.dtype)
         self._scale = _check.cast("scaling.scale", scaling.scale, self.dtype)
+        self._offset = _check.cast("scaling.shift", -scaling.shift * scaling.scale, self.dtype)
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -422,7 +423,8 @@ class Network:
     ) -> Rows:
         """Checked arrays as the loops take them."""
         shift, scale = self._scaling_of(x)
-        return Rows(x, shift, scale, labels, targets, weights)
+        offset = None if shift is None else self._offset
+        return Rows(x, shift, scale, offset, labels, targets, weights)
 
     def _scaling_of(self, x: Array) -> tuple[Array, Array] | tuple[None, None]:
         """The shift and the scale with which rows of this dtype are read."""

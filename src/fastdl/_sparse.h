@@ -1,0 +1,114 @@
+/* The matrix product that skips zeros of A, for one type and one instruction set; _isa.c includes
+ * this once for each, after _gemm.h.
+ *
+ * Before, besides what _gemm.h needs: NONZERO(v), an integer whose bit i tells that lane i is not
+ * zero (NaN is not).
+ *
+ * A is looked at in squares of 64 x 64: the bits of a row tell which rows of B it takes, and these
+ * stay in the first-level cache for all rows of the square. The order of a sum depends on the depth
+ * and on the row of A alone. */
+
+#ifndef SQUARE
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    SQUARE = 64,      /* rows and columns of A whose zeros are known at once: the bits of a word */
+    SKIP_VECTORS = 8  /* of a row of C that stay in registers */
+};
+#define SQUARE SQUARE
+
+/* Bit j of word i becomes bit i of word j: blocks of 32, 16 ... 1 bits change places (Warren,
+ * Hacker's Delight, 7-3). */
+static void transpose_bits(uint64_t *words)
+{
+    uint64_t low = 0xffffffff;
+    for (int width = SQUARE / 2; width > 0; width /= 2, low ^= low << width)
+        for (int i = 0; i < SQUARE; i = (i + width + 1) & ~width) {
+            uint64_t changed = ((words[i] >> width) ^ words[i + width]) & low;
+            words[i] ^= changed << width;
+            words[i + width] ^= changed;
+        }
+}
+#endif
+
+/* Bit i tells that item i of at most 64 is not zero. */
+static inline uint64_t NAME(nonzero)(const T *x, long n)
+{
+    uint64_t bits = 0;
+    long i = 0;
+    for (; i + L <= n; i += L)
+        bits |= (uint64_t)NONZERO(LOAD(x + i)) << i;
+    if (i < n)
+        bits |= (uint64_t)NONZERO(LOADM(x + i, MASK(n - i))) << i;
+    return bits;
+}
+
+/* The bits of m <= 64 rows of A over k <= 64 columns. */
+static void NAME(nonzeros)(long m, long k, const T *a, long rs, long cs, uint64_t *bits)
+{
+    if (cs == 1) {
+        for (long i = 0; i < m; i++)
+            bits[i] = NAME(nonzero)(a + i * rs, k);
+        return;
+    }
+    memset(bits, 0, SQUARE * sizeof *bits);
+    for (long p = 0; p < k; p++)
+        bits[p] = NAME(nonzero)(a + p * cs, m);
+    transpose_bits(bits);
+}
+
+/* c (vectors L) = the sum of a[p s] times row p of B over the set bits p (+ c). */
+static inline __attribute__((always_inline)) void NAME(chosen)(
+    const int vectors, uint64_t bits, const T *a, long s, const T *b, long ldb, int add, T *c,
+    int partial, M last)
+{
+    V sum[SKIP_VECTORS];
+#pragma GCC unroll 16
+    for (int j = 0; j < vectors; j++)
+        sum[j] = !add ? SET1(0) : j == vectors - 1 ? LOADM(c + j * L, last) : LOAD(c + j * L);
+    for (; bits; bits &= bits - 1) {
+        const long p = __builtin_ctzll(bits);
+        const V factor = SET1(a[p * s]);
+#pragma GCC unroll 16
+        for (int j = 0; j < vectors; j++)
+            sum[j] = FMA(factor, j == vectors - 1 ? LOADM(b + p * ldb + j * L, last)
+                                                  : LOAD(b + p * ldb + j * L), sum[j]);
+    }
+#pragma GCC unroll 16
+    for (int j = 0; j < vectors; j++)
+        if (partial && j == vectors - 1)
+            STOREM(c + j * L, last, sum[j]);
+        else
+            STORE(c + j * L, sum[j]);
+}
+
+/* C (m x n) = A B (+ C), skipping the zeros of A: one of its strides is 1, B and C lie by rows. */
+static void NAME(skip_product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,
+                               long ldb, int add, T *c, long ldc)
+{
+    uint64_t bits[SQUARE];
+    for (long j = 0; j < n; j += SKIP_VECTORS * L) {
+        const long columns = n - j < SKIP_VECTORS * L ? n - j : SKIP_VECTORS * L;
+        const M last = MASK((columns - 1) % L + 1);
+        for (long p = 0; p < k; p += SQUARE)
+            for (long i = 0; i < m; i += SQUARE) {
+                const long rows = m - i < SQUARE ? m - i : SQUARE;
+                const T *square = a + i * rs + p * cs, *bp = b + p * ldb + j;
+                const int more = add || p > 0;
+                T *out = c + i * ldc + j;
+                NAME(nonzeros)(rows, k - p < SQUARE ? k - p : SQUARE, square, rs, cs, bits);
+#define CASE(v)                                                                                  \
+    case v:                                                                                      \
+        for (long r = 0; r < rows; r++)                                                          \
+            if (bits[r] || !more)                                                                \
+                NAME(chosen)(v, bits[r], square + r * rs, cs, bp, ldb, more, out + r * ldc, \
+                             columns % L, last);                                                 \
+        break;
+                switch ((columns + L - 1) / L) {
+                    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+                }
+#undef CASE
+            }
+    }
+}

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 import fastdl as fd
 from experiments import assignments, claims, compare, report, runner, search
-from experiments.results import Results
+from experiments.results import Results, Trial
 from experiments.spec import Assignment, Group
 from experiments.storage import SearchError, default_storage
 from experiments.store import DamagedError, Store
@@ -112,16 +112,17 @@ def _done(options: argparse.Namespace, names: Sequence[str], study: str) -> list
     since = 0.0 if options.resume else time.time() - _CLOCK
     store = Store(options.out / "trials", since)
     runner.begin(options.out, wanted)
-    engine = partial(
-        search.do,
-        study=study,
+    shared = search.Shared(
         storage=options.storage or default_storage(options.out),
         store=store,
-        jobs=options.jobs,
         data_dir=options.data_dir,
         heartbeat=options.heartbeat,
     )
-    return runner.run(wanted, store, lambda trials, done: engine(trials, done=done))
+
+    def engine(trials: Sequence[Trial], done: int) -> None:
+        search.do(trials, shared, study=study, jobs=options.jobs, done=done)
+
+    return runner.run(wanted, store, engine)
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -140,13 +141,16 @@ def _stored(options: argparse.Namespace) -> list[Results]:
 
 
 def _worker(options: argparse.Namespace) -> int:
-    done = search.work(
+    shared = search.Shared(
         storage=options.storage,
         store=Store(options.out / "trials"),
         data_dir=options.data_dir,
+        heartbeat=options.heartbeat,
+    )
+    done = search.work(
+        shared,
         study=options.study,
         idle=options.idle,
-        heartbeat=options.heartbeat,
         position=options.position,
         parent=options.parent,
     )
@@ -208,6 +212,12 @@ def _parser() -> _Parser:
         where.add_argument("--out", type=Path, help=f"the folder of results; default: {_OUT}")
         where.add_argument("--quick", action="store_true", help=f"look in {_OUT / 'quick'}")
     worker = command("worker", _worker, "do trials that wait in a storage, here or on another host")
+    _add_queue(worker)
+    _add_workers(worker)
+    return parser
+
+
+def _add_queue(worker: _Parser) -> None:
     _add_storage(worker, required=True)
     worker.add_argument("--study", help="do the trials of this study only")
     worker.add_argument(
@@ -225,8 +235,6 @@ def _parser() -> _Parser:
     )
     worker.add_argument("--position", type=_whole, default=0, help=argparse.SUPPRESS)
     worker.add_argument("--parent", type=_whole, help=argparse.SUPPRESS)
-    _add_workers(worker)
-    return parser
 
 
 def _add_trials(parser: _Parser) -> None:

@@ -1,14 +1,14 @@
 """What reports claim of a difference between two runs, and what there is of it beyond the noise."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal
 
 from experiments import noise
 from experiments.results import Results
-from experiments.tables import label, shown
+from experiments.tables import DASH, label, shown
 
 CLAIMS = Path(__file__).with_name("claims.csv")
 Says = Literal["more", "less", "same"]
@@ -78,22 +78,23 @@ class Finding:
         is_more = found.mean > 0
         return "the claim holds" if is_more == (self.claim.says == "more") else "the opposite holds"
 
+    @property
+    def quantity(self) -> str:
+        """The metric in words."""
+        return " − ".join(map(label, self.claim.metric.split(" - ")))
+
+    @property
+    def amount(self) -> str:
+        """The difference, ± half the width of its 95 % interval; a dash where there is none."""
+        found = self.difference
+        return DASH if found is None else shown(self.claim.metric, found.mean, found.noise)
+
 
 def read(path: Path = CLAIMS) -> list[Claim]:
     """Read the claims, in the order of the file."""
     with path.open(newline="", encoding="utf-8") as file:
-        return [
-            Claim(
-                assignment=line["assignment"],
-                report=line["report"],
-                claim=line["claim"],
-                first=line["first"],
-                second=line["second"],
-                metric=line["metric"],
-                says=cast(Says, line["says"]),
-            )
-            for line in csv.DictReader(file)
-        ]
+        lines: Iterable[dict[str, Any]] = csv.DictReader(file)
+        return [Claim(**line) for line in lines]
 
 
 def judge(results: Results, claims: Sequence[Claim]) -> list[Finding]:
@@ -118,13 +119,9 @@ def _judged(claim: Claim, results: Results) -> Finding:
     )
 
 
-def amount(finding: Finding) -> str:
-    """The metric and the difference, ± half the width of its 95 % interval."""
-    metric, found = finding.claim.metric, finding.difference
-    name = " − ".join(map(label, metric.split(" - ")))
-    if found is None:
-        return name
-    return f"{name}, A − B = {shown(metric, found.mean, found.noise)}"
+def _difference(finding: Finding) -> str:
+    quantity = finding.quantity
+    return quantity if finding.difference is None else f"{quantity}, A − B = {finding.amount}"
 
 
 def table(findings: Sequence[Finding]) -> list[str]:
@@ -139,7 +136,7 @@ def table(findings: Sequence[Finding]) -> list[str]:
         first, second = each.titles
         lines.append(f"{each.claim.report}  {each.claim.claim}")
         lines.append(f"     A: {first}. B: {second}.")
-        lines.append(f"     {amount(each)}: {each.verdict}")
+        lines.append(f"     {_difference(each)}: {each.verdict}")
     head = f"What reports say of a difference, and ours: A − B ± its noise. {_CHANCE}"
     return [head, *lines] if lines else []
 
@@ -158,6 +155,6 @@ def markdown(findings: Sequence[Finding]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for each in findings:
-        cells = (each.claim.report, each.claim.claim, *each.titles, amount(each), each.verdict)
+        cells = (each.claim.report, each.claim.claim, *each.titles, _difference(each), each.verdict)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + f"\n\n{_CHANCE}\n"

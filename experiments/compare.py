@@ -1,21 +1,16 @@
 """What reports say against what we get, row by row, each with a verdict."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
-from experiments.reported import Reported, read
+from experiments.reported import Reported
 from experiments.results import Results, RunResult
 from experiments.spec import Best, Group, Item, Surface
 from experiments.tables import DASH, label, shown
 from experiments.verdicts import Ours, Verdict, band, judge, only_setting
-
-__all__ = [
-    "Comparison", "Reported", "Verdict", "cells", "compare", "markdown", "read", "table",
-    "write_csv",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +81,7 @@ def compare(results: Results, rows: Sequence[Reported]) -> list[Comparison]:
 
 def _is_about(row: Reported, item: Item) -> bool:
     """Whether a row of an id that items of several sizes answer means this one."""
-    data = item.base.data if isinstance(item, Group) else item.data
+    data = item.data
     _, named, points = row.ours.rpartition("_mse_m")
     return not (named and isinstance(data, Surface)) or data.m == int(points)
 
@@ -166,6 +161,11 @@ _KEY = (
 )
 
 
+def reasons(comparisons: Iterable[Comparison]) -> list[str]:
+    """Why verdicts are what they are, each reason once."""
+    return list(dict.fromkeys(each.why for each in comparisons if each.why))
+
+
 def cells(each: Comparison) -> list[str]:
     """Id, quantity, reported, ours, band, its source and the verdict as tables show them."""
     row, reported = each.row, each.row.reported
@@ -195,8 +195,8 @@ def table(comparisons: Sequence[Comparison]) -> list[str]:
     """
     if not comparisons:
         return ["no reported number is answered"]
-    reasons = _reasons(comparisons)
-    rows = [[*cells(each)[:-1], _marked(each, reasons)] for each in comparisons]
+    numbered = reasons(comparisons)
+    rows = [[*cells(each)[:-1], _marked(each, numbered)] for each in comparisons]
     widths = [max(map(len, column)) for column in zip(_HEADS, *rows, strict=True)]
     lines = [_line(_HEADS, widths)]
     for i, (each, row) in enumerate(zip(comparisons, rows, strict=True)):
@@ -205,7 +205,7 @@ def table(comparisons: Sequence[Comparison]) -> list[str]:
             lines += ["", f"{each.run}{seeds}"]
         lines += [_line(row, widths), *_wrapped(each.evidence, 8)]
     lines.append("")
-    for number, reason in enumerate(reasons, 1):
+    for number, reason in enumerate(numbered, 1):
         lines += _wrapped(f"[{number}] {reason}", 4, first=0)
     return [*lines, *_wrapped(_KEY, 0)]
 
@@ -219,12 +219,8 @@ def _wrapped(text: str, indent: int, first: int | None = None) -> list[str]:
     return wrap(text, _WIDTH, initial_indent=begin, subsequent_indent=" " * indent)
 
 
-def _reasons(comparisons: Sequence[Comparison]) -> list[str]:
-    return list(dict.fromkeys(each.why for each in comparisons if each.why))
-
-
-def _marked(each: Comparison, reasons: Sequence[str]) -> str:
-    return f"{each.verdict} [{reasons.index(each.why) + 1}]" if each.why else each.verdict
+def _marked(each: Comparison, numbered: Sequence[str]) -> str:
+    return f"{each.verdict} [{numbered.index(each.why) + 1}]" if each.why else each.verdict
 
 
 def markdown(comparisons: Sequence[Comparison]) -> str:
@@ -234,15 +230,15 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     ----------
     comparisons : sequence of Comparison
     """
-    reasons = _reasons(comparisons)
+    numbered = reasons(comparisons)
     heads = ("id", "our run", *_HEADS[1:])
     rows = [heads, ["---"] * len(heads)]
     for each in comparisons:
         first, *rest, _ = cells(each)
-        verdict = " ".join(filter(None, (_marked(each, reasons), each.evidence)))
+        verdict = " ".join(filter(None, (_marked(each, numbered), each.evidence)))
         rows.append([first, each.run, *rest, verdict])
     lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
-    listed = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
+    listed = [f"{number}. {reason}" for number, reason in enumerate(numbered, 1)]
     return "\n".join([*lines, "", *listed, "", _KEY]) + "\n"
 
 

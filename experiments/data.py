@@ -1,7 +1,7 @@
 """The rows a run asks for, or a stand-in for them, and which of the two it is."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, singledispatch
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from experiments.spec import Cifar10, Data, Mnist, Surface
 
 Rows = tuple[NDArray[Any], NDArray[Any]]
 
-_BATCH_ROWS = 10_000
 _STAND_IN_SEED = 0
 _BLOCKY = 1.05  # CIFAR-10 after JPEG has 1.08, and .97 to 1.01 at other offsets of the blocks
 
@@ -98,34 +97,29 @@ def _load(wanted: Data, seed: int, data_dir: Path | None) -> Loaded:
 def _cifar10(wanted: Cifar10, seed: int, data_dir: Path | None) -> Loaded:
     labels: tuple[str, ...] = fd.datasets.CIFAR10_LABELS
     if wanted.stand_in:
-        drawn = wanted.validation if isinstance(wanted.validation, int) else 0
-        n = _BATCH_ROWS * len(wanted.train) - drawn if wanted.rows is None else wanted.rows
+        n = replace(wanted, train_rows=None).n_train
         splits = fd.datasets.stand_in("cifar10", n, _STAND_IN_SEED)
         labels = tuple(f"class {i}" for i in range(len(labels)))
     else:
         splits = fd.datasets.load_cifar10(
             train=wanted.train, validation=wanted.validation, seed=seed, data_dir=data_dir
         )
-    train, validation, test = _few(splits, wanted.rows)
-    train = (train[0][: wanted.train_rows], train[1][: wanted.train_rows])
+    train, validation, test = (_first(split, wanted.rows) for split in splits)
+    train = _first(train, wanted.train_rows)
     scaling = fd.Scaling.standard(train[0]) if wanted.scaling == "standard" else None
     provenance, note = _origin(wanted, data_dir)
-    steps = block_steps(train[0][:1_000])
-    if not wanted.stand_in and steps > _BLOCKY:
-        provenance += (
-            f"; pixels differ {steps - 1:.0%} more across the edges of 8 × 8 blocks than beside "
-            "them: these images went through JPEG"
-        )
+    if not wanted.stand_in:
+        provenance += _coded(train[0][:1_000])
     return Loaded(train, validation, test, scaling, labels, provenance, note)
 
 
 @_load.register
 def _mnist(wanted: Mnist, seed: int, data_dir: Path | None) -> Loaded:
     if wanted.stand_in:
-        splits = fd.datasets.stand_in("mnist", wanted.rows or 50_000, _STAND_IN_SEED)
+        splits = fd.datasets.stand_in("mnist", wanted.n_train, _STAND_IN_SEED)
     else:
         splits = fd.datasets.load_mnist(data_dir=data_dir)
-    train, validation, test = _few(splits, wanted.rows)
+    train, validation, test = (_first(split, wanted.rows) for split in splits)
     scaling = fd.Scaling.centred(train[0])
     digits = tuple(map(str, range(10)))
     return Loaded(train, validation, test, scaling, digits, *_origin(wanted, data_dir))
@@ -172,9 +166,20 @@ def block_steps(x: NDArray[np.uint8]) -> float:
     return float(steps[edges].mean() / steps[beside].mean())
 
 
-def _few(splits: tuple[Rows, Rows, Rows], rows: int | None) -> tuple[Rows, Rows, Rows]:
-    train, validation, test = ((x[:rows], y[:rows]) for x, y in splits)
-    return train, validation, test
+def _coded(x: NDArray[np.uint8]) -> str:
+    """What provenance adds where images went through JPEG; empty where they did not."""
+    steps = block_steps(x)
+    if steps <= _BLOCKY:
+        return ""
+    return (
+        f"; pixels differ {steps - 1:.0%} more across the edges of 8 × 8 blocks than beside "
+        "them: these images went through JPEG"
+    )
+
+
+def _first(rows: Rows, n: int | None) -> Rows:
+    x, y = rows
+    return x[:n], y[:n]
 
 
 def _origin(wanted: Data, data_dir: Path | None) -> tuple[str, str]:

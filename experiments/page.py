@@ -1,12 +1,13 @@
 """What the report says of an assignment, and in what order."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments import claims
+from experiments import claims, compare
 from experiments.compare import Comparison
 from experiments.results import GroupResult, Results
 from experiments.spec import Figure, GradientCheck, Snapshots
@@ -15,7 +16,6 @@ from experiments.tables import (
     Table,
     alone,
     apart,
-    label,
     machines,
     period,
     ranked_by,
@@ -23,7 +23,6 @@ from experiments.tables import (
     run_table,
     seconds,
     settings,
-    shown,
     training_table,
 )  # fmt: skip
 
@@ -91,7 +90,7 @@ class Page:
     @property
     def reasons(self) -> list[str]:
         """Why verdicts are what they are, each reason once."""
-        return list(dict.fromkeys(each.why for each in self.comparisons if each.why))
+        return compare.reasons(self.comparisons)
 
     @property
     def claims(self) -> Table:
@@ -99,10 +98,9 @@ class Page:
         heads = ("claim", "report", "finding", "quantity", "run A", "run B", "A − B ± noise")
         rows = []
         for each in claims.judge(self.results, claims.read()):
-            claim, found = each.claim, each.difference
-            amount = DASH if found is None else shown(claim.metric, found.mean, found.noise)
-            words = (claim.claim, claim.report, each.verdict, label(claim.metric), *each.titles)
-            rows.append((*words, amount))
+            claim = each.claim
+            words = (claim.claim, claim.report, each.verdict, each.quantity, *each.titles)
+            rows.append((*words, each.amount))
         return Table("What reports say of differences", heads, rows, texts=6)
 
     @property
@@ -111,12 +109,14 @@ class Page:
         return [
             self._shown(wanted)
             for wanted in self.results.assignment.figures
-            if (self.folder / f"{wanted.name}.png").exists()
+            if self._picture(wanted).exists()
         ]
+
+    def _picture(self, wanted: Figure) -> Path:
+        return self.folder / f"{wanted.name}.png"
 
     def _shown(self, wanted: Figure) -> Shown:
         results = self.results
-        path = self.folder / f"{wanted.name}.png"
         more = isinstance(wanted, Snapshots) and sorted(self.folder.glob(f"{wanted.name}_*.png"))
         titles, all_settings, names = [], [], set(wanted.of)
         for name in wanted.of:
@@ -131,7 +131,7 @@ class Page:
         shared, own = apart(all_settings)
         reported = _by_id(each for each in self.comparisons if each.run_name in names)
         ours = list(zip(titles, own, strict=True))
-        return Shown(wanted.caption, path, more or (), shared, ours, reported)
+        return Shown(wanted.caption, self._picture(wanted), more or (), shared, ours, reported)
 
     @property
     def undrawn(self) -> list[str]:
@@ -139,7 +139,7 @@ class Page:
         return [
             wanted.caption
             for wanted in self.results.assignment.figures
-            if not (self.folder / f"{wanted.name}.png").exists()
+            if not self._picture(wanted).exists()
         ]
 
     @property
@@ -164,8 +164,7 @@ class Page:
                 [ranking(group, metric, 5) for metric in ranked_by(group)],
                 training_table("All of its runs, best first", group.ranked()),
             )
-            for group in self.results.groups.values()
-            if len(group.runs) > 1
+            for group in self.results.searches
         ]
 
     @property
@@ -206,10 +205,7 @@ class Page:
 
 def verdicts(comparisons: Iterable[Comparison]) -> dict[str, int]:
     """How many numbers have each verdict, the most frequent first."""
-    counts: dict[str, int] = {}
-    for each in comparisons:
-        counts[str(each.verdict)] = counts.get(str(each.verdict), 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+    return dict(Counter(str(each.verdict) for each in comparisons).most_common())
 
 
 def _by_id(comparisons: Iterable[Comparison]) -> dict[str, list[Comparison]]:

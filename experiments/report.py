@@ -133,8 +133,7 @@ def summary(results: Results, comparisons: Sequence[Comparison]) -> list[str]:
     lines += [f"data: {text}" for text in dict.fromkeys(o.provenance for o in results.outcomes)]
     if results.note:
         lines.append(f"note: {results.note}")
-    crowds = [group for group in results.groups.values() if len(group.runs) > 1]
-    rows = [_row(run) for run in alone(results)] + [_best(group) for group in crowds]
+    rows = [_row(run) for run in alone(results)] + [_best(group) for group in results.searches]
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts(comparisons).items())
     lines += [*_aligned(rows), f"verdicts: {counts or 'none'}"]
     if results.missing:

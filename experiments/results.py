@@ -134,6 +134,11 @@ class Results:
         return list(unique.values())
 
     @property
+    def searches(self) -> list[GroupResult]:
+        """The groups of more than one run."""
+        return [group for group in self.groups.values() if len(group.runs) > 1]
+
+    @property
     def note(self) -> str:
         """Why its numbers may not be judged; empty where they may."""
         return next((run.note for run in self.runs.values() if run.note), "")

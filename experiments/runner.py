@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from experiments import assignments, claims, compare, data, folder, report, results
+from experiments import assignments, claims, compare, data, folder, report, reported, results
 from experiments.compare import Comparison
 from experiments.page import Page
 from experiments.results import Results, Trial
@@ -95,7 +95,7 @@ def plan(names: Sequence[str], *, quick: bool, seeds: int, data_dir: Path | None
         If data are damaged, or missing from a ``data_dir`` that was given.
     """
     specs = {name: assignments.get(name) for name in names}
-    known = {row.id for row in compare.read()}
+    known = {row.id for row in reported.read()}
     for name, spec in specs.items():
         if wrong := {id for item in spec.items for id in item.answers} - known:
             raise ValueError(
@@ -151,7 +151,7 @@ def begin(out: Path, wanted: Sequence[Session]) -> None:
 
 def compared(found: Results) -> list[Comparison]:
     """Every reported number that the assignment answers beside ours."""
-    return compare.compare(found, compare.read())
+    return compare.compare(found, reported.read())
 
 
 def write(out: Path, found: Sequence[Results], store: Store, seconds: float | None) -> Path:

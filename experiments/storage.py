@@ -46,7 +46,7 @@ class _Storage(RDBStorage):
 
 
 @contextlib.contextmanager
-def opened(url: str, heartbeat: int, retry: Retry) -> Iterator[RDBStorage]:
+def opened(url: str, heartbeat: int, retry: Retry, *, create: bool = True) -> Iterator[RDBStorage]:
     """A storage, closed at the end, with errors that a user can do something about.
 
     Parameters
@@ -57,6 +57,8 @@ def opened(url: str, heartbeat: int, retry: Retry) -> Iterator[RDBStorage]:
         Seconds between two signs of life of a worker; one that misses three is dead.
     retry : callable
         Called with the study and the trial of a dead worker.
+    create : bool
+        Whether to make an SQLite file that is not there.
 
     Raises
     ------
@@ -65,6 +67,7 @@ def opened(url: str, heartbeat: int, retry: Retry) -> Iterator[RDBStorage]:
     """
     try:
         shown = sqlalchemy.make_url(url).render_as_string(hide_password=True)
+        _find_file(url, create=create)
         database = _open(url, heartbeat, retry)
         try:
             yield database
@@ -82,12 +85,25 @@ def opened(url: str, heartbeat: int, retry: Retry) -> Iterator[RDBStorage]:
         raise SearchError(f"the storage must be there and in order; {shown} says {what}") from error
 
 
+def _find_file(url: str, *, create: bool) -> None:
+    """See to the file of an SQLite storage; others have none."""
+    parsed = sqlalchemy.make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return
+    path = Path(parsed.database or "")
+    if create:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif not path.is_file():
+        raise SearchError(
+            f"the SQLite file of a worker must be there; got {url}, give the --storage of a search "
+            "that has begun"
+        )
+
+
 def _open(url: str, heartbeat: int, retry: Retry) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     parsed = sqlalchemy.make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
-    if sqlite and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     kwargs = {"connect_args": {"timeout": _BUSY}} if sqlite else {"pool_pre_ping": True}
     for tries in range(4):
         try:

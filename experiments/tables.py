@@ -40,12 +40,7 @@ class Table(NamedTuple):
 
 def alone(results: Results) -> list[RunResult]:
     """The runs that are not some of many: those of no group, and those that a group chose."""
-    crowd = {
-        run.run.name
-        for group in results.groups.values()
-        if len(group.runs) > 1
-        for run in group.runs
-    }
+    crowd = {run.run.name for group in results.searches for run in group.runs}
     return [run for name, run in results.runs.items() if name not in crowd]
 
 
@@ -109,12 +104,11 @@ def machines(outcomes: Iterable[Outcome]) -> Table:
     """The machines that did these trials, with their versions, trials and seconds."""
     heads = ("machine", "versions", "cores", "threads a trial", "trials", "seconds of fits")
     rows: dict[tuple[str, ...], list[Outcome]] = {}
-    for each in outcomes:
-        known = each.environment
+    for known, done in environments(outcomes):
         versions = {"Python": known["python"], **known["versions"]}
         texts = ", ".join(f"{name} {number}" for name, number in versions.items())
         row = (known["machine"], texts, str(known["cores"]), str(known["threads"]))
-        rows.setdefault(row, []).append(each)
+        rows.setdefault(row, []).extend(done)
     cells = [(*row, str(len(done)), f"{seconds(done):,.1f}") for row, done in rows.items()]
     return Table("Machines", heads, cells, texts=2)
 
@@ -148,7 +142,7 @@ def period(outcomes: Sequence[Outcome]) -> tuple[datetime, datetime] | None:
 def label(metric: str) -> str:
     """How tables call a metric: ``train_cost@10`` is "training cost at epoch 10"."""
     words = re.sub("^train_", "training ", re.sub("^val_", "validation ", metric))
-    return re.sub("@", " at epoch ", words).replace("_", " ").replace("below", "<")
+    return words.replace("@", " at epoch ").replace("_", " ").replace("below", "<")
 
 
 def shown(metric: str, mean: float | None, sd: float | None = None) -> str:

@@ -68,16 +68,7 @@ def _gradient_check(run: GradientCheck, data: Loaded, seed: int, progress: Progr
 @_do.register
 def _training(run: Training, data: Loaded, seed: int, progress: Progress) -> Outcome:
     network = _network(run, data, seed)
-    trainer = fd.Trainer(
-        network,
-        run.optimiser,
-        batch_size=run.batch_size,
-        l1=run.l1,
-        l2=run.l2,
-        shuffle=run.shuffle,
-        drop_last=run.drop_last,
-        seed=seed,
-    )
+    trainer = _trainer(run, network, seed)
     watch = None if run.watch is None else fd.OverfitWatch(run.watch)
     recorder = _Recorder(run, data, progress)
     began = time.perf_counter()
@@ -101,15 +92,19 @@ def _training(run: Training, data: Loaded, seed: int, progress: Progress) -> Out
     metrics = _metrics(run, network, data, columns)
     if watch is not None:
         metrics["max_abs_gap"] = watch.largest_gap
-        if watch.epoch is not None:
-            warnings.warn(
-                f"{run.title}: training and validation cost are {watch.largest_gap:.3g} apart, "
-                f"over {run.watch:g} from epoch {watch.epoch:g} on",
-                stacklevel=2,
-            )
+        _warn_of_gap(run, watch)
     arrays = recorder.arrays | _arrays(run, network, data)
     progress(1.0)
     return replace(_outcome(run, data, seed, metrics, seconds), history=columns, arrays=arrays)
+
+
+def _warn_of_gap(run: Training, watch: fd.OverfitWatch) -> None:
+    if watch.epoch is not None:
+        warnings.warn(
+            f"{run.title}: training and validation cost are {watch.largest_gap:.3g} apart, "
+            f"over {run.watch:g} from epoch {watch.epoch:g} on",
+            stacklevel=3,
+        )
 
 
 class _Recorder(fd.Callback):
@@ -192,6 +187,19 @@ def _network(run: Run, data: Loaded, seed: int) -> fd.Network:
         for d, h, activation in zip(model.widths[:-1], model.widths[1:], activations, strict=True)
     ]
     return fd.Network(layers, loss=model.loss, init=model.init, scaling=data.scaling, seed=seed)
+
+
+def _trainer(run: Training, network: fd.Network, seed: int) -> fd.Trainer:
+    return fd.Trainer(
+        network,
+        run.optimiser,
+        batch_size=run.batch_size,
+        l1=run.l1,
+        l2=run.l2,
+        shuffle=run.shuffle,
+        drop_last=run.drop_last,
+        seed=seed,
+    )
 
 
 def _outcome(

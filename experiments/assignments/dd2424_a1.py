@@ -6,10 +6,20 @@ Claim: gradients that agree with centred differences below 1e-6, and test accura
     python -m experiments run dd2424_a1
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import fastdl as fd
-from experiments.spec import Assignment, Cifar10, Curves, GradientCheck, Model, Templates, Training
+from experiments.spec import (
+    Assignment,
+    Cifar10,
+    Curves,
+    Figure,
+    GradientCheck,
+    Model,
+    Templates,
+    Training,
+)
 
 DATA = Cifar10(train=(1,), validation=(2,))
 MODEL = Model(widths=(3072, 10), init=fd.init.Normal(0.01))
@@ -41,6 +51,18 @@ CHECK = GradientCheck(
     samples=20,
 )  # fmt: skip
 
+
+def figures(runs: Iterable[Training]) -> tuple[Figure, ...]:
+    return tuple(
+        figure
+        for run in runs
+        for figure in (
+            Curves(of=(run.name,), caption=f"Learning curves, {run.title}."),
+            Templates(of=(run.name,), caption=f"The weights of every class, {run.title}."),
+        )
+    )
+
+
 SPEC = Assignment(
     title="DD2424 assignment 1: a linear classifier of CIFAR-10",
     asked=(
@@ -51,12 +73,5 @@ SPEC = Assignment(
         "and accuracy after every epoch and the learnt weights as images."
     ),
     items=(CHECK, *TRAININGS, *TOO_LARGE),
-    figures=tuple(
-        figure
-        for run in TRAININGS
-        for figure in (
-            Curves(of=(run.name,), caption=f"Learning curves, {run.title}."),
-            Templates(of=(run.name,), caption=f"The weights of every class, {run.title}."),
-        )
-    ),
+    figures=figures(TRAININGS),
 )

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import fastdl as fd
 from experiments.assignments import dd2424_a1
-from experiments.spec import Assignment, Curves, Templates
+from experiments.spec import Assignment
 
 RUNS = tuple(
     replace(
@@ -27,12 +27,5 @@ SPEC = Assignment(
         "z-scored, and the small learning rate is .01."
     ),
     items=RUNS,
-    figures=tuple(
-        figure
-        for run in RUNS
-        for figure in (
-            Curves(of=(run.name,), caption=f"Learning curves, {run.title}."),
-            Templates(of=(run.name,), caption=f"The weights of every class, {run.title}."),
-        )
-    ),
+    figures=dd2424_a1.figures(RUNS),
 )

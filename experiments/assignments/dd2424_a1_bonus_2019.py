@@ -13,15 +13,9 @@ import fastdl as fd
 from experiments.assignments import dd2424_a1
 from experiments.spec import Assignment, Curves, HeatMap, Histograms, Search, Templates
 
-
-def decaying(rate: float) -> fd.SGD:
-    return fd.SGD(fd.schedules.ExponentialDecay(rate, 0.9))
-
-
-def constant(rate: float) -> fd.SGD:
-    return fd.SGD(fd.schedules.Constant(rate))
-
-
+# Schedules, both: a rate within is what the grid sets.
+DECAYING = fd.SGD(fd.schedules.ExponentialDecay(0.02, 0.9))
+CONSTANT = fd.SGD(fd.schedules.Constant(0.02))
 BASE = replace(
     dd2424_a1.FIRST, name="unshuffled", title="λ = .01, η = .01, not shuffled", answers=("3-1",),
     data=replace(dd2424_a1.DATA, scaling="divided"), optimiser=fd.SGD(0.01), l2=0.01, keep=(),
@@ -39,7 +33,7 @@ XAVIER = replace(
 )  # fmt: skip
 DECAY = replace(
     SHUFFLED, name="decay", title="λ = 0, η = .02, decay .9", answers=("3-5",), l2=0.0,
-    optimiser=decaying(0.02), keep=("weights",),
+    optimiser=DECAYING, keep=("weights",),
 )  # fmt: skip
 GRID = Search(
     name="grid", title="grid with the decay", answers=("3-6",), base=replace(DECAY, keep=()),
@@ -51,23 +45,21 @@ GRID = Search(
 )  # fmt: skip
 GRID_CONSTANT = replace(
     GRID, name="grid_constant", title="grid without the decay", answers=(),
-    base=replace(GRID.base, optimiser=constant(0.02)),
+    base=replace(GRID.base, optimiser=CONSTANT),
 )  # fmt: skip
 BEST = replace(
     DECAY, name="best", title="λ = .0001, batch 64, η = .02, decay .9", answers=("3-7",),
     l2=0.0001, batch_size=64,
 )  # fmt: skip
 BEST_CONSTANT = replace(
-    BEST, name="best_constant", title="the same without the decay", answers=(),
-    optimiser=constant(0.02),
+    BEST, name="best_constant", title="the same without the decay", answers=(), optimiser=CONSTANT,
 )  # fmt: skip
 SVM = replace(
     BEST, name="svm", title="hinge loss, decay .9", answers=("3-8",),
     model=replace(BEST.model, loss="hinge"),
 )  # fmt: skip
 SVM_CONSTANT = replace(
-    SVM, name="svm_constant", title="hinge loss without the decay", answers=(),
-    optimiser=constant(0.02),
+    SVM, name="svm_constant", title="hinge loss without the decay", answers=(), optimiser=CONSTANT,
 )  # fmt: skip
 
 SPEC = Assignment(

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.compare import Comparison, Verdict
+from experiments.compare import Comparison
 from experiments.plots import sheet
+from experiments.verdicts import Verdict
 
 LETTERS = 38  # of a row's name
 SHAPES = ("o", "P", "D", "v", "s", "^", "X", "<", ">")  # one a verdict
@@ -56,7 +57,7 @@ def fill(drawn: Figure, shown: Sequence[Comparison]) -> None:
     axes.set_xlabel("accuracy (%)")
     sheet.percent(axes.xaxis)
     n = max(each.n for each in shown)
-    sheet.legend(drawn, [axes], f"mean of {n} seeds ± sd" if n > 1 else "one seed", columns=3)
+    sheet.legend(drawn, [axes], sheet.mean_of(n), columns=3)
 
 
 def _bands(axes: Axes, shown: Sequence[Comparison]) -> None:

@@ -122,7 +122,12 @@ def seeds(found: Sequence[RunResult]) -> str:
     n = max(len(each.good) for each in found)
     lost = sum(len(each.outcomes) - len(each.good) for each in found)
     failed = f" ({lost} failed)" if lost else ""
-    return (f"mean of {n} seeds ± sd" if n > 1 else "one seed") + failed
+    return mean_of(n) + failed
+
+
+def mean_of(n: int) -> str:
+    """What dots and bars are where so many seeds are shown."""
+    return f"mean of {n} seeds ± sd" if n > 1 else "one seed"
 
 
 def legend(drawn: FigureBase, axes: Iterable[Axes], note: str, columns: int = 4) -> None:

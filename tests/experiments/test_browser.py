@@ -12,7 +12,7 @@ from itertools import count
 
 import pytest
 
-from experiments import compare, folder, page, report
+from experiments import compare, folder, page, report, reported
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
@@ -107,7 +107,7 @@ def browser(profile) -> Iterator[Browser]:
 def opened(tmp_path_factory, found):
     """A browser and the report of a small assignment."""
     out = tmp_path_factory.mktemp("out")
-    made = page.Page(out / found.name, found, compare.compare(found, compare.read()))
+    made = page.Page(out / found.name, found, compare.compare(found, reported.read()))
     folder.write(made.folder, found, made.comparisons)
     with browser(tmp_path_factory.mktemp("profile")) as tab:
         yield tab, report.html(out, [made])

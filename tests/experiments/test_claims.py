@@ -69,6 +69,11 @@ def test_what_is_shown(found):
     assert claims.markdown([]) == ""
 
 
+def test_a_difference_of_two_metrics_names_both(found):
+    (finding,) = claims.judge(found, [replace(CLAIM, metric="test_loss - train_loss")])
+    assert finding.quantity == "test loss − training loss"
+
+
 def test_every_claim_is_about_runs_that_there_are():
     for claim in claims.read():
         items = {item.name: item for item in assignments.get(claim.assignment).items}

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from experiments import compare, folder, plots
+from experiments import compare, folder, plots, reported
 from experiments.results import Results
 
 
@@ -12,7 +12,7 @@ from experiments.results import Results
 def written(tmp_path_factory, found):
     """The folder of a finished assignment."""
     path = tmp_path_factory.mktemp("out") / "made_up"
-    comparisons = compare.compare(found, compare.read())
+    comparisons = compare.compare(found, reported.read())
     assert set(folder.write(path, found, comparisons)) == set(path.iterdir())
     return path
 

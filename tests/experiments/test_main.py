@@ -98,9 +98,9 @@ def test_resume_does_only_what_is_missing(folder, monkeypatch, capsys):
     done = []
     original = search.do
 
-    def counted(trials, **settings):
+    def counted(trials, shared, **settings):
         done.append(len(trials))
-        original(trials, **settings)
+        original(trials, shared, **settings)
 
     monkeypatch.setattr(search, "do", counted)
     arguments = ["mine", "--quick", "--out", str(folder / "out")]

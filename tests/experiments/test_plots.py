@@ -7,10 +7,12 @@ from matplotlib.colors import to_hex
 
 import fastdl as fd
 from experiments import plots, spec
-from experiments.compare import Comparison, Reported, Verdict
+from experiments.compare import Comparison
 from experiments.plots import images, sheet
+from experiments.reported import Reported
 from experiments.results import GroupResult, Results, RunResult
 from experiments.store import Outcome
+from experiments.verdicts import Verdict
 
 NOTE = "stand-in data"
 EPOCHS = np.arange(1.0, 4.0)

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from experiments import claims, compare, folder, report
+from experiments import claims, compare, folder, report, reported
 from experiments.page import Page
 from experiments.results import Results
 
@@ -40,7 +40,7 @@ class Outline(HTMLParser):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory, found):
     path = tmp_path_factory.mktemp("out") / "made_up"
-    made = Page(path, found, compare.compare(found, compare.read()))
+    made = Page(path, found, compare.compare(found, reported.read()))
     folder.write(path, found, made.comparisons)
     return made
 

@@ -18,8 +18,11 @@ import pytest
 from optuna.trial import TrialState
 
 import fastdl as fd
-from experiments import coding, search
+from experiments import coding, search, trial
 from experiments.results import Trial
+from experiments.search import helpers
+from experiments.search import queue as queues
+from experiments.search.worker import Worker
 from experiments.spec import Cifar10, GradientCheck, Model, Surface, Training
 from experiments.storage import SearchError, default_storage, opened
 from experiments.store import Store
@@ -43,10 +46,10 @@ def store(tmp_path):
 def do(store):
     storage = default_storage(store.folder.parent)
 
-    def do(trials, **options):
-        wanted = {"study": "s", "storage": storage, "store": store, "jobs": 1, "heartbeat": 1}
-        search.do(trials, data_dir=None, **(wanted | options))
+    def do(trials, *, jobs=1, **changes):
+        search.do(trials, replace(do.shared, **changes), study="s", jobs=jobs)
 
+    do.shared = search.Shared(storage=storage, store=store, data_dir=None, heartbeat=1)
     do.storage = storage
     return do
 
@@ -56,8 +59,8 @@ def seeds(run, n):
 
 
 def trials_of(storage):
-    with opened(storage, 1, search._retry) as database:
-        return search._create(database, "s").get_trials()
+    with opened(storage, 1, queues.retry) as database:
+        return queues.create(database, "s").get_trials()
 
 
 def states(storage):
@@ -105,11 +108,11 @@ def test_it_leaves_no_empty_trial_and_does_nothing_without_trials(do):
 
 
 def test_a_worker_works_on_all_queues(do, store):
-    with opened(do.storage, 1, search._retry) as database:
+    with opened(do.storage, 1, queues.retry) as database:
         for seed, name in enumerate("ab"):
-            search._enqueue_missing(search._create(database, name), [Trial(FIT, seed)], 0.0)
-    assert search.work(storage=do.storage, store=store, data_dir=None, study="c") == 0
-    assert search.work(storage=do.storage, store=store, data_dir=None) == 2
+            queues.enqueue_missing(queues.create(database, name), [Trial(FIT, seed)], 0.0)
+    assert search.work(do.shared, study="c") == 0
+    assert search.work(do.shared) == 2
     assert len(files(store)) == 2
 
 
@@ -146,7 +149,7 @@ def test_ctrl_c_in_this_process_puts_the_trial_back(do, store, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(search.trial, "do", interrupted)
+        patch.setattr(trial, "do", interrupted)
         with pytest.raises(KeyboardInterrupt):
             do(seeds(FIT, 2))
     assert states(do.storage) == {"FAIL": 1, "WAITING": 2}
@@ -156,12 +159,12 @@ def test_ctrl_c_in_this_process_puts_the_trial_back(do, store, monkeypatch):
 
 def test_workers_that_die_before_the_first_heartbeat(do, store):
     trials = seeds(FIT, 2)
-    with opened(do.storage, 1, search._retry) as database:
-        queue = search._create(database, "s")
-        search._enqueue_missing(queue, trials[:1], 0.0)
+    with opened(do.storage, 1, queues.retry) as database:
+        queue = queues.create(database, "s")
+        queues.enqueue_missing(queue, trials[:1], 0.0)
         carried = queue.trials[0].user_attrs["trial"]
-        last = {**carried, "key": trials[1].key, "seed": 1, "attempt": search.ATTEMPTS}
-        search._enqueue(queue, last)
+        last = {**carried, "key": trials[1].key, "seed": 1, "attempt": queues.ATTEMPTS}
+        queues.enqueue(queue, last)
         with pytest.warns(UserWarning, match="Heartbeat"):
             queue.ask(), queue.ask()  # as if killed here
     with pytest.raises(SearchError, match=r"1 failed.* fit with seed 1: its worker died 4"):
@@ -172,24 +175,24 @@ def test_workers_that_die_before_the_first_heartbeat(do, store):
 
 
 def test_workers_that_always_die_are_not_started_for_ever(do, monkeypatch):
-    monkeypatch.setattr(search, "_command", lambda *_: [sys.executable, "-c", "import nothing"])
-    monkeypatch.setattr(search, "_POLL", 0.01)
+    monkeypatch.setattr(search, "command", lambda *_: [sys.executable, "-c", "import nothing"])
+    monkeypatch.setattr(search, "POLL", 0.01)
     with pytest.raises(SearchError, match=r"died 9 times.* exit code 1;"):
         do(seeds(FIT, 2), jobs=2)
 
 
 def test_a_host_that_slept_keeps_its_result(do, store, monkeypatch):
-    with opened(do.storage, 1, search._retry) as database:
-        queue = search._create(database, "s")
-        search._enqueue_missing(queue, seeds(FIT, 1), 0.0)
-        really = search.trial.do
+    with opened(do.storage, 1, queues.retry) as database:
+        queue = queues.create(database, "s")
+        queues.enqueue_missing(queue, seeds(FIT, 1), 0.0)
+        really = trial.do
 
         def slept(*args, **kwargs):
             queue.tell(0, state=TrialState.FAIL)
             return really(*args, **kwargs)
 
-        monkeypatch.setattr(search.trial, "do", slept)
-        assert search._Worker(queue, store, None, 0).take()
+        monkeypatch.setattr(trial, "do", slept)
+        assert Worker(queue, do.shared, 0).take()
     assert len(files(store)) == 1
 
 
@@ -204,7 +207,7 @@ def test_five_trials_for_four_workers(do, store):
 def test_sigkill_loses_no_trial_and_repeats_none(do, store, monkeypatch):
     workers, popen = [], subprocess.Popen
     monkeypatch.setattr(
-        search.subprocess,
+        helpers.subprocess,
         "Popen",
         lambda *args, **kw: workers.append(popen(*args, **kw)) or workers[-1],
     )
@@ -249,10 +252,10 @@ from experiments.storage import default_storage
 from experiments.store import Store
 
 run, out = coding.restore(json.loads(sys.argv[1])), Path(sys.argv[2])
-search.do(
-    [Trial(run, seed) for seed in range(5)], study="s", storage=default_storage(out),
-    store=Store(out / "trials"), jobs=2, data_dir=None, heartbeat=1,
+shared = search.Shared(
+    storage=default_storage(out), store=Store(out / "trials"), data_dir=None, heartbeat=1
 )
+search.do([Trial(run, seed) for seed in range(5)], shared, study="s", jobs=2)
 """
 
 
@@ -292,6 +295,14 @@ def test_a_storage_that_is_of_no_use_is_named(do, url, message):
     with pytest.raises(SearchError, match=message) as caught:
         do(seeds(FIT, 1), storage=url)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}/trails.db", "sqlite:///{}", "sqlite://"])
+def test_a_worker_makes_no_file_to_wait_in(do, tmp_path, url):
+    mistyped = replace(do.shared, storage=url.format(tmp_path))
+    with pytest.raises(SearchError, match="SQLite file of a worker must be there; got sqlite:"):
+        search.work(mistyped)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
@@ -338,7 +349,8 @@ def connections(url):
 def test_two_hosts_share_a_queue_in_postgresql(do, store, postgres, tmp_path, monkeypatch):
     other = Store(tmp_path / "other host" / "trials")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    commands = [search._command("s", postgres, each, None, 1) for each in (store, other)]
+    shared = replace(do.shared, storage=postgres)
+    commands = [helpers.command(replace(shared, store=each), "s") for each in (store, other)]
     workers = [
         subprocess.Popen([*command, "--idle", "2"], cwd=ROOT)
         for command in commands
@@ -372,7 +384,7 @@ def test_results_that_are_too_old_are_made_again(do, store):
     assert store.path(trial.key).stat() == first
     later = Store(store.folder, since=first.st_mtime + 0.001)
     time.sleep(0.05)
-    search.do(trials, study="s", storage=do.storage, store=later, jobs=1, data_dir=None)
+    do(trials, store=later)
     assert later.has(trial.key)
     assert not list(store.folder.glob(".*"))
 

@@ -39,6 +39,19 @@ def test_quick_keeps_the_number_of_cycles_and_some_records(made_up):
     assert 5 <= steps // small.record <= 15
 
 
+@pytest.mark.parametrize(
+    ("settings", "n"),
+    [
+        ({"validation": (3,)}, 20_000),
+        ({"validation": 1_000}, 19_000),
+        ({"validation": 1_000, "rows": 500}, 500),
+        ({"validation": (3,), "rows": 500, "train_rows": 100}, 100),
+    ],
+)
+def test_training_rows_are_those_of_the_batches_that_are_left(settings, n):
+    assert Cifar10(train=(1, 2), **settings).n_train == n
+
+
 def test_a_surface_keeps_its_batches(made_up):
     fit = replace(made_up.items[1], data=Surface(target="sum", m=100), batch_size=10, epochs=200)
     small = fit.quick()

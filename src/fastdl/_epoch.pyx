@@ -3,10 +3,13 @@
 A batch is walked in tiles that stay in the cache. A tile takes two phases, each cut into pieces
 whose number depends on the shapes alone:
 
-    rows      gather, forward, loss, backward to every layer's dz: a piece is a block of rows
+    rows      read, forward, loss, backward to every layer's dz: a piece is a block of rows
     weights   dW = x^T dz, and after the batch's last tile the update: a piece is a slice of inputs
 
 No piece adds to what another one writes, so any number of threads gives the same bits.
+
+Rows are copied to the workspace, unless the first layer's weight lies unit by unit and they need no
+conversion: then products take them where they lie.
 
 A row that is mostly zero stays so: its products skip the zeros, and what the shift would have
 added, offset = -shift * scale, reaches the first layer as offset W and its gradient as
@@ -27,8 +30,8 @@ from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
 from fastdl._kernels cimport (
-    Step, activate_backward_block, activate_block, gather_block, gemm_block, is_sparse, loss_block,
-    skip_block, skips, sum_rows_block, update_block,
+    Step, activate_backward_block, activate_block, chooses, chosen_block, dot_block, gather_block,
+    gemm_block, is_sparse, loss_block, skip_block, skips, sum_rows_block, update_block,
 )
 
 cdef extern from "_team.h" nogil:
@@ -42,6 +45,7 @@ cdef extern from "_team.h" nogil:
 
 cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
+    PAGE = 1024  # items: where rows lie so far apart, their columns share the cache's lines
     TILE_ROWS = 512  # rows of a batch in the workspace at once
     PIECE_ROWS = 64  # about the rows of one piece of the first phase
     PIECES_MOST = 9  # of the first phase of one tile
@@ -64,6 +68,7 @@ cdef struct Layer:
 
 cdef struct Net:
     int n_layers, loss
+    bint single  # float, else double
     double margin
     Py_ssize_t d, k  # inputs, outputs
     Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs
@@ -78,6 +83,7 @@ cdef struct Team:  # what the threads of a call share
     double deadline  # when to go back to Python and look for signals
     bint late  # it has passed: all threads stop after this batch
     bint skips  # whether rows are looked at for zeros
+    bint direct  # whether rows are taken where they lie
     unsigned char sparse[TILE_ROWS]  # whether a row of the tile is mostly zero
     double losses[PIECES_MOST]
     Py_ssize_t n_correct[PIECES_MOST]
@@ -94,11 +100,17 @@ cdef struct Batches:  # of one call: what goes in, and what comes out
     Py_ssize_t n, done, t  # how many, how many are done, the optimiser's steps before them
     bint diverged  # the loss of the batch after the done ones is not finite
     const Py_ssize_t* order
+    Py_ssize_t n_order
     const Py_ssize_t* starts
     const Py_ssize_t* stops
     const double* rates
     double* losses
     Py_ssize_t* n_correct
+
+cdef struct Tile:  # rows of a data set
+    Py_ssize_t first, n
+    const Py_ssize_t* order  # which they are; NULL: first, first + 1 ...
+    const Py_ssize_t* next  # those of the tile after it, where that is known and has as many
 
 cdef struct View:  # a data set as pointers; what has the network's dtype is void
     int kind  # of x: 0 float, 1 double, 2 unsigned char
@@ -129,10 +141,16 @@ cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces
     return i * n // pieces
 
 
-cdef inline void begin(Team* team, const Net* net) noexcept nogil:
+cdef inline void begin(Team* team, const Net* net, const View* rows) noexcept nogil:
     memset(team, 0, sizeof(Team))
     team.skips = looks(net)
+    team.direct = net.layers[0].by_unit and chooses() and usable(net, rows)
     team.deadline = fastdl_seconds() + SECONDS_BETWEEN_SIGNALS
+
+
+cdef inline bint usable(const Net* net, const View* rows) noexcept nogil:
+    """Whether products can take the rows as they lie."""
+    return rows.shift == NULL and rows.kind == (0 if net.single else 1) and rows.stride >= net.d
 
 
 cdef inline bint looks(const Net* net) noexcept nogil:
@@ -175,16 +193,6 @@ cdef void read_x(
         gather_block(
             <const unsigned char*> rows.x + skip, rows.stride, order, shift, scale,
             out, ldo, sparse, n, d)
-
-
-cdef const floating* in_place(
-    const View* rows, Py_ssize_t first, Py_ssize_t d, const floating* params,
-) noexcept nogil:
-    """The rows from first on, where they can be used as they lie; else NULL."""
-    cdef int own_kind = 0 if sizeof(floating) == sizeof(float) else 1
-    if rows.shift != NULL or rows.kind != own_kind or rows.stride < d:
-        return NULL
-    return <const floating*> rows.x + first * rows.stride
 
 
 cdef double read_loss(
@@ -257,12 +265,18 @@ cdef void sparse_rows(
 
 cdef void first_product(
     const Net* net, const floating* params, const floating* shares, const unsigned char* sparse,
-    const floating* x, Py_ssize_t ldx, floating* z, Py_ssize_t n,
+    const floating* x, Py_ssize_t ldx, const Py_ssize_t* order, floating* z, Py_ssize_t n,
 ) noexcept nogil:
-    """The first layer's product, run by run of rows that are sparse or are not; sparse may be NULL.
+    """The first layer's product: of the rows x[order], or the first ones of x.
+
+    It goes run by run of rows that are sparse or are not; sparse may be NULL.
     """
     cdef const Layer* layer = &net.layers[0]
     cdef Py_ssize_t start = 0, stop, h = layer.h
+    if order != NULL:
+        dot_block[floating](
+            n, h, layer.d, x, ldx, order, params + layer.weight, layer.d, 0, z, h)
+        return
     while start < n:
         stop = n if sparse == NULL else start + 1
         while stop < n and sparse[stop] == sparse[start]:
@@ -280,10 +294,10 @@ cdef void first_product(
 
 cdef void forward_piece(
     const Net* net, const floating* params, const floating* shares, const unsigned char* sparse,
-    const floating* x, Py_ssize_t ldx, floating* outputs, Py_ssize_t tile, Py_ssize_t first,
-    Py_ssize_t n,
+    const floating* x, Py_ssize_t ldx, const Py_ssize_t* order, floating* outputs,
+    Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
 ) noexcept nogil:
-    """Every layer's output for n rows; x and sparse point at the first of them."""
+    """Every layer's output for n rows; sparse, and order or x, point at the first of them."""
     cdef int i
     cdef Layer* layer
     cdef floating* z
@@ -291,7 +305,7 @@ cdef void forward_piece(
         layer = &net.layers[i]
         z = outputs + tile * layer.column + first * layer.h
         if i == 0:
-            first_product(net, params, shares, sparse, x, ldx, z, n)
+            first_product(net, params, shares, sparse, x, ldx, order, z, n)
         else:
             gemm_block[floating](
                 False, layer.by_unit, n, layer.h, layer.d, x, layer.d,
@@ -329,44 +343,50 @@ cdef void backward_piece(
 
 
 cdef void rows_piece(
-    const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start,
-    const floating* params, const Arrays* arrays, double scale,
-    Py_ssize_t n, Py_ssize_t first, Py_ssize_t size, double* loss, Py_ssize_t* n_correct,
-    Team* team,
+    const Net* net, const View* rows, const Tile* tile, const floating* params,
+    const Arrays* arrays, double scale, Py_ssize_t first, Py_ssize_t n,
+    double* loss, Py_ssize_t* n_correct, Team* team,
 ) noexcept nogil:
-    """Gather, forward, loss and backward for rows first to first + size of a tile of n rows."""
+    """Read, forward, loss and backward for rows first to first + n of a tile."""
     cdef floating* workspace = <floating*> arrays.workspace
-    cdef floating* x = workspace + first * net.ldx
-    cdef floating* outputs = workspace + n * net.ldx
-    cdef floating* dz = outputs + n * net.width
-    cdef Py_ssize_t last = n * net.layers[net.n_layers - 1].column + first * net.k
+    cdef const floating* x = workspace + first * net.ldx
+    cdef Py_ssize_t ldx = net.ldx
+    cdef floating* outputs = workspace + tile.n * net.ldx
+    cdef floating* dz = outputs + tile.n * net.width
+    cdef Py_ssize_t last = tile.n * net.layers[net.n_layers - 1].column + first * net.k
     cdef unsigned char* sparse = team.sparse + first if team.skips else NULL
-    cdef const Py_ssize_t* chosen = order
-    if order != NULL:
-        chosen = order + start + first
-    read_x(rows, chosen, start + first, x, net.ldx, sparse, size, net.d)
+    cdef const Py_ssize_t* order = NULL
+    if tile.order != NULL:
+        order = tile.order + first
+    if team.direct:
+        x, ldx = <const floating*> rows.x, rows.stride
+        if order == NULL:
+            x += (tile.first + first) * ldx
+    else:
+        read_x(
+            rows, order, tile.first + first, workspace + first * ldx, ldx, sparse, n, net.d)
     forward_piece(
-        net, params, <const floating*> arrays.shares, sparse, x, net.ldx, outputs, n, first, size)
+        net, params, <const floating*> arrays.shares, sparse, x, ldx,
+        order if team.direct else NULL, outputs, tile.n, first, n)
     loss[0] = read_loss[floating](
-        net, rows, chosen, start + first, outputs + last, scale, dz + last, n_correct, size)
+        net, rows, order, tile.first + first, outputs + last, scale, dz + last, n_correct, n)
     backward_piece[floating](
-        net, params, <const floating*> arrays.transposed, outputs, dz, n, first, size)
+        net, params, <const floating*> arrays.transposed, outputs, dz, tile.n, first, n)
 
 
 cdef double rows_phase(
-    const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start,
-    const floating* params, const Arrays* arrays, double scale,
-    Py_ssize_t n, Py_ssize_t* n_correct, Team* team,
+    const Net* net, const View* rows, const Tile* tile, const floating* params,
+    const Arrays* arrays, double scale, Py_ssize_t* n_correct, Team* team,
 ) noexcept nogil:
-    """Gather, forward, loss and backward for the n rows of a tile; returns their summed loss."""
-    cdef Py_ssize_t i, first, pieces = count_pieces(n, PIECE_ROWS)
+    """Read, forward, loss and backward for the rows of a tile; returns their summed loss."""
+    cdef Py_ssize_t i, first, pieces = count_pieces(tile.n, PIECE_ROWS)
     cdef double total = 0
     i = fastdl_claim(&team.shared, pieces)
     while i >= 0:
-        first = piece_start(i, n, pieces)
+        first = piece_start(i, tile.n, pieces)
         rows_piece(
-            net, rows, order, start, params, arrays, scale, n, first,
-            piece_start(i + 1, n, pieces) - first, &team.losses[i], &team.n_correct[i], team)
+            net, rows, tile, params, arrays, scale, first,
+            piece_start(i + 1, tile.n, pieces) - first, &team.losses[i], &team.n_correct[i], team)
         i = fastdl_claim(&team.shared, pieces)
     fastdl_meet(&team.shared, fastdl_team_size())
     for i in range(pieces):
@@ -407,8 +427,24 @@ cdef void first_gradient(
         dweight, h)
 
 
+cdef void direct_gradient(
+    const Net* net, const View* rows, const Tile* tile, Py_ssize_t start, Py_ssize_t size,
+    const floating* dz, floating beta, floating* dweight,
+) noexcept nogil:
+    """dW = dz^T x for a slice of the first layer's inputs, x where it lies."""
+    cdef Py_ssize_t d = net.d, h = net.layers[0].h, n = tile.n
+    cdef const floating* x = <const floating*> rows.x + start
+    if tile.order == NULL:
+        gemm_block(
+            True, False, h, size, n, dz, h, x + tile.first * rows.stride, rows.stride, beta,
+            dweight, d)
+    else:
+        chosen_block(
+            h, size, n, dz, h, x, rows.stride, tile.order, tile.next, beta, dweight, d)
+
+
 cdef void weights_piece(
-    const Net* net, const View* rows, Py_ssize_t piece, Py_ssize_t n, floating beta,
+    const Net* net, const View* rows, const Tile* tile, Py_ssize_t piece, floating beta,
     const Step* step, floating* params, const Arrays* arrays, Team* team,
 ) noexcept nogil:
     """The gradient of one slice of one layer's weight (and the bias with the first slice).
@@ -419,28 +455,28 @@ cdef void weights_piece(
     while piece >= net.layers[i].first_piece + net.layers[i].n_pieces:
         i += 1
     cdef Layer* layer = &net.layers[i]
-    cdef Py_ssize_t start = (piece - layer.first_piece) * layer.piece
+    cdef Py_ssize_t start = (piece - layer.first_piece) * layer.piece, n = tile.n
     cdef Py_ssize_t size = min(layer.piece, layer.d - start), h = layer.h, d = layer.d
     cdef Py_ssize_t ldx = net.ldx
     cdef const floating* workspace = <const floating*> arrays.workspace
-    cdef floating* grads = <floating*> arrays.grads
+    cdef floating* dweight = <floating*> arrays.grads + layer.weight
     cdef const floating* dz = workspace + n * (net.ldx + net.width + layer.column)
     cdef const floating* x = workspace + start
+    dweight += start if layer.by_unit else start * h
     if i > 0:
         x = workspace + n * (net.ldx + net.layers[i - 1].column) + start
         ldx = d
-    if layer.by_unit:
-        gemm_block(
-            True, False, h, size, n, dz, h, x, ldx, beta, grads + layer.weight + start, d)
+    if i == 0 and team.direct:
+        direct_gradient(net, rows, tile, start, size, dz, beta, dweight)
     elif i == 0 and team.skips:
         first_gradient(
-            net, rows, start, size, x, dz, n, beta, <floating*> arrays.shares,
-            grads + layer.weight + start * h, team)
+            net, rows, start, size, x, dz, n, beta, <floating*> arrays.shares, dweight, team)
+    elif layer.by_unit:
+        gemm_block(True, False, h, size, n, dz, h, x, ldx, beta, dweight, d)
     else:
-        gemm_block(
-            True, False, size, h, n, x, ldx, dz, h, beta, grads + layer.weight + start * h, h)
+        gemm_block(True, False, size, h, n, x, ldx, dz, h, beta, dweight, h)
     if start == 0:
-        sum_rows_block(dz, beta, grads + layer.bias, n, h)
+        sum_rows_block(dz, beta, <floating*> arrays.grads + layer.bias, n, h)
     if step != NULL:
         update_piece(net, rows, i, start, size, step, params, arrays)
 
@@ -508,8 +544,20 @@ cdef void transpose_all(
 
 # --- a batch, and the batches: every thread of the team runs these -----------------------------
 
+cdef inline void take_tile(
+    Tile* tile, const Batches* batches, Py_ssize_t start, Py_ssize_t stop,
+) noexcept nogil:
+    """The rows from start on, up to stop."""
+    tile.first, tile.n = start, min(<Py_ssize_t> TILE_ROWS, stop - start)
+    tile.order = tile.next = NULL
+    if batches.order != NULL:
+        tile.order = batches.order + start
+        if start + 2 * tile.n <= batches.n_order:
+            tile.next = tile.order + tile.n
+
+
 cdef double run_batch(
-    const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t stop,
+    const Net* net, const View* rows, const Batches* batches, Py_ssize_t start, Py_ssize_t stop,
     const Step* step, floating* params, const Arrays* arrays, Py_ssize_t* n_correct, Team* team,
 ) noexcept nogil:
     """One batch: its gradient and, with a step, the update. Returns the mean loss.
@@ -517,23 +565,25 @@ cdef double run_batch(
     A loss that is not finite leaves the parameters as they were.
     """
     cdef double scale = 1.0 / (stop - start), loss = 0
-    cdef Py_ssize_t i, tile, n, tiles = (stop - start + TILE_ROWS - 1) // TILE_ROWS
+    cdef Py_ssize_t i, at = start
+    cdef Tile tile
     cdef const Step* update
     n_correct[0] = 0
-    for tile in range(tiles):
-        n = min(TILE_ROWS, stop - start - tile * TILE_ROWS)
+    while at < stop:
+        take_tile(&tile, batches, at, stop)
         loss += scale * rows_phase[floating](
-            net, rows, order, start + tile * TILE_ROWS, params, arrays, scale, n, n_correct, team)
-        update = step if tile == tiles - 1 and isfinite(loss) else NULL
+            net, rows, &tile, params, arrays, scale, n_correct, team)
+        update = step if at + tile.n == stop and isfinite(loss) else NULL
         i = fastdl_claim(&team.shared, net.n_pieces)
         while i >= 0:
             weights_piece[floating](
-                net, rows, i, n, 0 if tile == 0 else 1, update, params, arrays, team)
+                net, rows, &tile, i, 0 if at == start else 1, update, params, arrays, team)
             i = fastdl_claim(&team.shared, net.n_pieces)
         # Whoever is here has read the flag of the batch before: all see the same one.
         if fastdl_team_rank() == 0 and fastdl_seconds() > team.deadline:
             team.late = True
         fastdl_meet(&team.shared, fastdl_team_size())
+        at += tile.n
     return loss
 
 
@@ -551,7 +601,7 @@ cdef void run_batches(
         step.correction1 = 1 - step.beta1 ** <double> (batches.t + done + 1)
         step.correction2 = 1 - step.beta2 ** <double> (batches.t + done + 1)
         loss = run_batch[floating](
-            net, rows, batches.order, start, stop, &step, params, arrays, &n_correct, team)
+            net, rows, batches, start, stop, &step, params, arrays, &n_correct, team)
         if leads:
             batches.losses[done] = loss
             batches.n_correct[done] = n_correct
@@ -572,18 +622,18 @@ cdef void evaluation_piece(
     """One block of rows forward; the outputs to out, or loss and number correct to results."""
     cdef Py_ssize_t i, n_correct, first = piece * net.evaluation_rows
     cdef Py_ssize_t n = min(net.evaluation_rows, rows.n - first)
-    cdef const floating* x = in_place(rows, first, net.d, params)
-    cdef Py_ssize_t ldx = rows.stride
+    cdef const floating* x = workspace
+    cdef Py_ssize_t ldx = net.ldx
     cdef floating* outputs = workspace + n * net.ldx
     cdef unsigned char flags[EVALUATION_ROWS]
     cdef unsigned char* sparse = flags if look else NULL
-    if x == NULL:
+    if not usable(net, rows):
         read_x(rows, NULL, first, workspace, net.ldx, sparse, n, net.d)
-        x, ldx = workspace, net.ldx
-    elif look:
-        for i in range(n):
+    else:
+        x, ldx = <const floating*> rows.x + first * rows.stride, rows.stride
+        for i in range(n if look else 0):
             flags[i] = is_sparse(x + i * ldx, net.d)
-    forward_piece(net, params, shares, sparse, x, ldx, outputs, n, 0, n)
+    forward_piece(net, params, shares, sparse, x, ldx, NULL, outputs, n, 0, n)
     outputs += n * net.layers[net.n_layers - 1].column
     if out != NULL:
         memcpy(out + first * net.k, outputs, n * net.k * sizeof(floating))
@@ -657,7 +707,6 @@ cdef class Program:
     """
 
     cdef Net net
-    cdef bint single
     cdef public Py_ssize_t done  # batches of the last train(), also where a signal broke it off
 
     def __cinit__(
@@ -666,7 +715,7 @@ cdef class Program:
     ):
         cdef Py_ssize_t i, pieces
         cdef Layer* layer
-        self.single = single
+        self.net.single = single
         self.net.n_layers = <int> layers.shape[0]
         self.net.layers = <Layer*> PyMem_Malloc(self.net.n_layers * sizeof(Layer))
         if self.net.layers == NULL:
@@ -695,9 +744,12 @@ cdef class Program:
             self.net.n_shares = 2 * layer.n_pieces * aligned(layer.h)
         self.net.d = layer.d
         self.net.ldx = aligned(self.net.d)
+        if self.net.ldx % PAGE == 0:
+            self.net.ldx += ALIGNMENT
         self.net.k = self.net.layers[self.net.n_layers - 1].h
+        self.net.evaluation_rows = EVALUATION_ITEMS // (self.net.ldx + self.net.width)
         self.net.evaluation_rows = max(
-            16, min(<Py_ssize_t> EVALUATION_ROWS, EVALUATION_ITEMS // (self.net.ldx + self.net.width)))
+            16, min(<Py_ssize_t> EVALUATION_ROWS, self.net.evaluation_rows))
 
     def __dealloc__(self):
         PyMem_Free(self.net.layers)
@@ -733,12 +785,14 @@ cdef class Program:
         arrays.first, arrays.second = address(first, True), address(second, True)
         step.optimiser, step.momentum, step.beta1, step.beta2, step.epsilon = hyper
         batches.n, batches.t = starts.shape[0], t
-        batches.order = &order[0] if order is not None else NULL
+        batches.order, batches.n_order = NULL, 0
+        if order is not None:
+            batches.order, batches.n_order = &order[0], order.shape[0]
         batches.starts, batches.stops, batches.rates = &starts[0], &stops[0], &rates[0]
         batches.losses, batches.n_correct = &losses[0], &n_correct[0]
         batches.done = self.done = 0
         batches.diverged = False
-        if self.single:
+        if self.net.single:
             transpose_all(&self.net, <float*> p, <float*> arrays.transposed)
             fill_all_shares(&self.net, &rows.view, <float*> p, <float*> arrays.shares)
         else:
@@ -746,9 +800,9 @@ cdef class Program:
             fill_all_shares(&self.net, &rows.view, <double*> p, <double*> arrays.shares)
         while self.done < batches.n:
             PyErr_CheckSignals()
-            begin(&team, &self.net)
+            begin(&team, &self.net, &rows.view)
             with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
-                if self.single:
+                if self.net.single:
                     run_batches(
                         &self.net, &rows.view, &batches, step, <float*> p, &arrays, &team)
                 else:
@@ -766,7 +820,7 @@ cdef class Program:
         batch, and only of that: so all calls of a fit sum in the same order.
         """
         cdef Arrays arrays
-        cdef Py_ssize_t item = 4 if self.single else 8, row = self.net.ldx + 2 * self.net.width
+        cdef Py_ssize_t item = 4 if self.net.single else 8, row = self.net.ldx + 2 * self.net.width
         cdef Py_ssize_t free = len(workspace) - self.net.n_shares
         memset(&arrays, 0, sizeof(Arrays))
         arrays.workspace = address(workspace, True)
@@ -783,21 +837,23 @@ cdef class Program:
         cdef Arrays arrays = self.arrays(rows, workspace)
         cdef Py_ssize_t n_correct
         cdef double loss
+        cdef Batches batches
         cdef Team team
         arrays.grads = address(grads, True)
-        begin(&team, &self.net)
+        memset(&batches, 0, sizeof(Batches))
+        begin(&team, &self.net, &rows.view)
         with nogil:
-            if self.single:
+            if self.net.single:
                 transpose_all(&self.net, <const float*> p, <float*> arrays.transposed)
                 fill_all_shares(&self.net, &rows.view, <const float*> p, <float*> arrays.shares)
                 loss = run_batch(
-                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <float*> p, &arrays,
+                    &self.net, &rows.view, &batches, 0, rows.view.n, NULL, <float*> p, &arrays,
                     &n_correct, &team)
             else:
                 transpose_all(&self.net, <const double*> p, <double*> arrays.transposed)
                 fill_all_shares(&self.net, &rows.view, <const double*> p, <double*> arrays.shares)
                 loss = run_batch(
-                    &self.net, &rows.view, NULL, 0, rows.view.n, NULL, <double*> p, &arrays,
+                    &self.net, &rows.view, &batches, 0, rows.view.n, NULL, <double*> p, &arrays,
                     &n_correct, &team)
         return loss
 
@@ -815,15 +871,15 @@ cdef class Program:
         cdef Py_ssize_t i, start = 0, pieces = self.pieces(rows.view.n)
         cdef double loss = 0, n_correct = 0
         cdef Team team
-        if self.single:
+        if self.net.single:
             fill_all_shares(&self.net, &rows.view, <const float*> p, <float*> arrays.shares)
         else:
             fill_all_shares(&self.net, &rows.view, <const double*> p, <double*> arrays.shares)
         while start < pieces:
             PyErr_CheckSignals()
-            begin(&team, &self.net)
+            begin(&team, &self.net, &rows.view)
             with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
-                if self.single:
+                if self.net.single:
                     evaluate_pieces(
                         &self.net, &rows.view, <const float*> p, <const float*> arrays.shares,
                         <float*> w, start, pieces, <float*> o, r, &team)

@@ -6,6 +6,9 @@
  * twelve; DOT_ROWS, the rows of one of five dot products.
  *
  * No product packs or copies its factors: a tile of C stays in registers over a block of depth.
+ * Rows of a data set are taken where they lie: order, if not NULL, says which. A product by such
+ * rows may ask for the next ones meanwhile, so that they are in the second-level cache when it is
+ * their turn.
  * Each element of C is summed in an order that depends on the depth alone, so cutting the rows or
  * the columns of a product anywhere leaves its bits as they are. */
 
@@ -14,16 +17,17 @@
 #ifndef DEPTH
 enum {
     DEPTH = 256,      /* of a block that one tile of a product sums in registers */
-    DOT_DEPTH = 1024, /* of a block of rows that dot products read again for further columns */
-    DOT_MOST = 16     /* columns of a dot product */
+    DOT_DEPTH = 512, /* of a block of rows that dot products read again for further columns */
+    DOT_MOST = 64    /* columns of a dot product */
 };
 #define DEPTH DEPTH
 #endif
 
 /* C (rows x vectors L) = A B (+ C), A's element (i, p) at a[i rs + p cs]. */
-INLINE void NAME(tile)(const int rows, const int vectors, const int masked, long k,
-                       const T *a, long rs, long cs, const T *b, long ldb, int add,
-                       T *c, long ldc, M last)
+INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, const int masked,
+                       long k, const T *a, long rs, long cs, const T *b, long ldb,
+                       const ptrdiff_t *order, const ptrdiff_t *next, int add, T *c, long ldc,
+                       M last)
 {
     V sum[12][COLUMN_VECTORS];
 #pragma GCC unroll 16
@@ -32,11 +36,15 @@ INLINE void NAME(tile)(const int rows, const int vectors, const int masked, long
         for (int j = 0; j < vectors; j++)
             sum[i][j] = SET1(0);
     for (long p = 0; p < k; p++) {
+        const T *from = b + (chosen ? order[p] : p) * ldb;
         V row[COLUMN_VECTORS];
 #pragma GCC unroll 16
         for (int j = 0; j < vectors; j++)
-            row[j] = masked && j == vectors - 1 ? LOADM(b + p * ldb + j * L, last)
-                                                : LOAD(b + p * ldb + j * L);
+            row[j] = masked && j == vectors - 1 ? LOADM(from + j * L, last) : LOAD(from + j * L);
+        if (chosen && next)
+#pragma GCC unroll 16
+            for (int j = 0; j < vectors; j++)
+                __builtin_prefetch(b + next[p] * ldb + j * L, 0, 2);
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++) {
             V factor = SET1(a[i * rs + p * cs]);
@@ -58,86 +66,106 @@ INLINE void NAME(tile)(const int rows, const int vectors, const int masked, long
 }
 
 /* C of 7 to 12 rows at once for a panel of at most two vectors: B is read only once. */
-INLINE void NAME(tall)(const int vectors, const int masked, long m, long k, const T *a, long rs,
-                       long cs, const T *b, long ldb, int add, T *c, long ldc, M last)
+INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, long m, long k,
+                       const T *a, long rs, long cs, const T *b, long ldb, const ptrdiff_t *order,
+                       const ptrdiff_t *next, int add, T *c, long ldc, M last)
 {
+#define CASE(rows)                                                                               \
+    case rows:                                                                                   \
+        NAME(tile)(chosen, rows, vectors, masked, k, a, rs, cs, b, ldb, order, next, add, c,     \
+                   ldc, last);                                                                   \
+        break;
     switch (m) {
-    case 7: NAME(tile)(7, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
-    case 8: NAME(tile)(8, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
-    case 9: NAME(tile)(9, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
-    case 10: NAME(tile)(10, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
-    case 11: NAME(tile)(11, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
-    case 12: NAME(tile)(12, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
+        CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
     }
 }
 
-static void NAME(tall_product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,
-                               long ldb, int add, T *c, long ldc)
+INLINE void NAME(tall_product)(const int chosen, long m, long n, long k, const T *a, long rs,
+                               long cs, const T *b, long ldb, const ptrdiff_t *order,
+                               const ptrdiff_t *next, int add, T *c, long ldc)
 {
     long j = 0;
     for (; j + TALL_VECTORS * L <= n; j += TALL_VECTORS * L)
-        NAME(tall)(TALL_VECTORS, 0, m, k, a, rs, cs, b + j, ldb, add, c + j, ldc, MASK(L));
-    for (; j < n; j += L) {
-        M last = MASK(n - j < L ? n - j : L);
-        NAME(tall)(1, 1, m, k, a, rs, cs, b + j, ldb, add, c + j, ldc, last);
-    }
+        NAME(tall)(chosen, TALL_VECTORS, 0, m, k, a, rs, cs, b + j, ldb, order, next, add, c + j,
+                   ldc, MASK(L));
+    for (; j < n; j += L)
+        NAME(tall)(chosen, 1, 1, m, k, a, rs, cs, b + j, ldb, order, next, add, c + j, ldc,
+                   MASK(n - j < L ? n - j : L));
 }
 
 /* All rows of C for one panel of columns. */
-INLINE void NAME(panel)(const int vectors, const int masked, long m, long k, const T *a, long rs,
-                        long cs, const T *b, long ldb, int add, T *c, long ldc, M last)
+INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, long m, long k,
+                        const T *a, long rs, long cs, const T *b, long ldb, const ptrdiff_t *order,
+                        const ptrdiff_t *next, int add, T *c, long ldc, M last)
 {
-    long i = 0;
-    for (; i + 6 <= m; i += 6)
-        NAME(tile)(6, vectors, masked, k, a + i * rs, rs, cs, b, ldb, add, c + i * ldc, ldc, last);
-    a += i * rs;
-    c += i * ldc;
-    switch (m - i) {
-    case 5: NAME(tile)(5, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
-    case 4: NAME(tile)(4, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
-    case 3: NAME(tile)(3, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
-    case 2: NAME(tile)(2, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
-    case 1: NAME(tile)(1, vectors, masked, k, a, rs, cs, b, ldb, add, c, ldc, last); break;
+    for (; m >= 6; m -= 6, a += 6 * rs, c += 6 * ldc, next = NULL)
+        NAME(tile)(chosen, 6, vectors, masked, k, a, rs, cs, b, ldb, order, next, add, c, ldc,
+                   last);
+    switch (m) {
+        CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
+    }
+#undef CASE
+}
+
+INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *a, long rs,
+                             long cs, const T *b, long ldb, const ptrdiff_t *order,
+                             const ptrdiff_t *next, int add, T *c, long ldc)
+{
+    const long width = COLUMN_VECTORS * L;
+    for (long p = 0; p < k || p == 0; p += DEPTH) {
+        long depth = k - p < DEPTH ? k - p : DEPTH, j = 0;
+        const T *ap = a + p * cs, *bp = chosen ? b : b + p * ldb;
+        const ptrdiff_t *here = chosen ? order + p : NULL;
+        const ptrdiff_t *there = chosen && next ? next + p : NULL;
+        const int more = add || p > 0;
+        if (m > 6 && m <= 12) {
+            NAME(tall_product)(chosen, m, n, depth, ap, rs, cs, bp, ldb, here, there, more, c,
+                               ldc);
+            continue;
+        }
+        for (; j + width <= n; j += width)
+            NAME(panel)(chosen, COLUMN_VECTORS, 0, m, depth, ap, rs, cs, bp + j, ldb, here,
+                        there, more, c + j, ldc, MASK(L));
+        if (j == n)
+            continue;
+        M last = MASK((n - j - 1) % L + 1);
+#define CASE(vectors)                                                                            \
+    case vectors:                                                                                \
+        NAME(panel)(chosen, vectors, 1, m, depth, ap, rs, cs, bp + j, ldb, here, there, more,    \
+                    c + j, ldc, last);                                                           \
+        break;
+        switch ((n - j + L - 1) / L) {
+#if COLUMN_VECTORS == 4
+            CASE(4) CASE(3)
+#endif
+            CASE(2) CASE(1)
+        }
+#undef CASE
     }
 }
 
 /* C (m x n) = A B (+ C): B lies row by row, so vectors run along the columns. */
 static void NAME(product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,
-                          long ldb, int add, T *c, long ldc)
+                          long ldb, const ptrdiff_t *order, const ptrdiff_t *next, int add, T *c,
+                          long ldc)
 {
-    const long width = COLUMN_VECTORS * L;
-    for (long p = 0; p < k || p == 0; p += DEPTH) {
-        long depth = k - p < DEPTH ? k - p : DEPTH, j = 0;
-        const T *ap = a + p * cs, *bp = b + p * ldb;
-        const int more = add || p > 0;
-        if (m > 6 && m <= 12) {
-            NAME(tall_product)(m, n, depth, ap, rs, cs, bp, ldb, more, c, ldc);
-            continue;
-        }
-        for (; j + width <= n; j += width)
-            NAME(panel)(COLUMN_VECTORS, 0, m, depth, ap, rs, cs, bp + j, ldb, more, c + j, ldc,
-                        MASK(L));
-        if (j == n)
-            continue;
-        M last = MASK((n - j - 1) % L + 1);
-        switch ((n - j + L - 1) / L) {
-#if COLUMN_VECTORS == 4
-        case 4: NAME(panel)(4, 1, m, depth, ap, rs, cs, bp + j, ldb, more, c + j, ldc, last); break;
-        case 3: NAME(panel)(3, 1, m, depth, ap, rs, cs, bp + j, ldb, more, c + j, ldc, last); break;
-#endif
-        case 2: NAME(panel)(2, 1, m, depth, ap, rs, cs, bp + j, ldb, more, c + j, ldc, last); break;
-        case 1: NAME(panel)(1, 1, m, depth, ap, rs, cs, bp + j, ldb, more, c + j, ldc, last); break;
-        }
-    }
+    if (order)
+        NAME(product_of)(1, m, n, k, a, rs, cs, b, ldb, order, next, add, c, ldc);
+    else
+        NAME(product_of)(0, m, n, k, a, rs, cs, b, ldb, NULL, NULL, add, c, ldc);
 }
 
 /* Adds the products of a block of depth to rows x columns sums, each still a vector of lanes. */
-INLINE void NAME(dots)(const int rows, const int columns, long k, const T *a, long lda,
+INLINE void NAME(dots)(const int rows, const int columns, long k, const T *const *a, long at,
                        const T *b, long ldb, V *sums)
 {
+    const T *from[DOT_ROWS];
     V sum[DOT_ROWS][5];
     M last = MASK(k % L);
     long p = 0;
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+        from[i] = a[i] + at;
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 16
@@ -147,7 +175,7 @@ INLINE void NAME(dots)(const int rows, const int columns, long k, const T *a, lo
         V left[DOT_ROWS];
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++)
-            left[i] = LOAD(a + i * lda + p);
+            left[i] = LOAD(from[i] + p);
 #pragma GCC unroll 16
         for (int j = 0; j < columns; j++) {
             V right = LOAD(b + j * ldb + p);
@@ -161,8 +189,7 @@ INLINE void NAME(dots)(const int rows, const int columns, long k, const T *a, lo
         for (int j = 0; j < columns; j++)
 #pragma GCC unroll 16
             for (int i = 0; i < rows; i++)
-                sum[i][j] = FMA(LOADM(a + i * lda + p, last), LOADM(b + j * ldb + p, last),
-                                sum[i][j]);
+                sum[i][j] = FMA(LOADM(from[i] + p, last), LOADM(b + j * ldb + p, last), sum[i][j]);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 16
@@ -171,8 +198,8 @@ INLINE void NAME(dots)(const int rows, const int columns, long k, const T *a, lo
 }
 
 /* All columns for a few rows of C, which come from the first-level cache for all but the first. */
-INLINE void NAME(dot_rows)(const int rows, long n, long k, const T *a, long lda, const T *b,
-                           long ldb, int add, T *c, long ldc)
+INLINE void NAME(dot_rows)(const int rows, long n, long k, const T *const *a, const T *b, long ldb,
+                           int add, T *c, long ldc)
 {
     V sums[DOT_ROWS * DOT_MOST];
     for (int i = 0; i < rows; i++)
@@ -181,13 +208,13 @@ INLINE void NAME(dot_rows)(const int rows, long n, long k, const T *a, long lda,
     for (long p = 0; p < k; p += DOT_DEPTH) {
         long depth = k - p < DOT_DEPTH ? k - p : DOT_DEPTH, j = 0;
         for (; j + 5 <= n; j += 5)
-            NAME(dots)(rows, 5, depth, a + p, lda, b + j * ldb + p, ldb, sums + j);
+            NAME(dots)(rows, 5, depth, a, p, b + j * ldb + p, ldb, sums + j);
         const T *rest = b + j * ldb + p;
         switch (n - j) {
-        case 4: NAME(dots)(rows, 4, depth, a + p, lda, rest, ldb, sums + j); break;
-        case 3: NAME(dots)(rows, 3, depth, a + p, lda, rest, ldb, sums + j); break;
-        case 2: NAME(dots)(rows, 2, depth, a + p, lda, rest, ldb, sums + j); break;
-        case 1: NAME(dots)(rows, 1, depth, a + p, lda, rest, ldb, sums + j); break;
+        case 4: NAME(dots)(rows, 4, depth, a, p, rest, ldb, sums + j); break;
+        case 3: NAME(dots)(rows, 3, depth, a, p, rest, ldb, sums + j); break;
+        case 2: NAME(dots)(rows, 2, depth, a, p, rest, ldb, sums + j); break;
+        case 1: NAME(dots)(rows, 1, depth, a, p, rest, ldb, sums + j); break;
         }
     }
     for (int i = 0; i < rows; i++)
@@ -196,21 +223,22 @@ INLINE void NAME(dot_rows)(const int rows, long n, long k, const T *a, long lda,
 }
 
 /* C (m x n) = A B^T (+ C), for at most DOT_MOST columns: vectors run along the depth. */
-static void NAME(dot_product)(long m, long n, long k, const T *a, long lda, const T *b, long ldb,
-                              int add, T *c, long ldc)
+static void NAME(dot_product)(long m, long n, long k, const T *a, long lda, const ptrdiff_t *order,
+                              const T *b, long ldb, int add, T *c, long ldc)
 {
-    long i = 0;
-    for (; i + DOT_ROWS <= m; i += DOT_ROWS)
-        NAME(dot_rows)(DOT_ROWS, n, k, a + i * lda, lda, b, ldb, add, c + i * ldc, ldc);
-    a += i * lda;
-    c += i * ldc;
-    switch (m - i) {
+    const T *rows[DOT_ROWS] = {a};
+    for (long i = 0; i < m; i += DOT_ROWS, c += DOT_ROWS * ldc) {
+        for (int r = 0; r < DOT_ROWS && i + r < m; r++)
+            rows[r] = a + (order ? order[i + r] : i + r) * lda;
+        switch (m - i) {
 #if DOT_ROWS == 5
-    case 4: NAME(dot_rows)(4, n, k, a, lda, b, ldb, add, c, ldc); break;
-    case 3: NAME(dot_rows)(3, n, k, a, lda, b, ldb, add, c, ldc); break;
-    case 2: NAME(dot_rows)(2, n, k, a, lda, b, ldb, add, c, ldc); break;
+        case 4: NAME(dot_rows)(4, n, k, rows, b, ldb, add, c, ldc); break;
+        case 3: NAME(dot_rows)(3, n, k, rows, b, ldb, add, c, ldc); break;
+        case 2: NAME(dot_rows)(2, n, k, rows, b, ldb, add, c, ldc); break;
 #endif
-    case 1: NAME(dot_rows)(1, n, k, a, lda, b, ldb, add, c, ldc); break;
+        case 1: NAME(dot_rows)(1, n, k, rows, b, ldb, add, c, ldc); break;
+        default: NAME(dot_rows)(DOT_ROWS, n, k, rows, b, ldb, add, c, ldc);
+        }
     }
 }
 

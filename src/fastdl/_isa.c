@@ -1,7 +1,5 @@
 #include "_isa.h"
 
-#include <stddef.h>
-
 /* Clang defines __GNUC__ but does not know the pragmas below: it gets the baseline. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define FASTDL_X86 1

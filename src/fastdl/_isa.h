@@ -2,9 +2,12 @@
 #ifndef FASTDL_ISA_H
 #define FASTDL_ISA_H
 
+#include <stddef.h>
+
 /* The kernels of one type:
  * product      C (m x n) = A B (+ C if add): A's element (i, p) at a[i rs + p cs], the rest by rows
  * dot_product  C (m x n) = A B^T (+ C if add), all by rows, for few columns and a long depth
+ *              order: which rows of B, or of A, to take; NULL: the first ones. next: see _gemm.h
  * skip_product product, where rs or cs is 1: skips the zeros of A
  * zeros_*      how many items of x are 0
  * gather_*     out = (x - shift) * scale; shift NULL: 0; scale NULL: 1
@@ -12,9 +15,9 @@
  * sigmoid, tanh    of every item, in place */
 #define FASTDL_KERNELS(T)                                                                        \
     void (*product)(long m, long n, long k, const T *a, long rs, long cs, const T *b, long ldb,  \
-                    int add, T *c, long ldc);                                                    \
-    void (*dot_product)(long m, long n, long k, const T *a, long lda, const T *b, long ldb,      \
-                        int add, T *c, long ldc);                                                \
+                    const ptrdiff_t *order, const ptrdiff_t *next, int add, T *c, long ldc);     \
+    void (*dot_product)(long m, long n, long k, const T *a, long lda, const ptrdiff_t *order,    \
+                        const T *b, long ldb, int add, T *c, long ldc);                          \
     void (*skip_product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,       \
                          long ldb, int add, T *c, long ldc);                                     \
     long (*zeros_f32)(const float *x, long d);                                                   \

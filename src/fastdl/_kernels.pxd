@@ -18,6 +18,21 @@ cdef void gemm_block(
     floating beta, floating* c, Py_ssize_t ldc,
 ) noexcept nogil
 
+cdef void dot_block(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* a, Py_ssize_t lda, const Py_ssize_t* order, const floating* b, Py_ssize_t ldb,
+    floating beta, floating* c, Py_ssize_t ldc,
+) noexcept nogil
+
+cdef void chosen_block(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
+    const Py_ssize_t* order, const Py_ssize_t* next, floating beta,
+    floating* c, Py_ssize_t ldc,
+) noexcept nogil
+
+cdef bint chooses() noexcept nogil
+
 cdef bint skips(Py_ssize_t d, Py_ssize_t h) noexcept nogil
 
 cdef void skip_block(

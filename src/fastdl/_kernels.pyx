@@ -25,10 +25,11 @@ cdef extern from "_isa.h" nogil:
     ctypedef struct Kernels32 "fastdl_kernels_f32":
         void (*product)(
             long m, long n, long k, const float* a, long rs, long cs, const float* b, long ldb,
-            int add, float* c, long ldc) noexcept nogil
+            const Py_ssize_t* order, const Py_ssize_t* next, int add, float* c, long ldc,
+        ) noexcept nogil
         void (*dot_product)(
-            long m, long n, long k, const float* a, long lda, const float* b, long ldb,
-            int add, float* c, long ldc) noexcept nogil
+            long m, long n, long k, const float* a, long lda, const Py_ssize_t* order,
+            const float* b, long ldb, int add, float* c, long ldc) noexcept nogil
         void (*skip_product)(
             long m, long n, long k, const float* a, long rs, long cs, const float* b, long ldb,
             int add, float* c, long ldc) noexcept nogil
@@ -52,10 +53,11 @@ cdef extern from "_isa.h" nogil:
     ctypedef struct Kernels64 "fastdl_kernels_f64":
         void (*product)(
             long m, long n, long k, const double* a, long rs, long cs, const double* b, long ldb,
-            int add, double* c, long ldc) noexcept nogil
+            const Py_ssize_t* order, const Py_ssize_t* next, int add, double* c, long ldc,
+        ) noexcept nogil
         void (*dot_product)(
-            long m, long n, long k, const double* a, long lda, const double* b, long ldb,
-            int add, double* c, long ldc) noexcept nogil
+            long m, long n, long k, const double* a, long lda, const Py_ssize_t* order,
+            const double* b, long ldb, int add, double* c, long ldc) noexcept nogil
         void (*skip_product)(
             long m, long n, long k, const double* a, long rs, long cs, const double* b, long ldb,
             int add, double* c, long ldc) noexcept nogil
@@ -112,8 +114,10 @@ BLOCK_ROWS = 256  # rows a block in the def functions
 
 cdef Py_ssize_t BLOCK = BLOCK_ROWS
 cdef enum:
-    FEW_COLUMNS = 16  # so many at once a product with a transpose runs along its depth,
-    FEW_ROWS = 24  # and many times, up to here, rather than that BLAS packs its factors
+    DOT_COLUMNS = 64  # so many at most a product with a transpose takes along its depth at once
+    FEW_COLUMNS = 16  # It does so up to here,
+    FEW_ROWS = 24  # or here, rather than that BLAS packs its factors,
+    LONG_DEPTH = 1024  # or in single precision for DOT_COLUMNS over so long a depth.
     WIDE_COLUMNS = 128  # in double precision BLAS, which packs, is faster beyond this
     SKIP_COLUMNS = 48  # so many make it pay to look for the zeros of rows,
     SKIP_DEPTH = 64  # of at least so many items,
@@ -160,27 +164,71 @@ cdef void gemm_block(
     The one place that decides which kernel serves which shape.
     """
     cdef Py_ssize_t rs = 1 if transpose_a else lda, cs = lda if transpose_a else 1
-    cdef Py_ssize_t i, j, few
     cdef bint add = beta != 0, has_kernels = isa.f32.product != NULL
-    if has_kernels and transpose_b and not transpose_a and (n <= FEW_COLUMNS or m <= FEW_ROWS):
-        for i in range((n + FEW_COLUMNS - 1) // FEW_COLUMNS):
-            j = i * FEW_COLUMNS
-            few = min(<Py_ssize_t> FEW_COLUMNS, n - j)
-            if floating is float:
-                isa.f32.dot_product(m, few, k, a, lda, b + j * ldb, ldb, add, c + j, ldc)
-            else:
-                isa.f64.dot_product(m, few, k, a, lda, b + j * ldb, ldb, add, c + j, ldc)
+    if has_kernels and transpose_b and not transpose_a and (
+            n <= FEW_COLUMNS or m <= FEW_ROWS
+            or floating is float and n <= DOT_COLUMNS and k >= LONG_DEPTH):
+        dot_block(m, n, k, a, lda, NULL, b, ldb, beta, c, ldc)
         return
     if has_kernels and not transpose_b and (
             floating is float or n <= WIDE_COLUMNS or m <= FEW_ROWS):
         if floating is float:
-            isa.f32.product(m, n, k, a, rs, cs, b, ldb, add, c, ldc)
+            isa.f32.product(m, n, k, a, rs, cs, b, ldb, NULL, NULL, add, c, ldc)
         else:
-            isa.f64.product(m, n, k, a, rs, cs, b, ldb, add, c, ldc)
+            isa.f64.product(m, n, k, a, rs, cs, b, ldb, NULL, NULL, add, c, ldc)
         return
     blas_gemm(
         transpose_a, transpose_b, <int> m, <int> n, <int> k, <floating> 1,
         a, <int> lda, b, <int> ldb, beta, c, <int> ldc,
+    )
+
+
+cdef void dot_block(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,  # in
+    const floating* a, Py_ssize_t lda, const Py_ssize_t* order, const floating* b, Py_ssize_t ldb,
+    floating beta,
+    floating* c, Py_ssize_t ldc,  # out
+) noexcept nogil:
+    """C (m x n) = A[order] B^T + beta C by the micro-kernels; order NULL: A's first rows."""
+    cdef Py_ssize_t i, j, few
+    for i in range((n + DOT_COLUMNS - 1) // DOT_COLUMNS):
+        j = i * DOT_COLUMNS
+        few = min(<Py_ssize_t> DOT_COLUMNS, n - j)
+        if floating is float:
+            isa.f32.dot_product(m, few, k, a, lda, order, b + j * ldb, ldb, beta != 0, c + j, ldc)
+        else:
+            isa.f64.dot_product(m, few, k, a, lda, order, b + j * ldb, ldb, beta != 0, c + j, ldc)
+
+
+cdef void chosen_block(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,  # in
+    const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
+    const Py_ssize_t* order, const Py_ssize_t* next, floating beta,
+    floating* c, Py_ssize_t ldc,  # out
+) noexcept nogil:
+    """C (m x n) = A^T B[order] + beta C by the micro-kernels, and a call for the rows B[next]."""
+    if floating is float:
+        isa.f32.product(m, n, k, a, 1, lda, b, ldb, order, next, beta != 0, c, ldc)
+    else:
+        isa.f64.product(m, n, k, a, 1, lda, b, ldb, order, next, beta != 0, c, ldc)
+
+
+cdef bint chooses() noexcept nogil:
+    """Whether there are micro-kernels, which dot_block and chosen_block need."""
+    return isa.f32.product != NULL
+
+
+def lies_by_unit(Py_ssize_t d, Py_ssize_t h, bint single):
+    """Whether a weight (d x h) is best kept unit by unit: products then run along the inputs.
+
+    Along the units the last vector of 16 is filled in part; along the inputs each sum ends with the
+    addition of a vector's lanes, which costs some 160 multiply-adds.
+    """
+    if h <= FEW_COLUMNS:
+        return True
+    return (
+        single and h < DOT_COLUMNS and d >= LONG_DEPTH
+        and h * (d + 160) < (h + 15) // 16 * 16 * d
     )
 
 

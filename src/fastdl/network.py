@@ -18,8 +18,6 @@ from fastdl.init import Init
 from fastdl.layers import Dense
 from fastdl.scaling import Scaling
 
-NARROW = 16  # layers of up to so many units keep their weight unit by unit
-
 _SAVED = ("d", "h", "activation", "l1", "l2")  # of a layer, in a saved network
 _CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
 
@@ -161,7 +159,8 @@ class Network:
         for layer in self.layers:
             code = _kernels.ACTIVATIONS[layer.activation]
             bias = at + layer.d * layer.h
-            rows.append((layer.d, layer.h, at, bias, code, layer.h <= NARROW))
+            by_unit = _kernels.lies_by_unit(layer.d, layer.h, self.dtype == np.float32)
+            rows.append((layer.d, layer.h, at, bias, code, by_unit))
             at = _memory.aligned(bias + layer.h)
         self._table = np.array(rows, np.int64)
         self._flat: Array = _memory.zeros(at, self.dtype)

@@ -196,6 +196,24 @@ def test_outputs_with_an_activation_and_a_margin(loss, dtype, rng, agree):
     agrees_after_training(network, OPTIMISERS["sgd"], x, y, agree, 20)
 
 
+@pytest.mark.parametrize(("n", "batch_size"), [(130, 40), (700, 600), (5, 1)])
+@pytest.mark.parametrize("widths", [[70, 10], [1100, 50, 3], [40, 30]])
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_shuffled_rows_are_those_rows_in_that_order(kind, widths, n, batch_size, isa, dtype, rng):
+    whole = rng.integers(0, 256, (2 * n, widths[0])).astype(kind)
+    x = (whole if kind == "uint8" else whole / np.asarray(255, kind))[::2]
+    y = rng.integers(0, widths[-1], n)
+    order = np.random.default_rng(8).permutation(n)
+    trained = []
+    for rows, labels, shuffle in ((x, y, "rows"), (x[order], y[order], None)):
+        network = make(widths, dtype=dtype)
+        fd.Trainer(network, fd.SGD(0.1), batch_size=batch_size, shuffle=shuffle, seed=8).fit(
+            rows, labels
+        )
+        trained.append(network.logits(x))
+    assert trained[0].tobytes() == trained[1].tobytes()
+
+
 STRIDES = {"in order": np.s_[::1], "every second": np.s_[::2], "backwards": np.s_[::-1]}
 
 

@@ -31,7 +31,8 @@ from libc.string cimport memcpy, memset
 
 from fastdl._kernels cimport (
     Step, activate_backward_block, activate_block, chooses, chosen_block, dot_block, gather_block,
-    gemm_block, is_sparse, loss_block, skip_block, skips, sum_rows_block, update_block,
+    gemm_block, is_sparse, loss_block, skip_block, skips, sum_rows_block, transpose_block,
+    transposes, update_block,
 )
 
 cdef extern from "_team.h" nogil:
@@ -51,7 +52,6 @@ cdef enum:
     PIECES_MOST = 9  # of the first phase of one tile
     PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
     EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
-    BATCH_TO_TRANSPOSE = 32  # rows from which on it pays to keep transposed weights
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
 
 cdef double SECONDS_BETWEEN_SIGNALS = 0.05
@@ -89,7 +89,8 @@ cdef struct Team:  # what the threads of a call share
     Py_ssize_t n_correct[PIECES_MOST]
 
 cdef struct Arrays:  # of a call, all of the parameters' type
-    void* transposed  # weights as (h x d), or NULL
+    Py_ssize_t n_rows  # for which the workspace has room
+    void* transposed  # weights as (h x d)
     void* shares  # of offset W, then sums of dz; NULL where no row is looked at or none shifted
     void* grads
     void* first
@@ -316,7 +317,7 @@ cdef void forward_piece(
 
 
 cdef void backward_piece(
-    const Net* net, const floating* params, const floating* transposed,
+    const Net* net, const floating* params, const Arrays* arrays,
     const floating* outputs, floating* dz, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
 ) noexcept nogil:
     """Every layer's dz for n rows, from the gradient of the outputs in the last layer's place."""
@@ -332,8 +333,9 @@ cdef void backward_piece(
         below = &net.layers[i - 1]
         there = tile * below.column + first * below.h
         weight, as_it_lies = params + layer.weight, layer.by_unit
-        if transposed != NULL and layer.transposed >= 0:
-            weight, as_it_lies = transposed + layer.transposed, True
+        if is_transposed(layer, arrays):
+            weight = <const floating*> arrays.transposed + layer.transposed
+            as_it_lies = True
         gemm_block[floating](
             False, not as_it_lies, n, layer.d, layer.h, dz + here, layer.h,
             weight, layer.d if as_it_lies else layer.h, 0, dz + there, below.h,
@@ -370,8 +372,7 @@ cdef void rows_piece(
         order if team.direct else NULL, outputs, tile.n, first, n)
     loss[0] = read_loss[floating](
         net, rows, order, tile.first + first, outputs + last, scale, dz + last, n_correct, n)
-    backward_piece[floating](
-        net, params, <const floating*> arrays.transposed, outputs, dz, tile.n, first, n)
+    backward_piece[floating](net, params, arrays, outputs, dz, tile.n, first, n)
 
 
 cdef double rows_phase(
@@ -497,9 +498,8 @@ cdef void update_piece(
                   layer.weight + start * h, size * h)
     if start == 0:
         update_at(step, 0, 0, params, arrays, layer.bias, h)
-    if arrays.transposed != NULL and layer.transposed >= 0:
-        transpose_slice(
-            layer, <const floating*> params, <floating*> arrays.transposed, start, size)
+    if is_transposed(layer, arrays):
+        transpose_slice(layer, <const floating*> params, arrays, start, size)
     if i == 0 and arrays.shares != NULL:
         fill_shares(
             net, <const floating*> params, <const floating*> rows.offset,
@@ -519,27 +519,29 @@ cdef inline void update_at(
     )
 
 
+cdef inline bint is_transposed(const Layer* layer, const Arrays* arrays) noexcept nogil:
+    """Whether a transposed copy of the layer's weight is kept."""
+    return layer.transposed >= 0 and transposes(layer.h, arrays.n_rows)
+
+
 cdef void transpose_slice(
-    const Layer* layer, const floating* params, floating* transposed,
+    const Layer* layer, const floating* params, const Arrays* arrays,
     Py_ssize_t start, Py_ssize_t size,
 ) noexcept nogil:
     """Copy some inputs' weights to where the layer's weight lies as (h x d)."""
-    cdef Py_ssize_t i, j, d = layer.d, h = layer.h
-    cdef const floating* weight = params + layer.weight + start * h
-    cdef floating* out = transposed + layer.transposed + start
-    for j in range(h):
-        for i in range(size):
-            out[j * d + i] = weight[i * h + j]
+    cdef floating* out = <floating*> arrays.transposed + layer.transposed + start
+    transpose_block(
+        params + layer.weight + start * layer.h, layer.h, out, layer.d, size, layer.h)
 
 
 cdef void transpose_all(
-    const Net* net, const floating* params, floating* transposed,
+    const Net* net, const floating* params, const Arrays* arrays,
 ) noexcept nogil:
-    """The weights of all layers but the first that lie as (d x h); NULL: of none."""
+    """The weights of all layers of which a transposed copy is kept."""
     cdef int i
-    for i in range(net.n_layers if transposed != NULL else 0):
-        if net.layers[i].transposed >= 0:
-            transpose_slice(&net.layers[i], params, transposed, 0, net.layers[i].d)
+    for i in range(net.n_layers):
+        if is_transposed(&net.layers[i], arrays):
+            transpose_slice(&net.layers[i], params, arrays, 0, net.layers[i].d)
 
 
 # --- a batch, and the batches: every thread of the team runs these -----------------------------
@@ -793,10 +795,10 @@ cdef class Program:
         batches.done = self.done = 0
         batches.diverged = False
         if self.net.single:
-            transpose_all(&self.net, <float*> p, <float*> arrays.transposed)
+            transpose_all(&self.net, <const float*> p, &arrays)
             fill_all_shares(&self.net, &rows.view, <float*> p, <float*> arrays.shares)
         else:
-            transpose_all(&self.net, <double*> p, <double*> arrays.transposed)
+            transpose_all(&self.net, <const double*> p, &arrays)
             fill_all_shares(&self.net, &rows.view, <double*> p, <double*> arrays.shares)
         while self.done < batches.n:
             PyErr_CheckSignals()
@@ -817,7 +819,7 @@ cdef class Program:
         """The workspace of a fit or of an evaluation, cut up from its end.
 
         Transposed weights pay for batches of some size. The workspace tells of the fit's largest
-        batch, and only of that: so all calls of a fit sum in the same order.
+        tile, and only of that: so all calls of a fit sum in the same order.
         """
         cdef Arrays arrays
         cdef Py_ssize_t item = 4 if self.net.single else 8, row = self.net.ldx + 2 * self.net.width
@@ -827,8 +829,8 @@ cdef class Program:
         if rows.view.offset != NULL and looks(&self.net):
             arrays.shares = <char*> arrays.workspace + free * item
         free -= self.net.n_transposed
-        if self.net.n_transposed > 0 and free >= BATCH_TO_TRANSPOSE * row:
-            arrays.transposed = <char*> arrays.workspace + free * item
+        arrays.transposed = <char*> arrays.workspace + free * item
+        arrays.n_rows = free // row
         return arrays
 
     def gradient(self, Rows rows, params, grads, workspace):
@@ -844,13 +846,13 @@ cdef class Program:
         begin(&team, &self.net, &rows.view)
         with nogil:
             if self.net.single:
-                transpose_all(&self.net, <const float*> p, <float*> arrays.transposed)
+                transpose_all(&self.net, <const float*> p, &arrays)
                 fill_all_shares(&self.net, &rows.view, <const float*> p, <float*> arrays.shares)
                 loss = run_batch(
                     &self.net, &rows.view, &batches, 0, rows.view.n, NULL, <float*> p, &arrays,
                     &n_correct, &team)
             else:
-                transpose_all(&self.net, <const double*> p, <double*> arrays.transposed)
+                transpose_all(&self.net, <const double*> p, &arrays)
                 fill_all_shares(&self.net, &rows.view, <const double*> p, <double*> arrays.shares)
                 loss = run_batch(
                     &self.net, &rows.view, &batches, 0, rows.view.n, NULL, <double*> p, &arrays,

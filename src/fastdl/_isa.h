@@ -11,6 +11,7 @@
  * skip_product product, where rs or cs is 1: skips the zeros of A
  * zeros_*      how many items of x are 0
  * gather_*     out = (x - shift) * scale; shift NULL: 0; scale NULL: 1
+ * transpose    b (n x m) = a^T
  * sgd          param -= rate (grad + 2 l2 param + l1 sign(param))
  * sigmoid, tanh    of every item, in place */
 #define FASTDL_KERNELS(T)                                                                        \
@@ -26,6 +27,7 @@
     void (*gather_f32)(const float *x, const T *shift, const T *scale, T *out, long d);          \
     void (*gather_f64)(const double *x, const T *shift, const T *scale, T *out, long d);         \
     void (*gather_u8)(const unsigned char *x, const T *shift, const T *scale, T *out, long d);   \
+    void (*transpose)(long m, long n, const T *a, long lda, T *b, long ldb);                     \
     void (*sgd)(T rate, T l1, T l2, const T *grad, T *param, long size);                         \
     void (*sigmoid)(T *x, long size);                                                            \
     void (*tanh)(T *x, long size);

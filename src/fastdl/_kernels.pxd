@@ -33,6 +33,12 @@ cdef void chosen_block(
 
 cdef bint chooses() noexcept nogil
 
+cdef void transpose_block(
+    const floating* a, Py_ssize_t lda, floating* b, Py_ssize_t ldb, Py_ssize_t m, Py_ssize_t n,
+) noexcept nogil
+
+cdef bint transposes(Py_ssize_t h, Py_ssize_t n) noexcept nogil
+
 cdef bint skips(Py_ssize_t d, Py_ssize_t h) noexcept nogil
 
 cdef void skip_block(

@@ -45,6 +45,8 @@ cdef extern from "_isa.h" nogil:
         void (*gather_u8)(
             const unsigned char* x, const float* shift, const float* scale, float* out, long d,
         ) noexcept nogil
+        void (*transpose)(
+            long m, long n, const float* a, long lda, float* b, long ldb) noexcept nogil
         void (*sgd)(
             float rate, float l1, float l2, const float* grad, float* param, long size,
         ) noexcept nogil
@@ -73,6 +75,8 @@ cdef extern from "_isa.h" nogil:
         void (*gather_u8)(
             const unsigned char* x, const double* shift, const double* scale, double* out, long d,
         ) noexcept nogil
+        void (*transpose)(
+            long m, long n, const double* a, long lda, double* b, long ldb) noexcept nogil
         void (*sgd)(
             double rate, double l1, double l2, const double* grad, double* param, long size,
         ) noexcept nogil
@@ -119,6 +123,7 @@ cdef enum:
     FEW_ROWS = 24  # or here, rather than that BLAS packs its factors,
     LONG_DEPTH = 1024  # or in single precision for DOT_COLUMNS over so long a depth.
     WIDE_COLUMNS = 128  # in double precision BLAS, which packs, is faster beyond this
+    TRANSPOSE_UNITS = 16  # of a weight, a row of a batch, that are transposed rather than summed
     SKIP_COLUMNS = 48  # so many make it pay to look for the zeros of rows,
     SKIP_DEPTH = 64  # of at least so many items,
     SKIP_SHARE = 3  # one in so many of which, or fewer, is not zero
@@ -235,6 +240,27 @@ def lies_by_unit(Py_ssize_t d, Py_ssize_t h, bint single):
 def forward_needs_blas(Py_ssize_t h, bint single):
     """Whether gemm_block may leave a forward product with h units to BLAS."""
     return isa.f32.product == NULL or not single and h > WIDE_COLUMNS
+
+
+cdef void transpose_block(
+    const floating* a, Py_ssize_t lda,  # in
+    floating* b, Py_ssize_t ldb,  # out
+    Py_ssize_t m, Py_ssize_t n,
+) noexcept nogil:
+    """b (n x m) = the transpose of a (m x n)."""
+    if floating is float:
+        isa.f32.transpose(m, n, a, lda, b, ldb)
+    else:
+        isa.f64.transpose(m, n, a, lda, b, ldb)
+
+
+cdef bint transposes(Py_ssize_t h, Py_ssize_t n) noexcept nogil:
+    """Whether batches of n rows make a transposed copy of a weight with h units pay.
+
+    It costs some d h / 2 cycles a batch; dot products along the units end, for each of d n items,
+    with the addition of a vector's lanes, or leave the packing of the weight to BLAS.
+    """
+    return TRANSPOSE_UNITS * n >= h
 
 
 cdef bint skips(Py_ssize_t d, Py_ssize_t h) noexcept nogil:

@@ -36,6 +36,30 @@ READ(f64, double)
 READ(u8, unsigned char)
 #undef READ
 
+/* b (n x m) = the transpose of a (m x n), in squares of 4 x 4 that stay in registers. */
+static void NAME(transpose)(long m, long n, const T *restrict a, long lda, T *restrict b, long ldb)
+{
+    T square[4][4];
+    long i = 0;
+    for (; i + 4 <= m; i += 4) {
+        long j = 0;
+        for (; j + 4 <= n; j += 4) {
+            for (int r = 0; r < 4; r++)
+                for (int c = 0; c < 4; c++)
+                    square[c][r] = a[(i + r) * lda + j + c];
+            for (int r = 0; r < 4; r++)
+                for (int c = 0; c < 4; c++)
+                    b[(j + r) * ldb + i + c] = square[r][c];
+        }
+        for (; j < n; j++)
+            for (int r = 0; r < 4; r++)
+                b[j * ldb + i + r] = a[(i + r) * lda + j];
+    }
+    for (; i < m; i++)
+        for (long j = 0; j < n; j++)
+            b[j * ldb + i] = a[i * lda + j];
+}
+
 /* param -= rate (grad + 2 l2 param + l1 sign(param)). */
 static void NAME(sgd)(T rate, T l1, T l2, const T *restrict grad, T *restrict param, long size)
 {

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import fastdl as fd
-from fastdl import ops, schedules
+from fastdl import datasets, init, ops, schedules
+from tests import public
 
 # --- settings of ops, by the name of the parameter -----------------------------------------------
 
@@ -119,6 +120,7 @@ NOT_WIDTHS = (
 )
 NOT_SHUFFLE = ("all", 3, True)
 NOT_PATH = (None, 1.5, ["a"])
+NOT_NAME = (None, 3, "svhn", ["mnist"])
 SETTINGS = [  # called with, what the message names, wrong values
     (fd.Network, "layers?", NOT_WIDTHS),
     (lambda v: fd.Network([fd.Dense(3, 4), v]), "layers?", (5, None, fd.Dense(5, 2))),
@@ -216,7 +218,24 @@ SETTINGS = [  # called with, what the message names, wrong values
     (lambda v: fit(callbacks=[v]), "OverfitWatch", (fd.OverfitWatch(),)),
     (lambda v: net().save(v), "(path|PathLike)", NOT_PATH),
     (fd.Network.load, "(path|PathLike)", NOT_PATH),
+    (lambda v: fd.GradientCheck((), 1.0).of(v), "kind", (None, 3, "weights")),
+    (init.get, "init", (None, 3, "kaiming")),
+    (schedules.get, "learning_rate", NOT_PENALTY),
+    (lambda v: datasets.load_cifar10(train=v), "train", (None, 1, "1", [1.0], [True], [6], [1, 1])),
+    (lambda v: datasets.load_cifar10(validation=v), "validation", (None, "2", 1.5, True, -1, [1])),
+    (lambda v: datasets.load_cifar10(validation=5, seed=v), "seed", NOT_SEED),
+    (lambda v: datasets.load_cifar10(data_dir=v), "data_dir", NOT_PATH[1:]),
+    (lambda v: datasets.load_mnist(validation=v), "validation", (None, "1", 1.5, True, -1, 60_000)),
+    (lambda v: datasets.load_mnist(data_dir=v), "data_dir", NOT_PATH[1:]),
+    (datasets.stand_in, "name", NOT_NAME),
+    (lambda v: datasets.stand_in("mnist", n=v), "n", NOT_COUNT),
+    (lambda v: datasets.stand_in("mnist", seed=v), "seed", NOT_SEED),
+    (datasets.download, "name", NOT_NAME),
+    (lambda v: datasets.download("mnist", data_dir=v), "data_dir", NOT_PATH[1:]),
+    (datasets.provenance, "name", NOT_NAME),
+    (lambda v: datasets.provenance("mnist", data_dir=v), "data_dir", NOT_PATH[1:]),
     (lambda v: fit().to_csv(v), "(path|PathLike)", NOT_PATH),
+    (lambda v: fit().plot(v), "columns", (None, 3, "nonsense")),
 ]  # fmt: skip
 
 
@@ -233,15 +252,32 @@ def identify(value):
     ],
 )
 def test_bad_settings_are_refused_by_name(function, name, value):
-    with pytest.raises((TypeError, ValueError, OverflowError), match=rf"(?<!\w){name}(?!\w)"):
+    errors = (TypeError, ValueError, OverflowError, KeyError)
+    with pytest.raises(errors, match=rf"(?<!\w){name}(?!\w)"):
         function(value)
 
 
-@pytest.mark.parametrize("name", [n for n in fd.__all__ if inspect.isclass(getattr(fd, n))])
-def test_every_public_class_that_takes_settings_is_tested(name):
-    taken = {"Callback", "CheckpointError", "DivergenceError", "Evaluation", "GradientCheck"}
-    taken |= {"History", "RangeTest", "Run"}  # made by the library, or without settings
-    assert name in taken or f"fd.{name}" in inspect.getsource(inspect.getmodule(net))
+PUBLIC = dict(public.functions())
+OURS = (  # the library makes these, or calls them with what it has checked
+    *("Error", "Evaluation", "GradientCheck", "RangeTest", "Run", "Provenance", "Init", "Schedule"),
+    *("on_begin", "on_record", "on_epoch", "on_end", "stop", "append", "draw", "rates"),
+)
+ANYTHING = {"nesterov", "drop_last", "progress", "stop"}  # has a truth value
+ANYTHING |= {"x", "settings"}  # a column of the history; Network's own
+SETTINGS_OF = {
+    name: {p.name for p in public.parameters(function) if "rray" not in str(p.annotation)}
+    for name, function in PUBLIC.items()
+    if not name.startswith("ops.") and not name.endswith(OURS)
+}
+
+
+@pytest.mark.parametrize("name", [name for name, settings in SETTINGS_OF.items() if settings])
+def test_every_public_function_with_settings_has_its_rows(name):
+    """By name: every function is called above, and each of its settings is told."""
+    last = name.rpartition(".")[2]
+    assert re.search(rf"\.{last}\b", inspect.getsource(inspect.getmodule(net)))
+    told = " ".join([row[1] for row in SETTINGS])
+    assert SETTINGS_OF[name] - ANYTHING <= {*re.findall(r"\w+", told)}
 
 
 def test_networks_that_no_machine_holds_are_refused(little_memory):

@@ -1,7 +1,8 @@
 """The only file that rejects bad arrays: the rule, the value, the remedy in one sentence.
 
 What a function here returns may go to a kernel: native, aligned, of a known dtype, of sizes that a
-C int holds. An array is copied only where its memory order asks for it, and labels once, to C int.
+C int holds. An array is copied only where its memory order asks for it; what a kernel counts with,
+labels and row numbers, always, and before it is looked at: another thread may change the caller's.
 """
 
 import operator
@@ -21,15 +22,17 @@ ROW_TYPES = (*FLOATS, np.dtype(np.uint8))
 
 
 def _array(name: str, value: object) -> Array:
-    """Any array-like as an array, before anything is copied."""
+    """Any array-like as an array of its own shape, before anything is copied."""
     if value is None:
         raise TypeError(f"{name} must be an array; got None")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array; use {name}.filled(value)")
     try:
-        array: Array = np.asarray(value)
+        array: Array = np.asarray(value).view()  # the caller may set the shape of his
     except ValueError as error:
         raise TypeError(f"{name} must be an array; got rows of unequal lengths") from error
+    if array.dtype.hasobject and array.ndim == 2 and hasattr(value, "items"):
+        array = _columns(value, array)
     if array.dtype.hasobject:
         raise TypeError(
             f"{name} must hold numbers; got {type(value).__name__} of dtype object, "
@@ -42,6 +45,14 @@ def _array(name: str, value: object) -> Array:
                 "split it"
             )
     return array
+
+
+def _columns(frame: Any, objects: Array) -> Array:
+    """A data frame whose columns are Arrow's or nullable; as a whole it is one of objects."""
+    try:
+        return np.column_stack([np.asarray(column) for _, column in frame.items()])
+    except (TypeError, ValueError):  # columns that have no dtype in common, or none at all
+        return objects
 
 
 def _numbers(name: str, value: object, allowed: Sequence[np.dtype[Any]]) -> Array:
@@ -98,8 +109,10 @@ def vector(name: str, value: ArrayLike, n: int | None = None) -> NDArray[np.floa
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must hold real numbers; got {array.dtype.name}")
     _dimensions(name, array, (n,))
-    finite(name, array)
-    return np.array(array, np.float64)
+    with np.errstate(over="ignore"):  # a long double may be too large
+        result = np.array(array, np.float64)
+    finite(name, result)
+    return result
 
 
 def rows(name: str, value: ArrayLike, d: int | None = None) -> Array:
@@ -156,7 +169,7 @@ def cast(name: str, array: Array, like: np.dtype[Any]) -> Array:
 
 
 def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
-    """Integer labels (n,) in [0, k), as C ints."""
+    """Integer labels (n,) in [0, k), as an array of C ints of its own."""
     array = _array(name, value)
     if array.ndim == 2 and array.shape[1] > 1:
         raise ValueError(
@@ -168,12 +181,13 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
         raise TypeError(
             f"{name} must be integers; got {array.dtype.name}, use {name}.astype(np.int64)"
         )
+    array = np.array(array, order="C")
     wrong = (array < 0) | (array >= k)
     if wrong.any():
         row = int(wrong.argmax())
         remedy = f", use {name} - 1 if they count from 1" if array[row] == k else ""
         raise ValueError(f"{name} must lie in [0, {k}); got {array[row]} at row {row}{remedy}")
-    return np.array(array, np.intc, order="C")  # its own: the caller may change his while we run
+    return array.astype(np.intc, copy=False)
 
 
 def targets(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) -> Array:
@@ -226,16 +240,17 @@ def apart(**arrays: Array) -> None:
 
 
 def order(name: str, value: ArrayLike, n: int) -> NDArray[np.intp]:
-    """Row numbers in [0, n)."""
+    """Row numbers in [0, n), as an array of its own."""
     array = _array(name, value)
     _dimensions(name, array, (None,))
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers; got {array.dtype.name}")
+    array = np.array(array, order="C")
     wrong = (array < 0) | (array >= n)
     if wrong.any():
         at = int(wrong.argmax())
         raise ValueError(f"{name} must lie in [0, {n}); got {array[at]} at position {at}")
-    return np.ascontiguousarray(array, np.intp)
+    return array.astype(np.intp, copy=False)
 
 
 def integer(name: str, value: object, least: int = 1, most: int = LARGEST) -> int:

@@ -1,4 +1,4 @@
-"""Reading MNIST, whole and damaged, and its split."""
+"""Reading MNIST, and its split."""
 
 import gzip
 import os
@@ -38,25 +38,6 @@ def test_unpacked_files_come_first(make, tmp_path):
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("packed", [True, False])
-@pytest.mark.parametrize("kind", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
-def test_damaged_files_give_data_or_a_dataset_error(make, tmp_path, damaged, packed, kind):
-    folder = make.mnist(tmp_path, packed)
-    file = next(folder.glob(f"{kind}*"))
-    errors = 0
-    for content in damaged(file.read_bytes(), 1000):
-        file.write_bytes(content)
-        try:
-            (x, _), _, (_, yt) = load_mnist(validation=1, data_dir=tmp_path)
-        except DatasetError:
-            errors += 1
-        else:
-            assert x.shape == (5, 784)
-            assert set(yt) <= set(range(10))
-    assert errors >= 64
-
-
-@pytest.mark.usefixtures("small")
 def test_a_file_of_other_dimensions_is_told(make, tmp_path):
     folder = make.mnist(tmp_path, packed=False)
     content = bytearray((folder / "train-images-idx3-ubyte").read_bytes())
@@ -70,15 +51,15 @@ def test_a_file_of_other_dimensions_is_told(make, tmp_path):
 def test_a_gzip_bomb_is_given_up_early(make, tmp_path):
     folder = make.mnist(tmp_path)
     file = folder / "train-images-idx3-ubyte.gz"
-    content = gzip.decompress(file.read_bytes()) + bytes(1 << 26)
-    file.write_bytes(gzip.compress(content, 1))
+    content = gzip.decompress(file.read_bytes()) + bytes(1 << 25)
+    file.write_bytes(gzip.compress(content, 9))
     with pytest.raises(DatasetError, match="goes on after its last row"):
         load_mnist(validation=1, data_dir=tmp_path)
 
 
 @pytest.mark.parametrize("validation", [-1, 60_000])
 def test_wrong_values_are_told(validation):
-    with pytest.raises(ValueError, match="validation must be a whole number from 0 to 59,999"):
+    with pytest.raises(ValueError, match=r"validation must lie in \[0, 59999\]"):
         load_mnist(validation=validation)
 
 

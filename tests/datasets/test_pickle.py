@@ -1,9 +1,12 @@
 """Pickles that are not what CIFAR-10 is published in run nothing and allocate little."""
 
+import copyreg
+import io
 import os
 import pickle
 import time
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -15,6 +18,15 @@ LIMIT = 1000
 
 def load(content: bytes) -> object:
     return _pickle.load(memoryview(content), LIMIT)
+
+
+EXTENSION = [(240).to_bytes(size, "little") for size in (1, 2, 4)]
+HARMLESS = {  # these run nothing, whoever reads them
+    "call of a token",
+    "call of an array",
+    "object array",
+    "state of a dict",
+}
 
 
 class Evil:
@@ -31,26 +43,39 @@ class EvilState(Evil):
     """Unpickles by setting a state."""
 
     def __reduce__(self):
-        return Evil, ("",), {"path": self.path}
+        return EvilState, ("",), {"path": self.path}
+
+    def __setstate__(self, state):
+        os.mkdir(state["path"])
+
+
+class EvilNew:
+    """Unpickles by being made."""
+
+    def __new__(cls, path):
+        os.mkdir(path)
 
 
 def payloads(sentinel: str) -> dict[str, bytes]:
     path = sentinel.encode()
     text = b"U%c%s" % (len(path), path)
-    call = b"cos\nmkdir\n(" + text + b"tR"
+    call = b"cos\nmkdir\n(" + text + b"tR."
     array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR"
     return {
         **{f"reduce, protocol {i}": pickle.dumps(Evil(sentinel), i) for i in range(6)},
         **{f"build, protocol {i}": pickle.dumps(EvilState(sentinel), i) for i in range(6)},
-        "global": b"cos\nmkdir\n(" + text + b"tR.",
-        "global, hidden by a name": b"cnumpy\nndarray\n" + call + b".",
+        "global": call,
+        "global, hidden by a name": b"cnumpy\nndarray\n" + call,
         "stack global": b"\x8c\x02os\x8c\x05mkdir\x93" + text + b"\x85R.",
         "instance": b"(" + text + b"ios\nmkdir\n.",
         "object": b"(cos\nmkdir\n" + text + b"o.",
-        "new object": b"cos\nmkdir\n" + text + b"\x85\x81.",
+        "new object": f"c{__name__}\nEvilNew\n".encode() + text + b"\x85\x81.",
         "persistent id": b"P" + path + b"\n.",
         "binary persistent id": text + b"Q.",
-        "extension codes": b"\x82\x01\x83\x01\x00\x84\x01\x00\x00\x00.",
+        **{
+            f"extension code of {len(code)} bytes": opcode + code + text + b"\x85R."
+            for opcode, code in zip((b"\x82", b"\x83", b"\x84"), EXTENSION, strict=True)
+        },
         "nested pickle": b"c_pickle\nloads\n(T" + len(call).to_bytes(4, "little") + call + b"tR.",
         "call of a token": b"cnumpy\nndarray\n(" + text + b"tR.",
         "call of an array": array + b"(" + text + b"tR.",
@@ -84,6 +109,24 @@ def bombs() -> dict[str, bytes]:
         + b"\x89U\x01atb.",
         "array filled twice": (array + b"(K\x01K\x01K\x01\x86" + dtype + b"\x89U\x01atb" + b"b."),
     }
+
+
+class Unpickler(pickle.Unpickler):
+    """One as it is written where persistent ids are in use."""
+
+    def persistent_load(self, path):
+        os.mkdir(path)
+
+
+@pytest.mark.parametrize("name", sorted(payloads("").keys() - HARMLESS))
+def test_pickle_runs_the_payloads(tmp_path, monkeypatch, name):
+    """So they are what they claim to be."""
+    monkeypatch.setitem(copyreg._inverted_registry, 240, ("os", "mkdir"))
+    sentinel = tmp_path / "sentinel"
+    payload = payloads(str(sentinel))[name]
+    with suppress(Exception):
+        Unpickler(io.BytesIO(payload), encoding="bytes").load()
+    assert sentinel.exists()
 
 
 @pytest.mark.parametrize("name", payloads(""))

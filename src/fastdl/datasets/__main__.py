@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from fastdl.datasets import DatasetError, download, provenance
-from fastdl.datasets._arguments import NAMES
+from fastdl.datasets._sources import NAMES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

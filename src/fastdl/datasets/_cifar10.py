@@ -1,14 +1,13 @@
 """CIFAR-10, split into training, validation and test rows."""
 
-import operator
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdl import _check
 from fastdl.datasets import _cifar10_forms as forms
-from fastdl.datasets._arguments import whole_number
 from fastdl.datasets._files import data_root
 from fastdl.datasets._types import PathLike, Split, Splits, empty_split
 
@@ -84,18 +83,16 @@ def load_cifar10(
             stop = start + len(labels[rows])
             x[start:stop] = pixels[rows]
             y[start:stop] = labels[rows]
+        del labels, pixels  # or the next batch would need room beside this one
     return training, held_out, test
 
 
 def _batch_numbers(name: str, batches: Iterable[int]) -> tuple[int, ...]:
-    rule = f"{name} must name batches 1 to 5, each at most once"
-    try:
-        numbers = tuple(operator.index(batch) for batch in batches)
-    except TypeError:
-        raise TypeError(f"{rule}; got {batches!r}: pass a list such as [1]") from None
-    for number in numbers:
-        if not 1 <= number <= 5 or numbers.count(number) > 1:
-            raise ValueError(f"{rule}; got {list(numbers)}: leave out a {number}")
+    if not isinstance(batches, Iterable):
+        raise TypeError(f"{name} must list batches, such as [1]; got {batches!r}")
+    numbers = tuple(_check.integer(f"a batch of {name}", batch, 1, 5) for batch in batches)
+    if len({*numbers}) < len(numbers):
+        raise ValueError(f"{name} must name each batch once; got {list(numbers)}")
     return numbers
 
 
@@ -118,8 +115,8 @@ def _plan_batches(train: Sequence[int], validation: Sequence[int]) -> Plan:
 def _plan_draw(train: Sequence[int], n_drawn: int, seed: int) -> Plan:
     """Draw rows out of the training batches."""
     n = len(train) * forms.ROWS
-    n_drawn = whole_number("validation", n_drawn, 0, n - 1)
-    generator = np.random.Generator(np.random.PCG64(whole_number("seed", seed, 0)))
+    n_drawn = _check.integer("validation", n_drawn, 0, n - 1)
+    generator = np.random.Generator(np.random.PCG64(_check.integer("seed", seed, 0, 2**63 - 1)))
     drawn = np.zeros(n, bool)
     drawn[generator.permutation(n)[:n_drawn]] = True
     splits = empty_split(n - n_drawn, forms.D), empty_split(n_drawn, forms.D)

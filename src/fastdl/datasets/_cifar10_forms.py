@@ -89,7 +89,9 @@ def _from_archive(found: Found, wanted: set[str]) -> Iterator[tuple[str, Batch]]
     sizes = {name: form.batch_size(ROWS) for name in names}
     sizes |= {f"{form.folder}/{name}": (0, _MOST_REMARKS) for name in form.remarks}
     sizes[f"{form.folder}/"] = (0, 0)
+    most = sum(most for _, most in sizes.values())
     with _files.reading("cifar10", found.path), gzip.open(found.path) as stream:
+        _files.expect_packed_size(found.path, most)
         for member in _tar.members(stream, sizes):
             batch = names.get(member.name, "")
             if batch in wanted:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from fastdl.datasets._arguments import known_name
+from fastdl import _check
 from fastdl.datasets._cifar10 import load_cifar10
 from fastdl.datasets._errors import DatasetError
 from fastdl.datasets._files import data_root
 from fastdl.datasets._mnist import load_mnist
-from fastdl.datasets._sources import REMOTES
+from fastdl.datasets._sources import NAMES, REMOTES
 from fastdl.datasets._types import PathLike, Splits
 
 _LOADERS: dict[str, Callable[..., Splits]] = {
@@ -39,7 +39,7 @@ def download(name: str, *, data_dir: PathLike | None = None) -> None:
     ValueError
         If the name is not known.
     """
-    load = _LOADERS[known_name(name)]
+    load = _LOADERS[_check.choice("name", name, NAMES)]
     try:
         load(data_dir=data_dir)
     except DatasetError:

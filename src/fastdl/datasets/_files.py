@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdl import _check
 from fastdl.datasets._errors import DatasetError, MissingDatasetError
 from fastdl.datasets._types import PathLike, Stream
 
@@ -16,7 +17,7 @@ from fastdl.datasets._types import PathLike, Stream
 def data_root(data_dir: PathLike | None) -> Path:
     """Return the argument, else $FASTDL_DATA_DIR, else the user's cache."""
     if data_dir is not None:
-        return Path(data_dir).expanduser()
+        return Path(_check.path(data_dir, "data_dir")).expanduser()
     if chosen := os.environ.get("FASTDL_DATA_DIR"):
         return Path(chosen).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -67,6 +68,11 @@ def expect_size(size: int, least: int, most: int) -> None:
     if not least <= size <= most:
         wanted = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         raise DatasetError(f"it should hold {wanted} bytes, but holds {size:,}")
+
+
+def expect_packed_size(path: Path, most: int) -> None:
+    """Hold a gzip file to what its content may take; one that unpacks to nothing has no end."""
+    expect_size(path.stat().st_size, 0, most + most // 1000 + (1 << 16))
 
 
 def expect_labels(labels: NDArray[np.integer]) -> None:

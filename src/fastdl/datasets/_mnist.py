@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdl import _check
 from fastdl.datasets import _files
-from fastdl.datasets._arguments import whole_number
 from fastdl.datasets._errors import DatasetError
 from fastdl.datasets._types import PathLike, Split, Splits, Stream, empty_split
 
@@ -47,7 +47,7 @@ def load_mnist(*, validation: int = 10_000, data_dir: PathLike | None = None) ->
     ValueError, TypeError
         If ``validation`` is not a number of rows that leaves some to train on.
     """
-    n_held_out = whole_number("validation", validation, 0, N_TRAIN - 1)
+    n_held_out = _check.integer("validation", validation, 0, N_TRAIN - 1)
     folder = locate(_files.data_root(data_dir))
     training, held_out, test = (
         empty_split(n, _D) for n in (N_TRAIN - n_held_out, n_held_out, N_TEST)
@@ -106,6 +106,8 @@ def _open_idx(folder: Path, part: str, kind: str, n: int) -> Iterator[Stream]:
     opener = gzip.open if file.suffix == ".gz" else open
     with _files.reading("mnist", file), opener(file, "rb") as stream:
         expected = _header(kind, n)
+        if file.suffix == ".gz":
+            _files.expect_packed_size(file, len(expected) + n * (_D if kind == _IMAGES else 1))
         header = np.empty(len(expected), np.uint8)
         _files.fill(stream, header)
         if header.tobytes() != expected:

@@ -1,9 +1,9 @@
 """Say what a loader would read, and whether those are the official bytes."""
 
+from fastdl import _check
 from fastdl.datasets import _cifar10_forms, _mnist
-from fastdl.datasets._arguments import known_name
 from fastdl.datasets._files import data_root
-from fastdl.datasets._sources import OFFICIAL
+from fastdl.datasets._sources import NAMES, OFFICIAL
 from fastdl.datasets._types import PathLike, Provenance
 
 
@@ -34,7 +34,7 @@ def provenance(name: str, *, data_dir: PathLike | None = None) -> Provenance:
     import hashlib
 
     root = data_root(data_dir)
-    if known_name(name) == "cifar10":
+    if _check.choice("name", name, NAMES) == "cifar10":
         found = _cifar10_forms.locate(root)
         path, form, content = found.path, found.form.title, _cifar10_forms.first_file(found)
     else:

@@ -58,6 +58,7 @@ _MNIST = (
 )
 
 REMOTES = {"cifar10": (_CIFAR10,), "mnist": _MNIST}
+NAMES = tuple(REMOTES)
 
 # SHA-256 of the first training file as it lies unpacked: data_batch_1.bin, train-images-idx3-ubyte.
 OFFICIAL = {

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
+from fastdl import _check
 from fastdl.datasets import _stand_in_cifar10, _stand_in_mnist
-from fastdl.datasets._arguments import known_name, whole_number
 from fastdl.datasets._types import Labels, Pixels, Splits, empty_split
 
 
@@ -61,9 +61,9 @@ def stand_in(name: str, n: int = 10_000, seed: int = 0) -> Splits:
     ValueError, TypeError
         If the name is not known, ``n`` is not positive or ``seed`` is negative.
     """
-    new_world = _WORLDS[known_name(name)]
-    n = whole_number("n", n, 1)
-    seed = whole_number("seed", seed, 0)
+    new_world = _WORLDS[_check.choice("name", name, tuple(_WORLDS))]
+    n = _check.integer("n", n)
+    seed = _check.integer("seed", seed, 0, 2**63 - 1)
     world = new_world(np.random.Generator(np.random.PCG64(_WORLD_SEED)))
     n_held_out = max(1000, n // 5)
     splits = [empty_split(rows, world.d) for rows in (n, n_held_out, n_held_out)]

@@ -11,9 +11,9 @@ SOURCE = ROOT / "src" / "fastdl"
 # Every module imports only from those before it.
 # fmt: off
 ORDER = (
-    "_rows", "_blas", "_kernels", "_epoch", "_check", "_memory", "_threads", "losses", "init",
-    "schedules", "scaling", "history", "checkpoint", "ops", "layers", "optim", "config", "progress",
-    "callbacks", "network", "gradcheck", "trainer", "datasets", "_openmp", "__init__",
+    "_rows", "_blas", "_pace", "_kernels", "_epoch", "_check", "_memory", "_threads", "losses",
+    "init", "schedules", "scaling", "history", "checkpoint", "ops", "layers", "optim", "config",
+    "progress", "callbacks", "network", "gradcheck", "trainer", "datasets", "_openmp", "__init__",
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",
@@ -25,7 +25,8 @@ EXACTLY = {
     "_rows": set(),
     "_blas": set(),
     "_kernels": {"_rows", "_blas"},
-    "_epoch": {"_kernels"},
+    "_pace": set(),
+    "_epoch": {"_kernels", "_pace"},
     "_reference": set(),
 }
 AT_MOST = {"ops": {"_check", "_kernels", "_threads", "losses"}}

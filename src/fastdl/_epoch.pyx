@@ -35,6 +35,8 @@ from fastdl._kernels cimport (
     transposes, update_block,
 )
 
+from fastdl._pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
+
 cdef extern from "_team.h" nogil:
     ctypedef struct fastdl_team:
         long claimed
@@ -54,7 +56,6 @@ cdef enum:
     EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
 
-cdef double SECONDS_BETWEEN_SIGNALS = 0.05
 
 cdef struct Layer:
     Py_ssize_t d, h
@@ -80,6 +81,7 @@ cdef struct Net:
 
 cdef struct Team:  # what the threads of a call share
     fastdl_team shared
+    double began
     double deadline  # when to go back to Python and look for signals
     bint late  # it has passed: all threads stop after this batch
     bint skips  # whether rows are looked at for zeros
@@ -142,11 +144,13 @@ cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces
     return i * n // pieces
 
 
-cdef inline void begin(Team* team, const Net* net, const View* rows) noexcept nogil:
+cdef inline void begin(
+    Team* team, const Net* net, const View* rows, double deadline,
+) noexcept nogil:
     memset(team, 0, sizeof(Team))
-    team.skips = looks(net)
+    team.skips = may_skip(net)
     team.direct = net.layers[0].by_unit and chooses() and usable(net, rows)
-    team.deadline = fastdl_seconds() + SECONDS_BETWEEN_SIGNALS
+    team.deadline = deadline
 
 
 cdef inline bint usable(const Net* net, const View* rows) noexcept nogil:
@@ -154,7 +158,7 @@ cdef inline bint usable(const Net* net, const View* rows) noexcept nogil:
     return rows.shift == NULL and rows.kind == (0 if net.single else 1) and rows.stride >= net.d
 
 
-cdef inline bint looks(const Net* net) noexcept nogil:
+cdef inline bint may_skip(const Net* net) noexcept nogil:
     """Whether rows are looked at for zeros."""
     return not net.layers[0].by_unit and skips(net.layers[0].d, net.layers[0].h)
 
@@ -709,6 +713,7 @@ cdef class Program:
     """
 
     cdef Net net
+    cdef Pace training, evaluation
     cdef public Py_ssize_t done  # batches of the last train(), also where a signal broke it off
 
     def __cinit__(
@@ -777,12 +782,15 @@ cdef class Program:
         Batch i takes the rows order[starts[i]:stops[i]] (rows starts[i]:stops[i] where order is
         None) at the rate rates[i] and leaves its mean loss and number correct in losses and
         n_correct. hyper: (optimiser, momentum, beta1, beta2, epsilon); t counts its steps before.
+        It takes one thread or n_threads, whichever is the faster just then.
         """
         cdef void* p = address(params, True)
         cdef Arrays arrays = self.arrays(rows, workspace)
         cdef Step step
         cdef Batches batches
         cdef Team team
+        cdef Py_ssize_t i, n
+        cdef int threads
         arrays.grads = address(grads, True)
         arrays.first, arrays.second = address(first, True), address(second, True)
         step.optimiser, step.momentum, step.beta1, step.beta2, step.epsilon = hyper
@@ -802,18 +810,36 @@ cdef class Program:
             fill_all_shares(&self.net, &rows.view, <double*> p, <double*> arrays.shares)
         while self.done < batches.n:
             PyErr_CheckSignals()
-            begin(&team, &self.net, &rows.view)
-            with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
+            threads = self.start(&team, rows, &self.training, n_threads)
+            with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
                 if self.net.single:
                     run_batches(
                         &self.net, &rows.view, &batches, step, <float*> p, &arrays, &team)
                 else:
                     run_batches(
                         &self.net, &rows.view, &batches, step, <double*> p, &arrays, &team)
+            n = 0
+            for i in range(self.done, batches.done):
+                n += stops[i] - starts[i]
+            self.finish(&team, &self.training, n_threads, threads, n)
             self.done = batches.done
             if batches.diverged:
                 break
         return self.done
+
+    cdef int start(self, Team* team, Rows rows, const Pace* pace, int n_threads):
+        """Begin a stretch; returns the threads that it takes, one or n_threads."""
+        cdef double now = fastdl_seconds()
+        cdef bint everyone = n_threads == 1 or takes_all(pace, now)
+        cdef bint look = n_threads > 1 and looks(pace, everyone)
+        begin(team, &self.net, &rows.view, now + (LOOK if look else STRETCH))
+        team.began = now
+        return n_threads if everyone else 1
+
+    cdef finish(self, const Team* team, Pace* pace, int n_threads, int threads, Py_ssize_t rows):
+        """A stretch of so many rows is done."""
+        if n_threads > 1 and rows > 0:
+            learn(pace, threads > 1, team.began, fastdl_seconds(), rows)
 
     cdef Arrays arrays(self, Rows rows, workspace):
         """The workspace of a fit or of an evaluation, cut up from its end.
@@ -826,7 +852,7 @@ cdef class Program:
         cdef Py_ssize_t free = len(workspace) - self.net.n_shares
         memset(&arrays, 0, sizeof(Arrays))
         arrays.workspace = address(workspace, True)
-        if rows.view.offset != NULL and looks(&self.net):
+        if rows.view.offset != NULL and may_skip(&self.net):
             arrays.shares = <char*> arrays.workspace + free * item
         free -= self.net.n_transposed
         arrays.transposed = <char*> arrays.workspace + free * item
@@ -843,7 +869,7 @@ cdef class Program:
         cdef Team team
         arrays.grads = address(grads, True)
         memset(&batches, 0, sizeof(Batches))
-        begin(&team, &self.net, &rows.view)
+        begin(&team, &self.net, &rows.view, 0)
         with nogil:
             if self.net.single:
                 transpose_all(&self.net, <const float*> p, &arrays)
@@ -870,7 +896,8 @@ cdef class Program:
         cdef Arrays arrays = self.arrays(rows, workspace)
         cdef void* w = arrays.workspace
         cdef double* r = &results[0, 0] if results is not None else NULL
-        cdef Py_ssize_t i, start = 0, pieces = self.pieces(rows.view.n)
+        cdef Py_ssize_t i, n, stop, start = 0, pieces = self.pieces(rows.view.n)
+        cdef int threads
         cdef double loss = 0, n_correct = 0
         cdef Team team
         if self.net.single:
@@ -879,8 +906,8 @@ cdef class Program:
             fill_all_shares(&self.net, &rows.view, <const double*> p, <double*> arrays.shares)
         while start < pieces:
             PyErr_CheckSignals()
-            begin(&team, &self.net, &rows.view)
-            with nogil, parallel(num_threads=n_threads, use_threads_if=n_threads > 1):
+            threads = self.start(&team, rows, &self.evaluation, n_threads)
+            with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
                 if self.net.single:
                     evaluate_pieces(
                         &self.net, &rows.view, <const float*> p, <const float*> arrays.shares,
@@ -889,7 +916,10 @@ cdef class Program:
                     evaluate_pieces(
                         &self.net, &rows.view, <const double*> p, <const double*> arrays.shares,
                         <double*> w, start, pieces, <double*> o, r, &team)
-            start = min(pieces, start + team.shared.claimed)
+            stop = min(pieces, start + team.shared.claimed)
+            n = (stop - start) * self.net.evaluation_rows
+            self.finish(&team, &self.evaluation, n_threads, threads, n)
+            start = stop
         if r != NULL:
             for i in range(pieces):
                 loss += r[2 * i]

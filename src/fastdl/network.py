@@ -269,7 +269,7 @@ class Network:
         ----------
         x : float32, float64 or uint8 array (n, d)
         n_threads : int or None
-            None: as many as help.
+            At most so many; None: as many as help.
 
         Returns
         -------

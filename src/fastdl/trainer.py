@@ -96,7 +96,8 @@ class Trainer:
     seed : int, optional
         Of the shuffling; None: a different one each time.
     n_threads : int, optional
-        None: as many as help. The results have the same bits for any number.
+        At most so many, None: as many as the machine has for the work. A fit times one and all of
+        them as it goes and takes what is faster; the results have the same bits for any number.
 
     Notes
     -----

@@ -2,6 +2,7 @@
 #define T float
 #define BITS int
 #define UNSIGNED_BITS unsigned
+#define SQRT(x) __builtin_sqrtf(x)
 #define ROUND 12582912.0f /* 1.5 2^23 */
 #define INTEGER_SHIFT 10
 #define EXPONENT_BIAS 127

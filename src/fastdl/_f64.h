@@ -2,6 +2,7 @@
 #define T double
 #define BITS long long
 #define UNSIGNED_BITS unsigned long long
+#define SQRT(x) __builtin_sqrt(x)
 #define ROUND 6755399441055744.0 /* 1.5 2^52 */
 #define INTEGER_SHIFT 13
 #define EXPONENT_BIAS 1023

@@ -12,7 +12,9 @@
  * zeros_*      how many items of x are 0
  * gather_*     out = (x - shift) * scale; shift NULL: 0; scale NULL: 1
  * transpose    b (n x m) = a^T
+ * sum_rows     out (h) = the sum of x (n x h) over its rows (+ out if add)
  * sgd          param -= rate (grad + 2 l2 param + l1 sign(param))
+ * momentum, adam  the other updates, with the same penalty
  * sigmoid, tanh    of every item, in place */
 #define FASTDL_KERNELS(T)                                                                        \
     void (*product)(long m, long n, long k, const T *a, long rs, long cs, const T *b, long ldb,  \
@@ -28,7 +30,12 @@
     void (*gather_f64)(const double *x, const T *shift, const T *scale, T *out, long d);         \
     void (*gather_u8)(const unsigned char *x, const T *shift, const T *scale, T *out, long d);   \
     void (*transpose)(long m, long n, const T *a, long lda, T *b, long ldb);                     \
+    void (*sum_rows)(const T *x, long n, long h, int add, T *out);                               \
     void (*sgd)(T rate, T l1, T l2, const T *grad, T *param, long size);                         \
+    void (*momentum)(T rate, T momentum, int nesterov, T l1, T l2, const T *grad, T *param,      \
+                     T *velocity, long size);                                                    \
+    void (*adam)(T rate, T root, T beta1, T rest1, T beta2, T rest2, T epsilon, T l1, T l2,      \
+                 const T *grad, T *param, T *mean, T *square, long size);                        \
     void (*sigmoid)(T *x, long size);                                                            \
     void (*tanh)(T *x, long size);
 

@@ -15,6 +15,7 @@
 #undef NONZERO
 #undef BITS
 #undef UNSIGNED_BITS
+#undef SQRT
 #undef ROUND
 #undef INTEGER_SHIFT
 #undef EXPONENT_BIAS

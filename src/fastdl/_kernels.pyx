@@ -47,9 +47,17 @@ cdef extern from "_isa.h" nogil:
         ) noexcept nogil
         void (*transpose)(
             long m, long n, const float* a, long lda, float* b, long ldb) noexcept nogil
+        void (*sum_rows)(const float* x, long n, long h, int add, float* out) noexcept nogil
         void (*sgd)(
             float rate, float l1, float l2, const float* grad, float* param, long size,
         ) noexcept nogil
+        void (*momentum)(
+            float rate, float momentum, int nesterov, float l1, float l2, const float* grad,
+            float* param, float* velocity, long size) noexcept nogil
+        void (*adam)(
+            float rate, float root, float beta1, float rest1, float beta2, float rest2,
+            float epsilon, float l1, float l2, const float* grad, float* param, float* mean,
+            float* square, long size) noexcept nogil
         void (*sigmoid)(float* x, long size) noexcept nogil
         void (*tanh)(float* x, long size) noexcept nogil
     ctypedef struct Kernels64 "fastdl_kernels_f64":
@@ -77,9 +85,17 @@ cdef extern from "_isa.h" nogil:
         ) noexcept nogil
         void (*transpose)(
             long m, long n, const double* a, long lda, double* b, long ldb) noexcept nogil
+        void (*sum_rows)(const double* x, long n, long h, int add, double* out) noexcept nogil
         void (*sgd)(
             double rate, double l1, double l2, const double* grad, double* param, long size,
         ) noexcept nogil
+        void (*momentum)(
+            double rate, double momentum, int nesterov, double l1, double l2, const double* grad,
+            double* param, double* velocity, long size) noexcept nogil
+        void (*adam)(
+            double rate, double root, double beta1, double rest1, double beta2, double rest2,
+            double epsilon, double l1, double l2, const double* grad, double* param, double* mean,
+            double* square, long size) noexcept nogil
         void (*sigmoid)(double* x, long size) noexcept nogil
         void (*tanh)(double* x, long size) noexcept nogil
     ctypedef struct fastdl_isa:
@@ -365,13 +381,10 @@ cdef void sum_rows_block(
     floating* out, Py_ssize_t n, Py_ssize_t h,  # out
 ) noexcept nogil:
     """out (h) = the sum of x (n x h) over its rows + beta out; beta is 0 or 1."""
-    cdef Py_ssize_t i, j
-    if beta == 0:
-        for j in range(h):
-            out[j] = 0
-    for i in range(n):
-        for j in range(h):
-            out[j] += x[i * h + j]
+    if floating is float:
+        isa.f32.sum_rows(x, n, h, beta != 0, out)
+    else:
+        isa.f64.sum_rows(x, n, h, beta != 0, out)
 
 
 cdef double loss_block(
@@ -427,33 +440,31 @@ cdef void update_block(
     floating* param, floating* first, floating* second, Py_ssize_t size,  # in and out
 ) noexcept nogil:
     """One step of the optimiser; first and second are its moments, NULL where it has none."""
-    cdef Py_ssize_t i
-    cdef floating g, a = <floating> l1, b = <floating> l2
+    cdef floating a = <floating> l1, b = <floating> l2
     cdef floating rate = <floating> step.learning_rate, mu = <floating> step.momentum
     cdef floating beta1 = <floating> step.beta1, beta2 = <floating> step.beta2
     cdef floating rest1 = <floating> (1 - step.beta1), rest2 = <floating> (1 - step.beta2)
     cdef floating rate1 = <floating> (step.learning_rate / step.correction1)
     cdef floating root2 = <floating> sqrt(step.correction2), epsilon = <floating> step.epsilon
+    cdef bint nesterov = step.optimiser == NESTEROV
     if step.optimiser == SGD:
         if floating is float:
             isa.f32.sgd(rate, a, b, grad, param, size)
         else:
             isa.f64.sgd(rate, a, b, grad, param, size)
-    elif step.optimiser == MOMENTUM:
-        for i in range(size):
-            first[i] = mu * first[i] + penalised(grad[i], param[i], a, b)
-            param[i] -= rate * first[i]
-    elif step.optimiser == NESTEROV:
-        for i in range(size):
-            g = penalised(grad[i], param[i], a, b)
-            first[i] = mu * first[i] + g
-            param[i] -= rate * (g + mu * first[i])
     elif step.optimiser == ADAM:
-        for i in range(size):
-            g = penalised(grad[i], param[i], a, b)
-            first[i] = beta1 * first[i] + rest1 * g
-            second[i] = beta2 * second[i] + rest2 * g * g
-            param[i] -= rate1 * first[i] / (<floating> sqrt(second[i]) / root2 + epsilon)
+        if floating is float:
+            isa.f32.adam(
+                rate1, root2, beta1, rest1, beta2, rest2, epsilon, a, b, grad, param, first,
+                second, size)
+        else:
+            isa.f64.adam(
+                rate1, root2, beta1, rest1, beta2, rest2, epsilon, a, b, grad, param, first,
+                second, size)
+    elif floating is float:
+        isa.f32.momentum(rate, mu, nesterov, a, b, grad, param, first, size)
+    else:
+        isa.f64.momentum(rate, mu, nesterov, a, b, grad, param, first, size)
 
 
 # --- whole arrays ----------------------------------------------------------------------------

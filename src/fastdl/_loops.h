@@ -36,6 +36,40 @@ READ(f64, double)
 READ(u8, unsigned char)
 #undef READ
 
+#ifndef SUM_RUN
+enum { SUM_COLUMNS = 64, SUM_RUN = 16 };
+#define SUM_RUN SUM_RUN
+#endif
+
+/* out (columns) = the sums of some columns of x over its rows (+ out). */
+static inline __attribute__((always_inline)) void NAME(sum_columns)(
+    const int columns, const T *restrict x, long n, long ldx, int add, T *restrict out)
+{
+    double total[SUM_COLUMNS] = {0};
+    for (long start = 0; start < n; start += SUM_RUN) {
+        const long stop = n - start < SUM_RUN ? n : start + SUM_RUN;
+        T run[SUM_COLUMNS] = {0};
+        for (long i = start; i < stop; i++)
+            for (int j = 0; j < columns; j++)
+                run[j] += x[i * ldx + j];
+        for (int j = 0; j < columns; j++)
+            total[j] += run[j];
+    }
+    for (int j = 0; j < columns; j++)
+        out[j] = (T)(total[j] + (add ? out[j] : 0));
+}
+
+/* out (h) = the sum of x (n x h) over its rows (+ out). Runs of a few rows are summed in T and added
+ * in double, so that no number of rows wears the sum out. */
+static void NAME(sum_rows)(const T *x, long n, long h, int add, T *out)
+{
+    long j = 0;
+    for (; j + SUM_COLUMNS <= h; j += SUM_COLUMNS)
+        NAME(sum_columns)(SUM_COLUMNS, x + j, n, h, add, out + j);
+    if (j < h)
+        NAME(sum_columns)(h - j, x + j, n, h, add, out + j);
+}
+
 /* b (n x m) = the transpose of a (m x n), in squares of 4 x 4 that stay in registers. */
 static void NAME(transpose)(long m, long n, const T *restrict a, long lda, T *restrict b, long ldb)
 {
@@ -70,6 +104,42 @@ static void NAME(sgd)(T rate, T l1, T l2, const T *restrict grad, T *restrict pa
         for (long i = 0; i < size; i++)
             param[i] -= rate * (grad[i] + 2 * l2 * param[i] +
                                 l1 * (T)((param[i] > 0) - (param[i] < 0)));
+}
+
+/* The gradient of the loss and of l1 |w| + l2 w^2 (at w = 0 the subgradient 0). */
+static inline T NAME(penalised)(T grad, T w, T l1, T l2)
+{
+    return grad + 2 * l2 * w + l1 * (T)((w > 0) - (w < 0));
+}
+
+/* velocity = momentum velocity + gradient; param -= rate times it, or where it looks ahead. */
+static void NAME(momentum)(T rate, T momentum, int nesterov, T l1, T l2, const T *restrict grad,
+                           T *restrict param, T *restrict velocity, long size)
+{
+    if (nesterov)
+        for (long i = 0; i < size; i++) {
+            T g = NAME(penalised)(grad[i], param[i], l1, l2);
+            velocity[i] = momentum * velocity[i] + g;
+            param[i] -= rate * (g + momentum * velocity[i]);
+        }
+    else
+        for (long i = 0; i < size; i++) {
+            velocity[i] = momentum * velocity[i] + NAME(penalised)(grad[i], param[i], l1, l2);
+            param[i] -= rate * velocity[i];
+        }
+}
+
+/* Adam (Kingma & Ba 2015, algorithm 1), its corrections in rate and root. */
+static void NAME(adam)(T rate, T root, T beta1, T rest1, T beta2, T rest2, T epsilon, T l1, T l2,
+                       const T *restrict grad, T *restrict param, T *restrict mean,
+                       T *restrict square, long size)
+{
+    for (long i = 0; i < size; i++) {
+        T g = NAME(penalised)(grad[i], param[i], l1, l2);
+        mean[i] = beta1 * mean[i] + rest1 * g;
+        square[i] = beta2 * square[i] + rest2 * g * g;
+        param[i] -= rate * mean[i] / (SQRT(square[i]) / root + epsilon);
+    }
 }
 
 /* exp(x) for x <= 0, as in Cephes: x = n ln 2 + r, and 2^n in two factors so that it underflows

@@ -23,6 +23,7 @@ class Workload(NamedTuple):
     batch_size: int
     epochs: int  # of the fit that is timed
     kind: str = "float32"
+    zeros: float = 0.0  # the share of pixels that are zero, as in MNIST
 
 
 WORKLOADS = (
@@ -30,6 +31,8 @@ WORKLOADS = (
     Workload("a1 10000x3072-10 of uint8", (3072, 10), 10_000, 100, 5, "uint8"),
     Workload("a2 10000x3072-50-10", (3072, 50, 10), 10_000, 100, 5),
     Workload("hw2 60000x784-128-10", (784, 128, 10), 60_000, 128, 2),
+    Workload("hw2 of uint8, 81 % zeros", (784, 128, 10), 60_000, 128, 2, "uint8", 0.81),
+    Workload("reg 1000x2-128-64-10", (2, 128, 64, 10), 1_000, 100, 50),
 )
 BACKENDS = ("fastdl", "numpy")
 
@@ -42,6 +45,7 @@ def workload(request, share):
 @pytest.fixture
 def data(workload, rng):
     x = rng.integers(0, 256, (workload.n, workload.widths[0]), np.uint8)
+    x[rng.random(x.shape, np.float32) < workload.zeros] = 0
     if workload.kind == "float32":
         x = x.astype(np.float32) / 255
     return x, rng.integers(0, 10, workload.n)

@@ -57,13 +57,23 @@ CASES = {  # label: op, its arguments
     "forward 100x3072x10": ("matmul", product(100, 3072, 10)),
     "forward 100x3072x50": ("matmul", product(100, 3072, 50)),
     "forward 128x784x128": ("matmul", product(128, 784, 128)),
+    "forward 1024x784x128": ("matmul", product(1024, 784, 128)),
+    "forward 100x128x64": ("matmul", product(100, 128, 64)),
+    "forward 10x128x64": ("matmul", product(10, 128, 64)),
     "forward 1024x512x512": ("matmul", product(1024, 512, 512)),
     "weight gradient 3072x100x10": ("matmul", product(3072, 100, 10, transpose_a=True)),
     "weight gradient 3072x100x50": ("matmul", product(3072, 100, 50, transpose_a=True)),
     "weight gradient 784x128x128": ("matmul", product(784, 128, 128, transpose_a=True)),
+    "weight gradient 784x1024x128": ("matmul", product(784, 1024, 128, transpose_a=True)),
+    "weight gradient 128x100x64": ("matmul", product(128, 100, 64, transpose_a=True)),
+    "weight gradient 128x10x64": ("matmul", product(128, 10, 64, transpose_a=True)),
     "weight gradient 512x1024x512": ("matmul", product(512, 1024, 512, transpose_a=True)),
     "input gradient 100x10x50": ("matmul", product(100, 10, 50, transpose_b=True)),
     "input gradient 1024x512x512": ("matmul", product(1024, 512, 512, transpose_b=True)),
+    "input gradient 100x64x128": ("matmul", product(100, 64, 128, transpose_b=True)),
+    "input gradient 10x64x128": ("matmul", product(10, 64, 128, transpose_b=True)),
+    "forward by unit 100x3072x50": ("matmul", product(100, 3072, 50, transpose_b=True)),
+    "weight gradient by unit 50x100x3072": ("matmul", product(50, 100, 3072, transpose_a=True)),
     "forward by unit 100x3072x10": ("matmul", product(100, 3072, 10, transpose_b=True)),
     "weight gradient by unit 10x100x3072": ("matmul", product(10, 100, 3072, transpose_a=True)),
     "gather 100 of uint8": ("gather", gather(np.uint8)),
@@ -120,12 +130,15 @@ def run(backend, op, arguments):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("label", CASES)
-def test_kernel(label, backend, benchmark, rng, share):
+def test_kernel(label, backend, benchmark, counted, rng, share):
     op, make = CASES[label]
     arguments = make(rng, share)
-    for a, e in zip(run("fastdl", op, arguments), run("numpy", op, arguments), strict=True):
+    results = run("fastdl", op, arguments)
+    for a, e in zip(results, run("numpy", op, arguments), strict=True):
         np.testing.assert_allclose(a, e, rtol=1e-4, atol=1e-4 * np.abs(e).max())
     benchmark.group = label
+    if op == "matmul":
+        counted(2 * arguments["a"].size * results[0].shape[1])
     function = getattr(BACKENDS[backend], op)
     if "n_threads" in inspect.signature(function).parameters:
         arguments["n_threads"] = 1

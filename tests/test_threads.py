@@ -1,12 +1,12 @@
-"""_threads.py and what it promises: BLAS gets its threads back, several threads may use one model,
-a forked child works, Ctrl-C is heard."""
+"""_threads.py and what it promises: limits are respected, BLAS gets its threads back, several
+threads may use one model, Ctrl-C is heard. Other processes: test_processes.py."""
 
 import os
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +14,11 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastdl as fd
 from fastdl import _kernels, _threads
+from tests import nightly
+from tests.fresh import run_python
 
 WIDTHS = [60, 140, 10]
+needs_openmp = pytest.mark.skipif(not _kernels.OPENMP, reason="a build without OpenMP")
 
 
 @pytest.fixture
@@ -29,16 +32,6 @@ def trained(problem, seed=0, n_threads=2, callbacks=()):
     trainer = fd.Trainer(network, fd.SGD(0.1, momentum=0.9), batch_size=150, n_threads=n_threads)
     trainer.fit(*problem, epochs=2, callbacks=callbacks)
     return [p.tobytes() for p in network.parameters.values()], network
-
-
-def run_python(code, timeout=60, **environment):
-    """What a fresh interpreter prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | environment, timeout=timeout,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 # --- how many threads ------------------------------------------------------------------------
@@ -65,13 +58,18 @@ def test_resolve_gives_one_thread_where_there_can_be_no_more(monkeypatch, module
         _threads.resolve(0, 1)
 
 
-@pytest.mark.parametrize(
-    ("wish", "found"), [("1", 1), ("2,1", 2), ("9", 4), ("", 4), ("many", 4), ("0", 1)]
-)
-def test_no_more_threads_than_cores_or_the_environment_wants(monkeypatch, wish, found):
+@pytest.mark.parametrize(("limit", "found"), [(1, 1), (3, 3), (9, 4)])
+def test_no_more_threads_than_cores_or_openmp_allows(monkeypatch, limit, found):
+    monkeypatch.setattr(_kernels, "OPENMP", True)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", wish)
+    monkeypatch.setattr(_threads, "_openmp_limit", lambda: lambda: limit)
     assert _threads.available() == found
+
+
+@needs_openmp
+def test_the_environment_limits_the_threads():
+    code = "from fastdl import _threads; print(_threads.available())"
+    assert int(run_python(code, OMP_NUM_THREADS="1,2")) == 1
 
 
 SAME = """
@@ -144,6 +142,33 @@ def test_every_answer_gives_blas_back(problem, how):
 
 
 @pytest.mark.usefixtures("two_blas_threads")
+def test_a_fit_in_a_thread_leaves_the_limits_to_the_others(problem):
+    """threadpoolctl would let the thread that was first, and no other one, set them."""
+    watch = Watch()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(trained, problem, callbacks=[watch]).result()
+        assert watch.seen == [{1}, {1}]
+        with threadpool_limits(1, user_api="blas"):
+            assert blas_threads() == {1}
+            pool.submit(trained, problem).result()
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+
+
+@needs_openmp
+def test_a_fit_leaves_the_limits_of_openmp_to_each_thread(problem):
+    """Those of the thread that held BLAS first are not given to the one that holds it last."""
+    before, first, last = _threads.available(), ExitStack(), ExitStack()
+    with ThreadPoolExecutor(1) as pool:
+        with threadpool_limits(1, user_api="openmp"):
+            first.enter_context(_threads.serial_blas())
+        pool.submit(last.enter_context, _threads.serial_blas()).result()
+        first.close()
+        pool.submit(last.close).result()
+        assert pool.submit(_threads.available).result() == _threads.available() == before
+
+
+@pytest.mark.usefixtures("two_blas_threads")
 def test_the_last_of_several_holders_gives_blas_back():
     first, second = ExitStack(), ExitStack()
     first.enter_context(_threads.serial_blas())
@@ -154,19 +179,63 @@ def test_the_last_of_several_holders_gives_blas_back():
     assert blas_threads() == {2}
 
 
+@needs_openmp
+def test_the_users_limits_are_respected_and_restored(problem):
+    """Those of OpenMP bind the default; a fit leaves all of them as they were."""
+
+    def limits():
+        return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+
+    before = limits()
+    with threadpool_limits(1):
+        within = limits()
+        trained(problem, n_threads=None)
+        assert _threads.resolve(None, 10**12) == 1
+        assert limits() == within
+    assert limits() == before
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_fits_that_overlap_in_two_threads_restore_the_users_limits(problem):
+    both_began, first_ended, seen = threading.Barrier(2, timeout=60), threading.Event(), []
+
+    class Overlap(fd.Callback):
+        def __init__(self, last):
+            self.last = last
+
+        def on_begin(self, run):
+            both_began.wait()
+
+        def on_epoch(self, run):
+            assert not self.last or first_ended.wait(60)
+            seen.append(blas_threads())
+
+    def fit(last):
+        fd.Trainer(fd.Network(WIDTHS), fd.SGD(0.1)).fit(*problem, callbacks=[Overlap(last)])
+        first_ended.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fit, (False, True)))
+    assert seen == [{1}, {1}]
+
+
 # --- several threads of Python ---------------------------------------------------------------
 
 
-def test_predictions_of_eight_threads_are_the_serial_ones(problem):
-    x, _ = problem
+def test_a_thousand_predictions_of_each_of_eight_threads_are_the_serial_ones(problem):
+    x = problem[0][:100]
     network = fd.Network(WIDTHS)
     labels, logits = network.predict(x).tobytes(), network.logits(x).tobytes()
 
-    def answer(_):
-        return network.predict(x).tobytes() == labels and network.logits(x).tobytes() == logits
+    def right(n_threads):
+        return sum(
+            network.predict(x, n_threads=n_threads).tobytes() == labels
+            and network.logits(x, n_threads=n_threads).tobytes() == logits
+            for _ in range(1000)
+        )
 
     with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(answer, range(40)))
+        assert list(pool.map(right, [None] * 6 + [2] * 2)) == [1000] * 8
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -200,103 +269,6 @@ def test_a_second_fit_at_the_same_time_is_refused(problem):
         go_on.set()
         thread.join()
     assert other.fit(*problem)["epoch"].tolist() == [1]
-
-
-# --- other processes -------------------------------------------------------------------------
-
-FORKED = """
-import os, signal
-import numpy as np
-import fastdl as fd
-
-x, y = np.random.default_rng(0).standard_normal((600, 60)), np.arange(600) % 10
-network = fd.Network([60, 140, 10])
-trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=150, n_threads=2)
-trainer.fit(x, y)
-fd.ops.softmax(x, n_threads=2)
-
-def work():
-    trainer.fit(x, y)
-    fd.ops.softmax(x, n_threads=2)
-    return network.logits(x, n_threads=2).tobytes()
-
-read, write = os.pipe()
-child = os.fork()
-if child == 0:
-    signal.alarm(5)
-    os.write(write, work()[:1000])
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0, "the child hung or failed"
-assert os.read(read, 1000) == work()[:1000]
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_forked_after_a_threaded_fit_predicts_and_trains():
-    run_python(FORKED)
-
-
-FORKED_DURING_A_FIT = """
-import os, signal, threading
-import numpy as np
-from threadpoolctl import threadpool_info
-import fastdl as fd
-
-def blas():
-    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
-class Wait(fd.Callback):
-    def on_epoch(self, run):
-        begun.set()
-        go_on.wait()
-
-x, y = np.ones((50, 5)), np.zeros(50, int)
-trainer = fd.Trainer(fd.Network([5, 20, 2]), fd.SGD(0.1))
-begun, go_on, before = threading.Event(), threading.Event(), blas()
-thread = threading.Thread(target=trainer.fit, args=(x, y), kwargs={"callbacks": [Wait()]})
-thread.start()
-begun.wait()
-child = os.fork()
-if child == 0:
-    signal.alarm(5)
-    trainer.fit(x, y)
-    os._exit(blas() != before)
-status = os.waitpid(child, 0)[1]
-go_on.set()
-thread.join()
-trainer.fit(x, y)
-assert status == 0 and blas() == before
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_forked_during_a_fit_of_another_thread_holds_nothing():
-    run_python(FORKED_DURING_A_FIT)
-
-
-POOL = """
-import multiprocessing, sys
-import numpy as np
-import fastdl as fd
-
-def work(seed):
-    x, y = np.random.default_rng(seed).standard_normal((600, 60)), np.arange(600) % 10
-    network = fd.Network([60, 140, 10], seed=seed)
-    fd.Trainer(network, fd.SGD(0.1), batch_size=150, n_threads=2).fit(x, y)
-    return network.logits(x).tobytes()
-
-if __name__ == "__main__":
-    expected = [work(seed) for seed in range(4)]
-    with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
-        assert pool.map_async(work, range(4)).get(60) == expected
-"""
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_pool_of_processes_trains(method, tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(POOL)
-    subprocess.run([sys.executable, script, method], check=True, timeout=120)
 
 
 # --- Ctrl-C ----------------------------------------------------------------------------------
@@ -359,6 +331,77 @@ LONG = {  # of some seconds each
 
 
 @pytest.mark.parametrize(("code", "settings"), LONG.values(), ids=LONG)
-def test_ctrl_c_is_heard_at_once(code, settings):
-    took = run_python(INTERRUPTED.format(**settings) + code)
-    assert float(took) < 1
+def test_ctrl_c_is_heard_within_200_milliseconds(code, settings, request):
+    """The best of a few: neighbours of this machine can only lengthen it."""
+    script = INTERRUPTED.format(**settings) + code
+    took = float("inf")
+    for _ in range(3):
+        took = min(took, float(run_python(script)))
+        if took < 0.2:
+            break
+    nightly.report(request.node.name, seconds=took)
+    assert took < 0.2
+
+
+# --- Ctrl-C at every moment ------------------------------------------------------------------
+
+SOURCE = str(Path(fd.__file__).parent)
+
+
+class InterruptAt:
+    """Raises where Python looks for signals: when a function begins, or one in C has returned."""
+
+    def __init__(self, moment):
+        self.left = moment
+
+    def __call__(self, frame, event, argument):
+        if event in ("call", "c_return") and frame.f_code.co_filename.startswith(SOURCE):
+            self.left -= 1
+            if self.left == 0:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+    def __enter__(self):
+        sys.setprofile(self)
+        return self
+
+    def __exit__(self, *error):
+        sys.setprofile(None)
+        return True
+
+
+class Keep(fd.Callback):
+    """The parameters after every step."""
+
+    def __init__(self):
+        self.after = {}
+
+    def on_record(self, run):
+        self.after[run.step] = run.network.parameters["layers.0.weight"].tobytes()
+
+
+def short_fit(network, moment=0, callbacks=()):
+    """A fit of four steps that is interrupted; its trainer, its history, the moments left."""
+    x, y = np.eye(5, dtype=np.float32)[np.arange(32) % 5], np.arange(32) % 3
+    trainer = fd.Trainer(network, fd.SGD(0.1, momentum=0.9), batch_size=8, shuffle=None)
+    history = None
+    with InterruptAt(moment) as interrupt:
+        history = trainer.fit(x, y, record=1, callbacks=callbacks)
+    return trainer, history, interrupt.left
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_ctrl_c_at_any_moment_leaves_parameters_at_a_batch_boundary():
+    keep, network = Keep(), fd.Network([5, 4, 3])
+    begun = network.parameters["layers.0.weight"].tobytes()
+    short_fit(network, callbacks=[keep])
+    expected, left, moment = {0: begun} | keep.after, 0, 1
+    assert sorted(expected) == [0, 1, 2, 3, 4]
+    while left == 0:
+        network = fd.Network([5, 4, 3])
+        trainer, history, left = short_fit(network, moment)
+        assert network.parameters["layers.0.weight"].tobytes() == expected[trainer.step], moment
+        for column in history.columns if history else ():
+            assert len(history[column]) == len(history), moment
+        moment += 1
+    assert moment > 100

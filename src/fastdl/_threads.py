@@ -5,9 +5,10 @@ meanwhile: two pools of threads on the same cores are slower than one, and BLAS 
 the number of its threads, which changes bits.
 """
 
+import ctypes
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -19,17 +20,16 @@ WORK_PER_THREAD = 1_000_000  # multiply-adds that make waking one more thread wo
 
 _forked = False
 _lock = threading.Lock()
-_holders = 0
-_limit: Any = None
+_holders: set[object] = set()
+_before: list[int] = []  # the threads that each BLAS is to have again after the last holder
 
 
 def _after_fork() -> None:
     """The threads that held the lock or BLAS are not in the child."""
-    global _forked, _lock, _holders
+    global _forked, _lock
     _forked, _lock = True, threading.Lock()
-    if _holders:
-        _holders = 0
-        _limit.restore_original_limits()
+    _holders.clear()
+    _give_back()
 
 
 # GCC's OpenMP runtime hangs in a child forked after its first parallel region (GCC bug 52303).
@@ -37,11 +37,20 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def available() -> int:
-    """The cores that this process may run on, or OMP_NUM_THREADS where that is less."""
+    """The cores that this process may run on, or OpenMP's limit in this thread where that is less.
+
+    The limit is OMP_NUM_THREADS, or what ``threadpoolctl`` has set.
+    """
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    return min(cores, max(1, int(wish))) if wish.isdigit() else cores
+    return min(cores, _openmp_limit()()) if _kernels.OPENMP else cores
+
+
+@cache
+def _openmp_limit() -> Callable[[], int]:
+    """Asks the runtime that the kernels are linked with: a process may have loaded several."""
+    limit: Callable[[], int] = ctypes.CDLL(_kernels.__file__).omp_get_max_threads
+    return limit
 
 
 def resolve(n_threads: int | None, work: int) -> int:
@@ -59,34 +68,60 @@ def resolve(n_threads: int | None, work: int) -> int:
         return 1
     if wish is not None:
         return wish
-    return max(1, min(available(), work // WORK_PER_THREAD, MOST))
+    most = min(work // WORK_PER_THREAD, MOST)
+    return min(available(), most) if most > 1 else 1
 
 
 @cache
-def _controller() -> Any:
+def _pools() -> Any:
+    """Each BLAS that is loaded, and no OpenMP: its limits belong to the thread that sets them."""
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def _set_blas(counts: list[int]) -> None:
+    """Give each BLAS its number of threads.
+
+    threadpoolctl 3.8 lets one thread at a time control OpenBLAS and ignores all others in silence;
+    the last holder may be another thread than the first, and a user may want it in a third one.
+    """
+    for pool, count in zip(_pools(), counts, strict=True):
+        give_up = getattr(pool, "clear_controlling_thread", lambda force: None)
+        give_up(force=True)
+        pool.set_num_threads(count)
+        give_up(force=True)
 
 
 @contextmanager
 def serial_blas(needed: bool = True) -> Iterator[None]:
     """Hold BLAS to one thread, if that is needed; the last of several holders gives it back."""
-    global _holders, _limit
-    if not needed:
-        yield
-        return
-    with _lock:
-        if _holders == 0:
-            _limit = _controller().limit(limits=1, user_api="blas")
-        _holders += 1
+    holder = object()
     try:
+        if needed:
+            _hold(holder)
         yield
     finally:
-        with _lock:
-            _holders -= 1
-            if _holders == 0:
-                _limit.restore_original_limits()
+        _holders.discard(holder)
+        if needed:
+            _give_back()
+
+
+def _hold(holder: object) -> None:
+    with _lock:
+        if not _before:
+            _before[:] = [pool.num_threads for pool in _pools()]
+        _holders.add(holder)
+        if len(_holders) == 1:
+            _set_blas([1] * len(_before))
+
+
+def _give_back() -> None:
+    """Where Ctrl-C keeps from it, the next holder does it."""
+    with _lock:
+        if _before and not _holders:
+            _set_blas(_before)
+            _before.clear()
 
 
 class Claim:

@@ -1,0 +1,171 @@
+"""What docs/promises.md says of processes: a child works whatever the parent did before, and
+processes beside each other do not get in each other's way."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fastdl import _kernels, _threads
+from tests import nightly
+from tests.fresh import run_file, run_python
+
+pytestmark = pytest.mark.timeout(nightly.count(300, 3600))
+
+# Where OpenMP hangs, the alarm ends the process: the child fails instead of the test waiting.
+WORK = """
+import multiprocessing, os, signal, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+import fastdl as fd
+
+SECONDS = 5
+
+def work():
+    signal.alarm(SECONDS)
+    x, y = np.random.default_rng(0).standard_normal((600, 60)), np.arange(600) % 10
+    network = fd.Network([60, 140, 10])
+    fd.Trainer(network, fd.SGD(0.1), batch_size=150, n_threads=2).fit(x, y)
+    fd.ops.softmax(x, n_threads=2)
+    answer = network.logits(x, n_threads=2).tobytes()
+    signal.alarm(0)
+    return answer
+
+def child(expected):
+    os._exit(work() != expected)
+
+def fork(expected):
+    pid = os.fork()
+    if pid == 0:
+        child(expected)
+    return os.waitpid(pid, 0)[1] == 0
+
+def process(method):
+    def start(expected):
+        process = multiprocessing.get_context(method).Process(target=child, args=(expected,))
+        process.start()
+        process.join()
+        return process.exitcode == 0
+    return start
+
+def thread(expected):
+    with ThreadPoolExecutor(2) as pool:
+        return all(pool.submit(work).result() == expected for _ in range(2))
+
+def loky(expected):
+    from joblib import Parallel, delayed
+    return Parallel(2, backend="loky")([delayed(work)()] * 2) == [expected] * 2
+
+if __name__ == "__main__":
+    name, times = sys.argv[1], int(sys.argv[2])
+    start = {"os.fork": fork, "threads": thread, "loky": loky}.get(name) or process(name)
+    expected = work()
+    good = sum(start(expected) for _ in range(times))
+    assert work() == expected
+    print(good)
+"""
+METHODS = ["os.fork", "fork", "spawn", "forkserver", "loky", "threads"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.skipif(sys.platform == "win32", reason="needs alarms")
+def test_a_child_trains_and_predicts_within_5_seconds(method, tmp_path):
+    """After an OpenMP region of its parent, and with the parent's bits."""
+    if method == "loky":
+        pytest.importorskip("joblib")
+    times = nightly.count(2, 50)
+    script = tmp_path / "script.py"  # what is spawned imports its parent's file
+    script.write_text(WORK)
+    good = int(run_file(script, method, str(times), timeout=30 + 10 * times))
+    nightly.report(f"children by {method}", children=times, good=good)
+    assert good == times
+
+
+FORKED_DURING_A_FIT = """
+import os, signal, threading
+import numpy as np
+from threadpoolctl import threadpool_info
+import fastdl as fd
+
+def blas():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+class Wait(fd.Callback):
+    def on_epoch(self, run):
+        begun.set()
+        go_on.wait()
+
+x, y = np.ones((50, 5)), np.zeros(50, int)
+trainer = fd.Trainer(fd.Network([5, 20, 2]), fd.SGD(0.1))
+begun, go_on, before = threading.Event(), threading.Event(), blas()
+thread = threading.Thread(target=trainer.fit, args=(x, y), kwargs={"callbacks": [Wait()]})
+thread.start()
+begun.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(5)
+    trainer.fit(x, y)
+    os._exit(blas() != before)
+status = os.waitpid(child, 0)[1]
+go_on.set()
+thread.join()
+trainer.fit(x, y)
+assert status == 0 and blas() == before
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_during_a_fit_of_another_thread_holds_nothing():
+    run_python(FORKED_DURING_A_FIT)
+
+
+# --- processes beside each other -------------------------------------------------------------
+
+WORKER = """
+import sys, time
+import numpy as np
+import fastdl as fd
+
+x = np.random.default_rng(0).standard_normal((2560, 784)).astype(np.float32)
+y, network = np.arange(2560) % 10, fd.Network([784, 128, 10])
+print("ready", flush=True)
+for line in sys.stdin:
+    trainer = fd.Trainer(network, fd.SGD(1e-3), n_threads=eval(line))
+    began, end = time.process_time(), time.perf_counter() + 0.3
+    while time.perf_counter() < end:
+        trainer.fit(x, y, record=None)
+    print(trainer.step, time.process_time() - began, flush=True)
+"""
+
+
+def steps_a_second(workers, n_threads):
+    """Of all workers at once, a second of a core: others that want the cores change it little."""
+    for worker in workers:
+        worker.stdin.write(f"{n_threads}\n")
+        worker.stdin.flush()
+    found = [map(float, worker.stdout.readline().split()) for worker in workers]
+    steps, seconds = map(sum, zip(*found, strict=True))
+    return steps / seconds
+
+
+@pytest.mark.skipif(not _kernels.OPENMP, reason="a build without OpenMP")
+def test_processes_with_default_threads_keep_up_with_the_best_setting():
+    """As many processes as cores: as many threads as cores in each, or one, or two."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-c", WORKER]
+    workers = [subprocess.Popen(command, **pipes) for _ in range(_threads.available())]
+    try:
+        assert {worker.stdout.readline() for worker in workers} == {"ready\n"}
+        best = {None: 0.0, 1: 0.0, 2: 0.0}
+        for _ in range(nightly.count(8, 20)):
+            for n_threads in best:
+                best[n_threads] = max(best[n_threads], steps_a_second(workers, n_threads))
+            share = best[None] / max(best[1], best[2])
+            if share >= 0.9 and not nightly.LONG:
+                break
+    finally:
+        for worker in workers:
+            worker.communicate()
+    nightly.report("processes side by side", processes=len(workers), share=share)
+    assert share >= 0.9

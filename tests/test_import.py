@@ -35,6 +35,31 @@ def test_what_is_heavy_or_optional_is_imported_only_when_it_is_needed():
     )
 
 
+BLAS = """
+import importlib.machinery, sys
+import numpy as np
+find = importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = classmethod(
+    lambda cls, name, *rest: None if name == {hidden!r} else find(name, *rest))
+import fastdl
+assert ("scipy.linalg" in sys.modules) == ({hidden!r} == "cython_blas")
+before = fastdl.Network([4, 300, 3], dtype="float64").logits(np.ones((64, 4)))
+import scipy.linalg.cython_blas
+assert "dgemm" in scipy.linalg.cython_blas.__pyx_capi__
+assert np.allclose(scipy.linalg.inv(2 * np.eye(3)), np.eye(3) / 2)
+after = fastdl.Network([4, 300, 3], dtype="float64").logits(np.ones((64, 4)))
+assert before.tobytes() == after.tobytes()
+"""
+
+
+def test_blas_is_loaded_without_its_package_which_can_be_imported_later():
+    run_python(BLAS.format(hidden=""))
+
+
+def test_where_blas_is_not_found_by_itself_its_package_is_imported():
+    run_python(BLAS.format(hidden="cython_blas"))
+
+
 THREADS = """
 import os, threading
 def count():

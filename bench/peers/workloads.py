@@ -25,6 +25,8 @@ class Workload:
         Trained at a stretch each time that a peer is timed.
     regression : bool
         Mean squared error instead of softmax cross-entropy.
+    zeros : float
+        The share of the inputs that is zero: of MNIST's pixels 0.81.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Workload:
     batch_size: int
     epochs: int
     regression: bool = False
+    zeros: float = 0.0
 
     @property
     def layers(self):
@@ -52,10 +55,13 @@ class Workload:
         return 4 * self.n * self.widths[0]
 
     def data(self):
-        """Inputs around zero, and labels (n,) or targets (n, k): the same ones at every call."""
+        """Inputs around zero, or pixels, and labels (n,) or targets (n, k): the same ones at every call."""
         rng = np.random.default_rng(0)
         x = rng.random(out=aligned(self.n, self.widths[0]), dtype=np.float32)
-        x -= 0.5
+        if self.zeros:
+            x[rng.random(x.shape, np.float32) < self.zeros] = 0
+        else:
+            x -= 0.5
         if self.regression:
             return x, np.sin(6 * x).sum(axis=1, keepdims=True).repeat(self.widths[-1], axis=1)
         return x, rng.integers(0, self.widths[-1], self.n)
@@ -86,6 +92,8 @@ WORKLOADS = {
         Workload("hw2_128", 60_000, (784, 128, 10), 128, epochs=3),
         Workload("hw2_1024", 60_000, (784, 128, 10), 1024, epochs=3),
         Workload("hw2_10k", 60_000, (784, 128, 10), 10_000, epochs=3),
+        Workload("mnist_128", 60_000, (784, 128, 10), 128, epochs=3, zeros=0.81),
+        Workload("mnist_10k", 60_000, (784, 128, 10), 10_000, epochs=3, zeros=0.81),
         Workload("hw2_deep", 60_000, (784, 512, 512, 10), 1024, epochs=1),
         Workload("reg", 1_000, (2, 128, 64, 1), 100, epochs=200, regression=True),
         Workload("reg10", 100, (2, 128, 64, 1), 10, epochs=500, regression=True),

@@ -1,13 +1,13 @@
 """Files that are no network: refused with an error of the library, whatever their bytes are."""
 
-import json
 import re
 
 import numpy as np
 import pytest
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 import fastdl as fd
+from fastdl import checkpoint
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ WRONG_CONFIGS = {
 
 def test_the_configuration_below_is_right_before_it_is_changed(saved):
     arrays = load(saved.read_bytes())
-    saved.write_bytes(save(arrays, {"format": "fastdl 1", "config": json.dumps(CONFIG)}))
+    checkpoint.write(saved, arrays, CONFIG)
     assert fd.Network.load(saved).loss == "hinge"
 
 
@@ -82,7 +82,7 @@ def test_a_configuration_that_does_not_fit_is_refused(saved, key):
         config = CONFIG | {key: value}
         if value == "missing":
             del config[key]
-        saved.write_bytes(save(arrays, {"format": "fastdl 1", "config": json.dumps(config)}))
+        checkpoint.write(saved, arrays, config)
         with pytest.raises(fd.CheckpointError):
             fd.Network.load(saved)
 
@@ -91,6 +91,6 @@ def test_a_configuration_that_does_not_fit_is_refused(saved, key):
 def test_a_scaling_that_is_not_finite_is_refused(saved, value):
     arrays = load(saved.read_bytes())
     arrays["scaling.scale"] = np.full(3, value)
-    saved.write_bytes(save(arrays, {"format": "fastdl 1", "config": json.dumps(CONFIG)}))
+    checkpoint.write(saved, arrays, CONFIG)
     with pytest.raises(fd.CheckpointError, match="scale"):
         fd.Network.load(saved)

@@ -214,6 +214,8 @@ SETTINGS = [  # called with, what the message names, wrong values
     (lambda v: fd.Snapshot(1, v), "take", (None, 5)),
     (fd.Checkpoint, "(path|PathLike)", NOT_PATH),
     (lambda v: fd.Checkpoint("net", every=v), "every", NOT_COUNT),
+    (lambda v: fd.Checkpoint("net", unit=v), "unit", (None, "epochs", 3)),
+    (lambda v: trainer().resume(v), "(path|PathLike)", NOT_PATH),
     (fd.OverfitWatch, "threshold", NOT_PENALTY),
     (lambda v: fit(callbacks=[v]), "OverfitWatch", (fd.OverfitWatch(),)),
     (lambda v: net().save(v), "(path|PathLike)", NOT_PATH),
@@ -260,7 +262,8 @@ def test_bad_settings_are_refused_by_name(function, name, value):
 PUBLIC = dict(public.functions())
 OURS = (  # the library makes these, or calls them with what it has checked
     *("Error", "Evaluation", "GradientCheck", "RangeTest", "Run", "Provenance", "Init", "Schedule"),
-    *("on_begin", "on_record", "on_epoch", "on_end", "stop", "append", "draw", "rates"),
+    *("on_begin", "on_record", "on_step", "on_epoch", "on_interrupt", "on_end", "stop", "keep"),
+    *("keeps", "go_back", "append", "draw", "rates"),
 )
 ANYTHING = {"nesterov", "drop_last", "progress", "stop"}  # has a truth value
 ANYTHING |= {"x", "settings"}  # a column of the history; Network's own

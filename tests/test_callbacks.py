@@ -1,5 +1,6 @@
 """callbacks.py: each of them, and that every one hears the end of every fit."""
 
+import contextlib
 import csv
 from types import SimpleNamespace
 
@@ -217,12 +218,59 @@ def test_checkpoints_load_and_are_the_newest(problem, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_checkpoint_is_written_at_an_interruption(problem, tmp_path):
+def test_checkpoints_are_written_every_so_many_steps(problem, tmp_path):
     network, trainer = make()
-    stop = Log("record", throw(KeyboardInterrupt()))
-    checkpoint = fd.Checkpoint(tmp_path / "net", every=100)
-    trainer.fit(**problem, callbacks=[stop, checkpoint])
+    path, found = tmp_path / "net.safetensors", []
+
+    class Look(fd.Callback):
+        steps = 1
+
+        def on_step(self, run):
+            found.append(path.exists() and bits(fd.Network.load(path)) == bits(network))
+
+    checkpoint = fd.Checkpoint(path, every=2, unit="step")
+    trainer.fit(**problem, epochs=2, callbacks=[checkpoint, Look()])
+    assert found == [False, True, False, True, False, True]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError()], ids=repr)
+def test_an_interrupted_fit_is_saved_as_it_is_and_a_failed_one_is_not(problem, tmp_path, error):
+    path, seen = tmp_path / "net", []
+
+    class Stop(fd.Callback):
+        steps = 5
+
+        def on_step(self, run):
+            seen.append(bits(run.network))
+            raise error
+
+    callbacks = [fd.EarlyStopping("loss"), Stop(), fd.Checkpoint(path)]
+    network, trainer = make()
+    with contextlib.suppress(ZeroDivisionError):
+        trainer.fit(**problem, epochs=3, callbacks=callbacks)
+    saved = bits(fd.Network.load(path))
+    assert (saved == seen[0]) == isinstance(error, KeyboardInterrupt)
+    assert saved != bits(network)
+
+
+def test_the_end_of_a_stopped_fit_is_saved_with_the_best_parameters(problem, tmp_path):
+    network, trainer = make()
+    callbacks = [fd.EarlyStopping(patience=2), fd.Checkpoint(tmp_path / "net", every=100)]
+    assert "no better" in trainer.fit(**problem, epochs=40, callbacks=callbacks).stopped
     assert bits(fd.Network.load(tmp_path / "net")) == bits(network)
+
+
+def test_a_step_is_told_to_those_who_count_it(problem):
+    class Count(fd.Callback):
+        def __init__(self, steps):
+            self.steps, self.heard = steps, []
+
+        def on_step(self, run):
+            self.heard.append(run.step)
+
+    counts = [Count(None), Count(1), Count(2), Count(4)]
+    make()[1].fit(**problem, epochs=2, callbacks=counts)
+    assert [count.heard for count in counts] == [[], [1, 2, 3, 4, 5, 6], [2, 4, 6], [4]]
 
 
 # --- the others ------------------------------------------------------------------------------

@@ -1,14 +1,17 @@
 """checkpoint.py: a file is written whole or not at all. Bad files are in test_bad_files.py, round
 trips in test_network.py."""
 
+import errno
 import os
+import re
 import stat
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from safetensors.numpy import load
+from safetensors import safe_open
+from safetensors.numpy import load, save
 
 import fastdl as fd
 from fastdl import checkpoint
@@ -37,24 +40,128 @@ def test_the_file_is_plain_safetensors(path):
 def test_arrays_of_any_memory_order_are_read_back(path, order, rng):
     array = rng.standard_normal((4, 3))
     checkpoint.write(path, {"a": order(array)}, {"some": ["thing", 1.5, None]})
-    assert checkpoint.read_config(path) == {"some": ["thing", 1.5, None]}
-    back = checkpoint.read_arrays(path, {"a": ((4, 3), array.dtype)})
+    config, back = checkpoint.read(path, lambda config: {"a": ((4, 3), array.dtype)})
+    assert config == {"some": ["thing", 1.5, None]}
     np.testing.assert_array_equal(back["a"], array)
 
 
 @pytest.mark.parametrize("call", ["replace", "fsync"])
-def test_the_old_file_stays_when_writing_fails(path, monkeypatch, call):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EIO, errno.EDQUOT])
+def test_the_old_file_stays_when_writing_fails(path, monkeypatch, call, number):
     fd.Network([3, 2], seed=0).save(path)
     before = path.read_bytes()
 
     def fail(*arguments):
-        raise OSError("no more")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, call, fail)
-    with pytest.raises(OSError, match="no more"):
+    message = f"{os.strerror(number)}; nothing was changed: '{path}'"
+    with pytest.raises(OSError, match=re.escape(message)) as caught:
+        fd.Network([3, 2], seed=1).save(path)
+    assert caught.value.errno == number
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_old_file_stays_when_the_new_one_does_not_read_back(path, monkeypatch):
+    fd.Network([3, 2], seed=0).save(path)
+    before = path.read_bytes()
+
+    def pack(*arguments, packed=checkpoint.pack):
+        data, digests = packed(*arguments)
+        return data[:-1] + bytes([data[-1] ^ 1]), digests
+
+    monkeypatch.setattr(checkpoint, "pack", pack)
+    with pytest.raises(OSError, match="does not read back the same; nothing was changed"):
         fd.Network([3, 2], seed=1).save(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_fit_whose_disk_is_full_says_so_and_keeps_the_last_checkpoint(path, monkeypatch):
+    class Fill(fd.Callback):
+        def on_epoch(self, run):
+            if run.epoch == 2:
+                monkeypatch.setattr(os, "fsync", fail)
+
+    def fail(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    x, y = np.zeros((10, 3)), np.zeros(10, int)
+    trainer = fd.Trainer(fd.Network([3, 2]), fd.SGD(0.1))
+    with pytest.raises(OSError, match="No space left on device"):
+        trainer.fit(x, y, epochs=5, callbacks=[Fill(), fd.Checkpoint(path)])
+    trainer.resume(path)
+    assert trainer.epoch == 1
+
+
+DENIED = """
+import os, sys
+import fastdl as fd
+path = sys.argv[1]
+fd.Network([3, 2]).save(path)
+os.chdir(os.path.dirname(path))
+path = os.path.basename(path)
+os.chmod(".", 0o555)
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    fd.Network([3, 2]).save(path)
+except PermissionError as error:
+    assert error.filename == path, error
+else:
+    raise AssertionError("it was permitted")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_the_old_file_stays_when_permission_is_denied(path):
+    subprocess.run([sys.executable, "-c", DENIED, path], check=True, timeout=60)
+    assert fd.Network.load(path).n_parameters == 8
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_removed_when_it_is_old(path):
+    old, new, other, directory = (
+        path.with_name(name)
+        for name in (".net.safetensors.1.00.part", ".net.safetensors.1.01.part",
+                     ".other.safetensors.1.00.part", ".net.safetensors.1.02.part")
+    )  # fmt: skip
+    for each in (old, new, other):
+        each.write_bytes(b"half")
+    directory.mkdir()
+    for each in (old, other, directory):
+        os.utime(each, (0, 0))
+    fd.Network([3, 2]).save(path)
+    assert set(path.parent.iterdir()) == {path, new, other, directory}
+
+
+def test_a_changed_byte_is_refused_wherever_it_is(path, rng):
+    network = fd.Network([3, 4, 2], scaling=fd.Scaling.divided(3))
+    network.save(path)
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        changed = bytearray(whole)
+        changed[at] ^= rng.integers(1, 256)
+        path.write_bytes(changed)
+        with pytest.raises(fd.CheckpointError):
+            fd.Network.load(path)
+
+
+@pytest.mark.parametrize("digests", ["", "5", "{", "[" * 10_000, '{"config": "0"}'])
+def test_a_file_without_its_digests_is_refused(path, digests):
+    checkpoint.write(path, {"a": np.zeros(2)}, {})
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    path.write_bytes(save({"a": np.zeros(2)}, metadata | {"sha256": digests}))
+    with pytest.raises(fd.CheckpointError):
+        checkpoint.read(path, lambda config: {"a": ((2,), np.dtype(float))})
+
+
+def test_a_configuration_that_would_fill_the_memory_is_refused(path):
+    with pytest.raises(fd.CheckpointError, match="4194304 characters"):
+        checkpoint.write(path, {}, {"long": "x" * 2**22})
+    assert not path.exists()
 
 
 FULL = """

@@ -154,6 +154,14 @@ def test_metrics_of_the_batches_are_those_before_each_step(problem):
     np.testing.assert_allclose(history["accuracy"], [np.dot(accuracies, weights)], rtol=1e-12)
 
 
+def test_metrics_of_the_batches_have_the_same_bits_whoever_looks_on(rng):
+    """A progress bar cuts an epoch into spans by the clock."""
+    x, y = rng.standard_normal((300, 3)), rng.integers(0, 2, 300)
+    settings = {"batch_size": 1, "train_metrics": "batches", "epochs": 3}
+    alone, watched = (trained(x, y, progress=bar, **settings)[1] for bar in (False, True))
+    assert alone["loss"].tolist() == watched["loss"].tolist()
+
+
 # --- a second fit goes on --------------------------------------------------------------------
 
 GOING_ON = {

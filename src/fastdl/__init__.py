@@ -22,8 +22,9 @@ from fastdl.history import History
 from fastdl.layers import Dense
 from fastdl.network import Evaluation, Network
 from fastdl.optim import SGD, Adam
+from fastdl.run import DivergenceError, Run
 from fastdl.scaling import Scaling
-from fastdl.trainer import DivergenceError, RangeTest, Run, Trainer
+from fastdl.trainer import RangeTest, Trainer
 
 __version__ = "0.1.0"
 

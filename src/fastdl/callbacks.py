@@ -5,28 +5,41 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import numpy as np
 
 from fastdl import _check
 
 if TYPE_CHECKING:
-    from fastdl.network import Network
-    from fastdl.trainer import Run
+    from fastdl.run import Run
 
 
 class Callback:
-    """Does nothing; override what you need. ``run`` is the fit: see ``Run``."""
+    """Does nothing; override what you need. ``run`` is the fit: see ``Run``.
+
+    Attributes
+    ----------
+    steps : int or None
+        ``on_step`` is called whenever so many more steps are done; None: never.
+    """
+
+    steps: int | None = None
 
     def on_begin(self, run: Run) -> None:
-        """Before the first batch."""
+        """Before the first batch; ``run.history`` has the records of a fit that is resumed."""
 
     def on_record(self, run: Run) -> None:
         """After a record was added to ``run.history``."""
 
+    def on_step(self, run: Run) -> None:
+        """After a step whose number ``steps`` divides, and after its record if there is one."""
+
     def on_epoch(self, run: Run) -> None:
         """After an epoch, ``run.epoch`` counting it."""
+
+    def on_interrupt(self, run: Run) -> None:
+        """After Ctrl-C, before any ``on_end``; unless it came while callbacks heard a record."""
 
     def on_end(self, run: Run) -> None:
         """After the last batch, also of a fit that was stopped or interrupted."""
@@ -66,37 +79,44 @@ class EarlyStopping(Callback):
         self.best = np.nan
         self.best_epoch: float | None = None
         self._waited = 0
-        self._network: Network | None = None
 
-    def on_begin(self, run: Run) -> None:
-        """Forget what an earlier fit has shown."""
-        self._forget()
+    @property
+    def _name(self) -> str:
+        """Of the parameters that the run keeps: alike for what has the same best record."""
+        return f"best {self.monitor} by {self.min_delta!r}"
 
-    def on_record(self, run: Run) -> None:
-        """Compare with the best so far."""
-        sign = -1.0 if self.monitor.endswith("accuracy") else 1.0
-        if self.monitor not in run.history:
+    def _improves(self, record: dict[str, float]) -> bool:
+        """Compare a record with the best so far."""
+        if self.monitor not in record:
             raise ValueError(
-                f"monitor must be one of {', '.join(run.history.columns)}; got {self.monitor!r}, "
+                f"monitor must be one of {', '.join(record)}; got {self.monitor!r}, "
                 "is the validation set missing?"
             )
-        record = run.history.last
+        sign = -1.0 if self.monitor.endswith("accuracy") else 1.0
         value = record[self.monitor]
         if np.isnan(self.best) or sign * value < sign * self.best - self.min_delta:
             self.best, self.best_epoch, self._waited = value, record["epoch"], 0
-            self._network = run.network.copy()
-            return
+            return True
         self._waited += 1
-        if self._waited >= self.patience:
+        return False
+
+    def on_begin(self, run: Run) -> None:
+        """Forget what an earlier fit has shown; look again at the records of a resumed one."""
+        self._forget()
+        for record in run.history.records if run.keeps(self._name) else ():
+            self._improves(record)
+
+    def on_record(self, run: Run) -> None:
+        """Keep the parameters if they are the best so far, stop if they have not been for long."""
+        if self._improves(run.history.last):
+            run.keep(self._name)
+        elif self._waited >= self.patience:
             run.stop(f"no better {self.monitor} in {self.patience} records")
 
     def on_end(self, run: Run) -> None:
         """Go back to the best parameters, unless the fit failed."""
-        if self._network is not None and not run.failed:
-            best = self._network.parameters
-            for name, view in run.network.parameters.items():
-                view[...] = best[name]
-        self._network = None
+        if not run.failed:
+            run.go_back(self._name)
 
 
 class CSVLog(Callback):
@@ -105,7 +125,7 @@ class CSVLog(Callback):
     Parameters
     ----------
     path : path
-        Replaced when a fit begins.
+        Replaced when a fit begins; that of a resumed one has the records before, too.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -113,16 +133,21 @@ class CSVLog(Callback):
         self._file: TextIO | None = None
 
     def on_begin(self, run: Run) -> None:
-        """Open the file."""
+        """Open the file, and write the records of a fit that is resumed."""
         self._file = open(self.path, "w", newline="")  # noqa: SIM115 - closed in on_end
+        if len(run.history):
+            self._write(run.history.columns, run.history.records, names=True)
 
     def on_record(self, run: Run) -> None:
         """Write a line, and the names before the first one."""
+        self._write(run.history.columns, [run.history.last], names=len(run.history) == 1)
+
+    def _write(self, columns: list[str], records: list[dict[str, float]], names: bool) -> None:
         assert self._file is not None
-        writer = csv.DictWriter(self._file, run.history.columns)
-        if len(run.history) == 1:
+        writer = csv.DictWriter(self._file, columns)
+        if names:
             writer.writeheader()
-        writer.writerow(run.history.last)
+        writer.writerows(records)
         self._file.flush()
 
     def on_end(self, run: Run) -> None:
@@ -155,30 +180,50 @@ class Snapshot(Callback):
 
 
 class Checkpoint(Callback):
-    """Save the network every so many epochs, and at the end.
+    """Save the fit every so often, after Ctrl-C and at its end, so that it can be resumed.
 
-    Callbacks are called in their order: after an ``EarlyStopping`` it saves the best parameters.
+    ``Trainer.resume`` goes on from the file; ``Network.load`` reads the network in it. Callbacks
+    are called in their order: after an ``EarlyStopping`` the end's file has the best parameters. A
+    fit that fails leaves the file as it is.
 
     Parameters
     ----------
     path : path
         A safetensors file, replaced whole each time.
     every : int
-        Epochs.
+        How many of the unit.
+    unit : {"epoch", "step"}
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, every: int = 1) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every: int = 1,
+        unit: Literal["epoch", "step"] = "epoch",
+    ) -> None:
         self.path = _check.path(path)
         self.every = _check.integer("every", every)
+        self.unit = _check.choice("unit", unit, ("epoch", "step"))
+        self.steps = self.every if unit == "step" else None
+
+    def on_step(self, run: Run) -> None:
+        """Save in the middle of an epoch."""
+        run.save(self.path)
 
     def on_epoch(self, run: Run) -> None:
         """Save if it is time."""
-        if run.epoch % self.every == 0:
-            run.network.save(self.path)
+        if self.unit == "epoch" and run.epoch % self.every == 0:
+            run.save(self.path)
+
+    def on_interrupt(self, run: Run) -> None:
+        """Save where the fit is, before an ``EarlyStopping`` goes back."""
+        run.save(self.path)
 
     def on_end(self, run: Run) -> None:
-        """Save what there is."""
-        run.network.save(self.path)
+        """Save the end, if the fit has come to it."""
+        if not (run.failed or run.interrupted):
+            run.save(self.path)
 
 
 class OverfitWatch(Callback):
@@ -206,13 +251,17 @@ class OverfitWatch(Callback):
         self.epoch: float | None = None
 
     def on_begin(self, run: Run) -> None:
-        """Forget what an earlier fit has shown."""
+        """Forget what an earlier fit has shown; look again at the records of a resumed one."""
         self.largest_gap = 0.0
         self.epoch = None
+        for record in run.history.records:
+            self._look(run, record)
 
     def on_record(self, run: Run) -> None:
         """Compare the two costs of the newest record."""
-        record = run.history.last
+        self._look(run, run.history.last)
+
+    def _look(self, run: Run, record: dict[str, float]) -> None:
         if "val_cost" not in record:
             raise ValueError("OverfitWatch must have a validation set; got none, give fit one")
         gap = abs(record["cost"] - record["val_cost"])

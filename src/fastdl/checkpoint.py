@@ -1,41 +1,96 @@
-"""A network as a safetensors file: written whole or not at all, checked before it is used."""
+"""Safetensors files: written whole or not at all, read back, and checked before they are used.
 
+The metadata hold a configuration as JSON and the SHA-256 of it and of every array. A checkpoint of
+a fit is a saved network with more arrays, whose names begin with ``training.``: ``Network.load``
+reads it too and leaves those alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import hashlib
 import json
 import os
 import secrets
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastdl import _check
 from fastdl._check import Array
 
+if TYPE_CHECKING:
+    from fastdl.network import Network
+
 FORMAT = "fastdl 1"
+OF_LAYER = ("d", "h", "activation", "l1", "l2")
+TRAINING = "training."
+
+_CODES = {"float32": "F32", "float64": "F64"}
+_LONGEST = 2**22  # characters of JSON; a list takes twenty times its text when it is read
+_STALE = 3600.0  # seconds; no writer lets so many pass before the next byte
+
+Layout = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 
 class CheckpointError(Exception):
-    """A file is no network that fastdl saved."""
+    """A file is not what fastdl saved, or is of another network or training."""
 
 
-def write(path: str | os.PathLike[str], arrays: dict[str, Array], config: dict[str, Any]) -> None:
-    """Write arrays and a configuration; an older file stays until the new one is complete."""
+def contents(network: Network) -> tuple[dict[str, Array], dict[str, Any]]:
+    """A network as the arrays and the configuration of a file."""
+    described = [{name: getattr(layer, name) for name in OF_LAYER} for layer in network.layers]
+    config = {
+        "layers": described, "loss": network.loss, "dtype": network.dtype.name,
+        "margin": network.margin, "scaled": network.scaling is not None,
+    }  # fmt: skip
+    arrays = dict(network.parameters)
+    if network.scaling is not None:
+        arrays |= {"scaling.shift": network.scaling.shift, "scaling.scale": network.scaling.scale}
+    return arrays, config
+
+
+def pack(arrays: Mapping[str, Array], config: object) -> tuple[bytes, dict[str, str]]:
+    """The bytes of a file, and the digests in it."""
     from safetensors.numpy import save
 
     # safetensors writes the memory of an array without a look at its strides.
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    data = save(tensors, {"format": FORMAT, "config": json.dumps(config)})
+    text = json.dumps(config)
+    digests = {"config": _digest(text.encode())}
+    digests |= {name: _digest(tensor.data) for name, tensor in tensors.items()}
+    metadata = {"format": FORMAT, "config": text, "sha256": json.dumps(digests)}
+    return save(tensors, metadata), digests
+
+
+def write(path: str | os.PathLike[str], arrays: Mapping[str, Array], config: object) -> None:
+    """Write arrays and a configuration; an older file stays until the new one is complete.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written; the older one is then as it was.
+    """
+    data, digests = pack(arrays, config)
     target = Path(_check.path(path))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
+        _remove_stale(target)
         with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        _read_back(temporary, digests)
         os.replace(temporary, target)
-    except BaseException:
+    except OSError as error:
+        reason = f"{error.strerror or error}; nothing was changed"
+        raise OSError(error.errno, reason, str(target)) from error
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -43,41 +98,31 @@ def write(path: str | os.PathLike[str], arrays: dict[str, Array], config: dict[s
         os.close(folder)
 
 
-def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The configuration of a file that ``write`` wrote."""
+def read(
+    path: str | os.PathLike[str], expect: Callable[[dict[str, Any]], Layout]
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The configuration of a file, and the arrays that one expects by it.
+
+    Parameters
+    ----------
+    path : path
+    expect : callable
+        Given the configuration, the names of the arrays with their shapes and dtypes; others than
+        these are not read.
+    """
     with _open(path) as file:
-        metadata = file.metadata() or {}
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} must be a network saved by fastdl ({FORMAT}); got {metadata.get('format')!r}"
-        )
-    try:
-        config = json.loads(metadata["config"])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} must hold a configuration; got none that reads") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} must hold a configuration; got {type(config).__name__}")
-    return config
+        config, digests = _header(path, file)
+        expected = expect(config)
+        _check_layout(path, file, expected)
+        arrays = {name: file.get_tensor(name) for name in expected}
+    for name, array in arrays.items():
+        if _digest(array.data) != digests.get(name):
+            raise CheckpointError(f"{name} in {path} must be as it was saved; the file is damaged")
+    return config, arrays
 
 
-def read_arrays(
-    path: str | os.PathLike[str], expected: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
-) -> dict[str, Array]:
-    """The arrays of a file, whose names, shapes and dtypes must be the expected ones."""
-    codes = {"float32": "F32", "float64": "F64"}
-    with _open(path) as file:
-        names = set(file.keys())
-        if names != set(expected):
-            wrong = ", ".join(sorted(names ^ set(expected)))
-            raise CheckpointError(f"{path} must hold {', '.join(expected)}; wrong are {wrong}")
-        for name, (shape, dtype) in expected.items():
-            entry = file.get_slice(name)
-            got = (tuple(entry.get_shape()), entry.get_dtype())
-            if got != (shape, codes[dtype.name]):
-                raise CheckpointError(
-                    f"{name} in {path} must be {dtype.name} {shape}; got {got[1]} {got[0]}"
-                )
-        return {name: file.get_tensor(name) for name in expected}
+def _digest(data: bytes | memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _open(path: str | os.PathLike[str]) -> Any:
@@ -88,3 +133,58 @@ def _open(path: str | os.PathLike[str]) -> Any:
         return safe_open(path, framework="numpy")
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path} must be a safetensors file: {error}") from error
+
+
+def _header(path: str | os.PathLike[str], file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configuration and the digests of an open file."""
+    metadata = file.metadata() or {}
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} must be a file saved by fastdl ({FORMAT}); got {metadata.get('format')!r:.100}"
+        )
+    text, digests = metadata.get("config", ""), metadata.get("sha256", "")
+    if max(len(text), len(digests)) > _LONGEST:
+        raise CheckpointError(f"{path} must describe a network in {_LONGEST} characters; got more")
+    try:
+        config, known = json.loads(text), json.loads(digests)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} must hold a configuration; got none that reads") from error
+    if not isinstance(config, dict) or not isinstance(known, dict):
+        raise CheckpointError(f"{path} must hold a configuration; got {type(config).__name__}")
+    if _digest(text.encode()) != known.get("config"):
+        raise CheckpointError(f"{path} must be as it was saved; the file is damaged")
+    return config, known
+
+
+def _check_layout(path: str | os.PathLike[str], file: Any, expected: Layout) -> None:
+    """Names, shapes and dtypes, before any array is read."""
+    names = {name for name in file.keys() if name in expected or not name.startswith(TRAINING)}  # noqa: SIM118 - no dict
+    if names != set(expected):
+        wrong = ", ".join(sorted(names ^ set(expected)))
+        raise CheckpointError(f"{path} must hold {', '.join(expected)}; wrong are {wrong}"[:2000])
+    for name, (shape, dtype) in expected.items():
+        entry = file.get_slice(name)
+        got = (tuple(entry.get_shape()), entry.get_dtype())
+        if got != (shape, _CODES[dtype.name]):
+            raise CheckpointError(
+                f"{name} in {path} must be {dtype.name} {shape}; got {got[1]} {got[0]}"
+            )
+
+
+def _read_back(path: Path, digests: dict[str, str]) -> None:
+    """What is in the file must be what was to be written."""
+    with _open(path) as file:
+        _header(path, file)
+        got = {name: _digest(file.get_tensor(name).data) for name in file.keys()}  # noqa: SIM118 - no dict
+    if got | {"config": digests["config"]} != digests:
+        raise OSError(errno.EIO, "what was written does not read back the same")
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove what writers of this file left when they were killed; one at work has a newer one."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        try:
+            if time.time() - path.stat().st_mtime > _STALE:
+                path.unlink()
+        except OSError:  # another writer was faster, or it is somebody else's
+            continue

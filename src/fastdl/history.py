@@ -43,6 +43,11 @@ class History:
         self._records.append(dict(record))
 
     @property
+    def records(self) -> list[dict[str, float]]:
+        """The records, oldest first."""
+        return [dict(record) for record in self._records]
+
+    @property
     def columns(self) -> list[str]:
         """The names of the columns."""
         return list(self._records[0]) if self._records else []

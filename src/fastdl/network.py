@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastdl import _check, _kernels, _memory, _threads, checkpoint, init, layers, losses, ops
 from fastdl._check import Array
 from fastdl._epoch import Program, Rows
+from fastdl.checkpoint import OF_LAYER, CheckpointError, Layout
 from fastdl.init import Init
 from fastdl.layers import Dense
 from fastdl.scaling import Scaling
 
-_SAVED = ("d", "h", "activation", "l1", "l2")  # of a layer, in a saved network
 _CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
 
 
@@ -493,15 +493,7 @@ class Network:
         path : path
             A file that is there is replaced once the new one is complete.
         """
-        described = [{name: getattr(layer, name) for name in _SAVED} for layer in self.layers]
-        config = {
-            "layers": described, "loss": self.loss, "dtype": self.dtype.name,
-            "margin": self.margin, "scaled": self.scaling is not None,
-        }  # fmt: skip
-        arrays = dict(self.parameters)
-        if self.scaling is not None:
-            arrays |= {"scaling.shift": self.scaling.shift, "scaling.scale": self.scaling.scale}
-        checkpoint.write(path, arrays, config)
+        checkpoint.write(path, *checkpoint.contents(self))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
@@ -512,32 +504,17 @@ class Network:
         CheckpointError
             For a file that is not one, or whose arrays do not fit its layers.
         """
-        config = checkpoint.read_config(path)
-        try:
-            dense = [_from_saved(layer) for layer in config["layers"]]
-            layers.check_chain(dense)
-            dtype = _check.dtype(config["dtype"])
-            losses.get(config["loss"])
-            margin, scaled = _check.real("margin", config["margin"], 0.0), bool(config["scaled"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise checkpoint.CheckpointError(f"{path} must describe a network: {error}") from error
-        expected: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-        for i, layer in enumerate(dense):
-            expected[f"layers.{i}.weight"] = ((layer.d, layer.h), dtype)
-            expected[f"layers.{i}.bias"] = ((layer.h,), dtype)
-        if scaled:
-            double = np.dtype(np.float64)
-            expected["scaling.shift"] = expected["scaling.scale"] = ((dense[0].d,), double)
-        arrays = checkpoint.read_arrays(path, expected)
+        config, arrays = checkpoint.read(path, lambda config: _layout(_described(path, config)))
+        saved = _described(path, config)
         scaling = None
-        if scaled:
+        if saved.scaled:
             try:
-                scaling = Scaling(arrays.pop("scaling.shift"), arrays.pop("scaling.scale"))
+                scaling = Scaling(arrays["scaling.shift"], arrays["scaling.scale"])
             except ValueError as error:
-                raise checkpoint.CheckpointError(f"{path} must hold a scaling: {error}") from error
+                raise CheckpointError(f"{path} must hold a scaling: {error}") from error
         network = cls(
-            dense, loss=config["loss"], init=init.Normal(0.0), dtype=dtype, scaling=scaling,
-            margin=margin,
+            saved.layers, loss=saved.loss, init=init.Normal(0.0), dtype=saved.dtype,
+            scaling=scaling, margin=saved.margin,
         )  # fmt: skip
         for name, view in network.parameters.items():
             view[...] = arrays[name]
@@ -552,9 +529,46 @@ class Network:
         )
 
 
+class _Saved(NamedTuple):
+    """What a file says of its network."""
+
+    layers: list[Dense]
+    loss: str
+    dtype: np.dtype[Any]
+    margin: float
+    scaled: bool
+
+
+def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> _Saved:
+    try:
+        dense = [_from_saved(layer) for layer in config["layers"]]
+        layers.check_chain(dense)
+        return _Saved(
+            dense,
+            losses.get(config["loss"]).name,
+            _check.dtype(config["dtype"]),
+            _check.real("margin", config["margin"], 0.0),
+            bool(config["scaled"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"{path} must describe a network: {error}") from error
+
+
+def _layout(saved: _Saved) -> Layout:
+    """The arrays of a saved network."""
+    layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+    for i, layer in enumerate(saved.layers):
+        layout[f"layers.{i}.weight"] = ((layer.d, layer.h), saved.dtype)
+        layout[f"layers.{i}.bias"] = ((layer.h,), saved.dtype)
+    if saved.scaled:
+        shape = (saved.layers[0].d,)
+        layout["scaling.shift"] = layout["scaling.scale"] = (shape, np.dtype(np.float64))
+    return layout
+
+
 def _from_saved(layer: Mapping[str, Any]) -> Dense:
-    if not set(layer) <= set(_SAVED):
-        raise ValueError(f"a layer must have the keys {', '.join(_SAVED)}; got {list(layer)}")
+    if not set(layer) <= set(OF_LAYER):
+        raise ValueError(f"a layer must have the keys {', '.join(OF_LAYER)}; got {list(layer)}")
     return Dense(**layer)
 
 

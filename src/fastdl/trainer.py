@@ -1,50 +1,26 @@
-"""The loop over epochs, and what happens between them."""
+"""What trains a network, from fit to fit: optimiser, moments, shuffling, the epochs done."""
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check, _memory, _threads, schedules
+from fastdl import _check, _memory, _threads, checkpoint, resume, schedules
 from fastdl._check import Array
 from fastdl.callbacks import Callback
-from fastdl.history import METRICS, History
+from fastdl.history import History
 from fastdl.network import Data, Network
 from fastdl.optim import SGD, Adam, Optimiser
-from fastdl.progress import Progress
+from fastdl.run import Run
 
 Shuffle = Literal["rows", "batches"] | None
 ClassWeight = Mapping[int, float] | ArrayLike | Literal["balanced"]
-
-
-class DivergenceError(ArithmeticError):
-    """The loss stopped being finite; the network holds the parameters of the last good epoch.
-
-    Attributes
-    ----------
-    epoch, step : int
-        Where, counted from 1 over the whole training.
-    loss : float
-        What it was.
-    history : History
-        What was recorded before.
-    """
-
-    def __init__(self, epoch: int, step: int, loss: float, history: History) -> None:
-        super().__init__(
-            f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, lower the "
-            f"learning rate (the network holds the parameters of the end of epoch {epoch - 1})"
-        )
-        self.epoch, self.step, self.loss, self.history = epoch, step, loss, history
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.epoch, self.step, self.loss, self.history)
 
 
 @dataclass(frozen=True)
@@ -131,8 +107,7 @@ class Trainer:
             _check.choice("shuffle", shuffle, ("rows", "batches"))
         self.shuffle = shuffle
         self.drop_last = drop_last
-        if seed is not None:
-            _check.integer("seed", seed, 0, 2**63 - 1)
+        self._seed = None if seed is None else _check.integer("seed", seed, 0, 2**63 - 1)
         self.n_threads = n_threads
         _threads.resolve(n_threads, 0)
         self.epoch = 0
@@ -141,6 +116,7 @@ class Trainer:
         self._rng = np.random.default_rng(seed)
         size = len(network._flat)
         self._moments = [_memory.zeros(size, network.dtype) for _ in range(optimiser.n_moments)]
+        self._resumed: resume.State | None = None
 
     @property
     def network(self) -> Network:
@@ -174,6 +150,7 @@ class Trainer:
             Never copied where the items of a row lie side by side.
         y : integer array (n,) in [0, k); for ``mse`` float array (n, k), or (n,) where k is 1
         epochs : int
+            After ``resume``: those of the fit that goes on, with what it has done.
         validation : (x, y), optional
             Evaluated at every record.
         record : "epoch", int or None
@@ -200,6 +177,8 @@ class Trainer:
             Where the loss is no longer finite.
         RuntimeError
             Where the network is being fitted already.
+        CheckpointError
+            After ``resume``, where the fit that goes on was given something else.
         """
         epochs = _check.integer("epochs", epochs)
         _check.choice("train_metrics", train_metrics, ("full", "batches"))
@@ -219,9 +198,56 @@ class Trainer:
             self.network._set_penalty(self.l1, self.l2)
             train = self._training_data(x, y, sample_weight, class_weight)
             held_out = self._validation_data(validation)
-            run = Run(self, train, held_out, epochs, record, train_metrics)
+            run = Run(self, train, held_out, epochs, record, train_metrics, self._resumed)
+            self._resumed = None
             run._fit(callbacks, progress)
         return run.history
+
+    def resume(self, path: str | os.PathLike[str]) -> None:
+        """Take the state of the fit that wrote a checkpoint; the next ``fit`` goes on with it.
+
+        Make network and trainer as before, and call ``fit`` with the same arguments: it ends with
+        the bits of a fit that was never stopped, in parameters and history (but for ``seconds``),
+        where the same instruction set and version of NumPy are used. Callbacks begin anew, with the
+        records in the history. Weights of rows and classes are not compared.
+
+        Parameters
+        ----------
+        path : path
+            Of a ``Checkpoint``.
+
+        Raises
+        ------
+        CheckpointError
+            For a file that is not one, or is of another network, optimiser, batch size, shuffling
+            or seed; everything is then as before.
+
+        Examples
+        --------
+        >>> if os.path.exists("run.safetensors"):
+        ...     trainer.resume("run.safetensors")
+        >>> trainer.fit(x, y, epochs=100, callbacks=[fd.Checkpoint("run.safetensors")])
+        """
+        with self.network.exclusive():
+            _, config = checkpoint.contents(self.network)
+            given = {"l1": self.l1, "l2": self.l2}
+            penalties = {name: value for name, value in given.items() if value is not None}
+            config["layers"] = [layer | penalties for layer in config["layers"]]
+            state = resume.read(path, self.network, len(self._moments), config | self._settings())
+            for array, saved in zip([self.network._flat, *self._moments], state.now, strict=True):
+                array[...] = saved
+            self.epoch, self.step = state.place.epoch, state.place.step
+            self._resumed = state
+
+    def _settings(self) -> dict[str, Any]:
+        """What a trainer that goes on must have alike."""
+        return {
+            "optimiser": resume.describe(self.optimiser),
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "drop_last": bool(self.drop_last),
+            "seed": self._seed,
+        }
 
     def range_test(
         self, x: ArrayLike, y: ArrayLike, *, low: float = 1e-5, high: float = 1.0, steps: int = 200
@@ -287,253 +313,6 @@ class Trainer:
             got = type(validation).__name__
             raise TypeError(f"validation must be a pair (x, y) of arrays; got {got}") from error
         return self.network._data(x, y, names=("validation[0]", "validation[1]"))
-
-
-class Run:
-    """One fit: what callbacks see.
-
-    Attributes
-    ----------
-    trainer : Trainer
-    network : Network
-    history : History
-    epoch, step : int
-        Done since the trainer was made.
-    last_epoch : int
-        The one after which the fit ends.
-    failed : bool
-        Whether the fit has ended with an error.
-    """
-
-    def __init__(
-        self,
-        trainer: Trainer,
-        train: Data,
-        validation: Data | None,
-        epochs: int,
-        record: Literal["epoch"] | int | None,
-        train_metrics: str,
-    ) -> None:
-        self.trainer, self.network, self.history = trainer, trainer.network, History()
-        self.last_epoch = trainer.epoch + epochs
-        self.failed = False
-        self._record_every, self._full = record, train_metrics == "full"
-        self._train, self._validation = train, validation
-        self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
-        self._began = time.perf_counter()
-        self._batches_loss = self._batches_correct = self._batches_rows = 0.0
-        self._allocate()
-
-    def _allocate(self) -> None:
-        """All arrays that the fit needs, once."""
-        network, trainer, n = self.network, self.trainer, len(self._train.x)
-        batch = int((self._stops - self._starts).max())
-        self._threads = _threads.resolve(trainer.n_threads, batch * network.n_parameters)
-        self._grads = _memory.empty(len(network._flat), network.dtype)
-        size = network._program.training_size(batch)
-        self._workspace = _memory.empty(size, network.dtype)
-        self._losses = np.empty(len(self._starts))
-        self._correct = np.empty(len(self._starts), np.intp)
-        size = network._program.evaluation_size(self._threads)
-        self._evaluation = _memory.empty(size, network.dtype)
-        largest = max(n, len(self._validation.x) if self._validation else 0)
-        self._results = np.empty((network._program.pieces(largest), 2))
-        self._state = [network._flat, *trainer._moments]
-        self._good = [array.copy() for array in self._state]
-        self._good_step = trainer.step
-
-    @property
-    def epoch(self) -> int:
-        """Epochs done."""
-        return self.trainer.epoch
-
-    @property
-    def step(self) -> int:
-        """Steps done."""
-        return self.trainer.step
-
-    def stop(self, reason: str) -> None:
-        """End the fit after this record or epoch."""
-        self.history.stopped = reason
-
-    def _fit(self, callbacks: Sequence[Callback], progress: bool | None) -> None:
-        with _threads.serial_blas(), _ending(callbacks, self):
-            bar = Progress(progress, (self.last_epoch - self.epoch) * len(self._starts))
-            try:
-                for callback in callbacks:
-                    callback.on_begin(self)
-                while self.epoch < self.last_epoch and self.history.stopped is None:
-                    self._epoch(callbacks, bar)
-            except KeyboardInterrupt:
-                self.stop(f"interrupted in epoch {self.epoch + 1}, after step {self.step}")
-            except BaseException:
-                self.failed = True
-                raise
-            finally:
-                bar.close()
-
-    def _epoch(self, callbacks: Sequence[Callback], bar: Progress) -> None:
-        starts, stops, order = self._shuffled()
-        n = len(starts)
-        first = self.step
-        rates = _rates(self.trainer._schedule, first, n, self.epoch)
-        at = 0
-        while at < n and self.history.stopped is None:
-            until = min(n, at + self._span(at + first, bar))
-            self._steps(starts[at:until], stops[at:until], order, rates[at:until])
-            done, at = until - at, until
-            last = at == n and self.epoch + 1 == self.last_epoch
-            if self._record_due(last, at == n):
-                self._record(rates[at - 1], at / n)
-                for callback in callbacks:
-                    callback.on_record(self)
-            bar.advance(done, self.history)
-        if at == n:
-            if not np.isfinite(self.network._flat).all():
-                self._diverged(float("inf"))
-            self.trainer.epoch += 1
-            for kept, array in zip(self._good, self._state, strict=True):
-                np.copyto(kept, array)
-            self._good_step = self.step
-            for callback in callbacks:
-                callback.on_epoch(self)
-
-    def _shuffled(self) -> tuple[Array, Array, Array | None]:
-        """This epoch's batches, and the order of the rows where those are shuffled."""
-        trainer = self.trainer
-        if trainer.shuffle == "rows":
-            return self._starts, self._stops, trainer._rng.permutation(len(self._train.x))
-        if trainer.shuffle == "batches":
-            order = trainer._rng.permutation(len(self._starts))
-            return self._starts[order], self._stops[order], None
-        return self._starts, self._stops, None
-
-    def _span(self, step: int, bar: Progress) -> int:
-        """Steps until Python is needed again: for a record, or for the bar."""
-        wanted = bar.span
-        if isinstance(self._record_every, int):
-            wanted = min(wanted, self._record_every - step % self._record_every)
-        return wanted
-
-    def _steps(self, starts: Array, stops: Array, order: Array | None, rates: Array) -> None:
-        """Train on some batches."""
-        network, trainer, n = self.network, self.trainer, len(starts)
-        program, losses, correct = network._program, self._losses[:n], self._correct[:n]
-        first, second = [*trainer._moments, None, None][:2]
-        hyper = trainer.optimiser.hyper
-        program.done = 0
-        try:
-            program.train(
-                self._train.compiled, order, starts, stops, rates, hyper, trainer.step,
-                network._flat, self._grads, first, second, self._workspace, losses, correct,
-                self._threads,
-            )  # fmt: skip
-        finally:
-            done = program.done
-            trainer.step += done
-        if done < n:
-            trainer.step += 1
-            self._diverged(losses[done])
-        sizes = stops - starts
-        self._batches_loss += float(losses @ sizes)
-        self._batches_correct += float(correct.sum())
-        self._batches_rows += float(sizes.sum())
-
-    def _record_due(self, last: bool, end_of_epoch: bool) -> bool:
-        if self._record_every is None:
-            return False
-        if self._record_every == "epoch":
-            return end_of_epoch
-        return self.step % self._record_every == 0 or last
-
-    def _record(self, rate: float, share: float) -> None:
-        """Add a record; share is how much of the epoch at hand is done."""
-        epoch = self.epoch + share
-        record = {
-            "epoch": int(epoch) if epoch == int(epoch) else epoch,
-            "step": self.step,
-            "learning_rate": float(rate),
-        }
-        rows = self._batches_rows
-        loss, accuracy = self._batches_loss / rows, self._batches_correct / rows
-        self._batches_loss = self._batches_correct = self._batches_rows = 0.0
-        if self._full:
-            loss, accuracy = self._evaluate(self._train)
-        values = self.network._evaluation(loss, accuracy)
-        if not np.isfinite(values.cost):
-            self._diverged(values.cost)
-        record |= zip(METRICS, values, strict=True)
-        if self._validation is not None:
-            loss, accuracy = self._evaluate(self._validation)
-            values = self.network._evaluation(loss, accuracy)
-            record |= zip((f"val_{name}" for name in METRICS), values, strict=True)
-        record["seconds"] = time.perf_counter() - self._began
-        self.history.append(record)
-
-    def _evaluate(self, data: Data) -> tuple[float, float]:
-        n = len(data.x)
-        loss, correct = self.network._program.evaluate(
-            data.compiled, self.network._flat, self._evaluation, None,
-            self._results[: self.network._program.pieces(n)], self._threads,
-        )  # fmt: skip
-        return loss / n, correct / n
-
-    def _range(self, rates: Array) -> NDArray[np.float64]:
-        """Smoothed losses of steps at these rates."""
-        mean, least, at = 0.0, np.inf, 0
-        smooth: list[float] = []
-        with _threads.serial_blas():
-            while len(smooth) < len(rates):
-                if at == 0:
-                    starts, stops, order = self._shuffled()
-                i = len(smooth)
-                try:
-                    self._steps(starts[at : at + 1], stops[at : at + 1], order, rates[i : i + 1])
-                except DivergenceError:
-                    break
-                mean = 0.9 * mean + 0.1 * float(self._losses[0])
-                smooth.append(mean / (1 - 0.9 ** (i + 1)))
-                least = min(least, smooth[-1])
-                if smooth[-1] > 4 * least:
-                    break
-                at = (at + 1) % len(starts)
-        return np.array(smooth)
-
-    def _diverged(self, loss: float) -> None:
-        """Go back to the end of the last good epoch, and say so."""
-        step = self.step
-        for kept, array in zip(self._good, self._state, strict=True):
-            np.copyto(array, kept)
-        self.trainer.step = self._good_step
-        raise DivergenceError(self.epoch + 1, step, loss, self.history)
-
-
-@contextmanager
-def _ending(callbacks: Sequence[Callback], run: Run) -> Iterator[None]:
-    """Every callback's on_end in their order, whatever happens and whichever of them fails."""
-    with ExitStack() as stack:
-        for callback in reversed(callbacks):
-            stack.callback(callback.on_end, run)
-        yield
-
-
-def _batches(n: int, size: int, drop_last: bool) -> tuple[Array, Array]:
-    """Where each batch of n rows starts and stops."""
-    starts = np.arange(0, n, size, dtype=np.intp)
-    stops = np.minimum(starts + size, n)
-    if drop_last and n % size:
-        starts, stops = starts[:-1], stops[:-1]
-        if not len(starts):
-            raise ValueError(f"batch_size must be at most the {n} rows with drop_last; got {size}")
-    return starts, stops
-
-
-def _rates(schedule: schedules.Schedule, first: int, n: int, epoch: int) -> Array:
-    """The learning rates of an epoch's n steps, the first of which has the number first."""
-    rates = _check.vector("rates", schedule.rates(np.arange(first, first + n), epoch), n)
-    if (rates < 0).any():
-        raise ValueError(f"rates must not be negative; got {rates.min()} from {schedule!r}"[:200])
-    return rates
 
 
 def _row_weights(

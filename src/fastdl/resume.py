@@ -1,0 +1,243 @@
+"""What a checkpoint has of a fit beside its network: to a file and back.
+
+Nothing here knows how a fit runs: ``Run.save`` hands out its state, ``Trainer.resume`` takes one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from fastdl import _check, _memory, checkpoint
+from fastdl._check import Array
+from fastdl.checkpoint import TRAINING, CheckpointError, Layout
+from fastdl.history import History
+from fastdl.network import Network
+
+_LAST = 2**62  # of what is counted: the compiled loops take 64 bits
+_MOST_KEPT = 64  # so that a bad file's names do not fill the memory
+_DOUBLE = np.dtype(np.float64)
+_HISTORY = f"{TRAINING}history"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a fit is, all but arrays.
+
+    Attributes
+    ----------
+    settings, data : dict
+        What has to be alike in the trainer, and in the fit that goes on.
+    first_epoch : int
+        The epochs that were done when the fit began.
+    epoch, step : int
+        Those that are done now.
+    batches : int
+        Of them, those of the epoch at hand.
+    order : int
+        A checksum of the order of this epoch's batches.
+    generator : dict
+        The state of the shuffling's generator when this epoch began.
+    sums : list of float
+        Loss, hits and rows of the batches since the last record.
+    seconds : float
+        Since the fit began.
+    stopped : str or None
+        Why it has ended.
+    columns : list of str
+        Of the history.
+    n_records : int
+    kept : list of str
+        Names of the parameters that callbacks have kept.
+    """
+
+    settings: dict[str, Any]
+    data: dict[str, Any]
+    first_epoch: int
+    epoch: int
+    step: int
+    batches: int
+    order: int
+    generator: dict[str, Any]
+    sums: list[float]
+    seconds: float
+    stopped: str | None
+    columns: list[str]
+    n_records: int
+    kept: list[str]
+
+    def __post_init__(self) -> None:
+        for name in ("settings", "data", "generator"):
+            _expect(name, getattr(self, name), dict)
+        for name in ("first_epoch", "epoch", "step", "batches", "order", "n_records"):
+            _check.integer(name, getattr(self, name), 0, _LAST)
+        _check.integer("first_epoch", self.first_epoch, 0, self.epoch)
+        _check.integer("batches", self.batches, 0, self.step)
+        _check.real("seconds", self.seconds, 0.0)
+        loss, correct, rows = _expect("sums", self.sums, list)
+        for total, least in ((loss, -np.inf), (correct, 0.0), (rows, 0.0)):
+            _check.real("sums", total, least)
+        if self.stopped is not None:
+            _expect("stopped", self.stopped, str)
+        for name in ("columns", "kept"):
+            names = [_expect(name, each, str) for each in _expect(name, getattr(self, name), list)]
+            if len(set(names)) < len(names):
+                raise ValueError(f"{name} must differ from each other; got {names}")
+        _check.integer("the number of kept", len(self.kept), 0, _MOST_KEPT)
+        if bool(self.columns) != bool(self.n_records):
+            raise ValueError(f"columns must be those of the records; got {self.columns}")
+
+
+@dataclass(frozen=True)
+class State:
+    """A fit as a checkpoint has it: the flat arrays are laid out as the network's.
+
+    Attributes
+    ----------
+    path : str
+        Of the checkpoint.
+    place : Place
+    history : History
+    now, good : list of array
+        The parameters and the optimiser's moments; as they are, and at the end of the last epoch.
+    kept : dict of str to array
+        Parameters that callbacks have kept.
+    """
+
+    path: str
+    place: Place
+    history: History
+    now: list[Array]
+    good: list[Array]
+    kept: dict[str, Array]
+
+
+def _expect(name: str, value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}; got {value!r:.100}")
+    return value
+
+
+def describe(value: object) -> Any:
+    """A setting as JSON has it: a dataclass by its name and fields; of what is unknown the type."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, Real):
+        return float(value)
+    if is_dataclass(value):
+        settings = {each.name: describe(getattr(value, each.name)) for each in fields(value)}
+        return {"": type(value).__qualname__} | settings
+    return type(value).__qualname__
+
+
+def compare(path: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint whose settings are not one's own."""
+    for name, value in own.items():
+        if saved.get(name) != value:
+            raise CheckpointError(
+                f"{name} must be {saved.get(name)!r:.200}, as in {path}, to go on from there; "
+                f"got {value!r:.200}"
+            )
+
+
+def write(path: str | os.PathLike[str], network: Network, state: State) -> None:
+    """Write a network and the state of its fit."""
+    arrays, config = checkpoint.contents(network)
+    flats = [*state.now[1:], *state.good, *state.kept.values()]
+    for prefix, flat in zip(_prefixes(state.place, len(state.now) - 1), flats, strict=True):
+        arrays |= {prefix + name: view for name, view in network._views(flat).items()}
+    table = [list(record.values()) for record in state.history.records]
+    arrays[_HISTORY] = np.array(table, _DOUBLE).reshape(len(table), len(state.place.columns))
+    checkpoint.write(path, arrays, config | {"training": asdict(state.place)})
+
+
+def read(
+    path: str | os.PathLike[str], network: Network, n_moments: int, settings: Mapping[str, Any]
+) -> State:
+    """The state in a checkpoint, which must be of such a network and of these settings."""
+    name = _check.path(path)
+
+    def expect(config: dict[str, Any]) -> Layout:
+        if "training" not in config:
+            raise CheckpointError(f"{name} must be a checkpoint of a fit; got a saved network")
+        place = _place(name, config)
+        compare(name, config | place.settings, settings)
+        return _layout(network, place, n_moments)
+
+    config, arrays = checkpoint.read(path, expect)
+    place = _place(name, config)
+    if network.scaling is not None:
+        for each in ("shift", "scale"):
+            if not np.array_equal(arrays[f"scaling.{each}"], getattr(network.scaling, each)):
+                raise CheckpointError(f"scaling.{each} must be the one in {name} to go on from it")
+    flats = [_flat(network, arrays, prefix) for prefix in _prefixes(place, n_moments)]
+    now, good = flats[:n_moments], flats[n_moments : len(flats) - len(place.kept)]
+    kept = dict(zip(place.kept, flats[len(flats) - len(place.kept) :], strict=True))
+    now.insert(0, _flat(network, arrays, ""))
+    return State(name, place, _history(place, arrays[_HISTORY]), now, good, kept)
+
+
+def _place(path: str, config: dict[str, Any]) -> Place:
+    try:
+        place = Place(**config["training"])
+        generator(place)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"{path} must tell where the fit was: {error!s:.200}") from error
+    return place
+
+
+def generator(place: Place) -> np.random.Generator:
+    """The shuffling's generator, as it was when the epoch began."""
+    result = np.random.default_rng(0)
+    result.bit_generator.state = place.generator
+    return result
+
+
+def _prefixes(place: Place, n_moments: int) -> list[str]:
+    """The beginnings of the names of what is laid out like the parameters."""
+    groups = [f"moments.{i}" for i in range(n_moments)]
+    if place.batches:
+        groups += [f"good.{i}" for i in range(n_moments + 1)]
+    groups += [f"kept.{i}" for i in range(len(place.kept))]
+    return [f"{TRAINING}{group}." for group in groups]
+
+
+def _layout(network: Network, place: Place, n_moments: int) -> Layout:
+    """Every array of a checkpoint."""
+    shapes = {name: (view.shape, view.dtype) for name, view in network.parameters.items()}
+    layout = {
+        prefix + name: shape
+        for prefix in ("", *_prefixes(place, n_moments))
+        for name, shape in shapes.items()
+    }
+    if network.scaling is not None:
+        shape = (len(network.scaling.shift),)
+        layout["scaling.shift"] = layout["scaling.scale"] = (shape, _DOUBLE)
+    layout[_HISTORY] = ((place.n_records, len(place.columns)), _DOUBLE)
+    return layout
+
+
+def _flat(network: Network, arrays: dict[str, Array], prefix: str) -> Array:
+    """Arrays named like the parameters, laid out as the network's."""
+    flat = _memory.zeros(len(network._flat), network.dtype)
+    for name, view in network._views(flat).items():
+        view[...] = arrays[prefix + name]
+    return flat
+
+
+def _history(place: Place, table: Array) -> History:
+    """The records, those numbers whole that were."""
+    history = History()
+    for row in table.tolist():
+        record = dict(zip(place.columns, row, strict=True))
+        for name in ("epoch", "step"):
+            if name in record and record[name].is_integer():
+                record[name] = int(record[name])
+        history.append(record)
+    history.stopped = place.stopped
+    return history

@@ -1,0 +1,426 @@
+"""One fit: its batches epoch by epoch, what it records, and where it can go on from."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdl import _check, _memory, _threads, resume, schedules
+from fastdl._check import Array
+from fastdl.callbacks import Callback
+from fastdl.checkpoint import CheckpointError
+from fastdl.history import METRICS, History
+from fastdl.network import Data
+from fastdl.progress import Progress
+
+if TYPE_CHECKING:
+    from fastdl.trainer import Trainer
+
+
+class DivergenceError(ArithmeticError):
+    """The loss stopped being finite; the network holds the parameters of the last good epoch.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Where, counted from 1 over the whole training.
+    loss : float
+        What it was.
+    history : History
+        What was recorded before.
+    """
+
+    def __init__(self, epoch: int, step: int, loss: float, history: History) -> None:
+        super().__init__(
+            f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, lower the "
+            f"learning rate (the network holds the parameters of the end of epoch {epoch - 1})"
+        )
+        self.epoch, self.step, self.loss, self.history = epoch, step, loss, history
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.epoch, self.step, self.loss, self.history)
+
+
+class Run:
+    """One fit: what callbacks see.
+
+    Attributes
+    ----------
+    trainer : Trainer
+    network : Network
+    history : History
+    epoch, step : int
+        Done since the trainer was made.
+    last_epoch : int
+        The one after which the fit ends.
+    failed, interrupted : bool
+        Whether the fit has ended with an error, or by Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        train: Data,
+        validation: Data | None,
+        epochs: int,
+        record: Literal["epoch"] | int | None,
+        train_metrics: str,
+        resumed: resume.State | None = None,
+    ) -> None:
+        self.trainer, self.network = trainer, trainer.network
+        self.history = History() if resumed is None else resumed.history
+        self.failed = self.interrupted = False
+        self._first_epoch = trainer.epoch if resumed is None else resumed.place.first_epoch
+        self.last_epoch = self._first_epoch + epochs
+        self._record_every, self._train_metrics = record, train_metrics
+        self._train, self._validation = train, validation
+        self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
+        self._began = time.perf_counter()
+        self._sums = np.zeros(3)  # loss, hits and rows of the batches since the last record
+        self._kept: dict[str, Array] = {}
+        self._callbacks: Sequence[Callback] = ()
+        self._at = 0  # batches of this epoch that are done
+        self._steady = True  # whether all of this belongs together, so that it may be saved
+        self._generator = trainer._rng.bit_generator.state  # when this epoch began
+        self._allocate()
+        if resumed is not None:
+            self._go_on(resumed)
+
+    def _allocate(self) -> None:
+        """All arrays that the fit needs, once."""
+        network, trainer, n = self.network, self.trainer, len(self._train.x)
+        batch = int((self._stops - self._starts).max())
+        self._threads = _threads.resolve(trainer.n_threads, batch * network.n_parameters)
+        self._grads = _memory.empty(len(network._flat), network.dtype)
+        size = network._program.training_size(batch)
+        self._workspace = _memory.empty(size, network.dtype)
+        self._losses = np.empty(len(self._starts))
+        self._correct = np.empty(len(self._starts), np.intp)
+        size = network._program.evaluation_size(self._threads)
+        self._evaluation = _memory.empty(size, network.dtype)
+        largest = max(n, len(self._validation.x) if self._validation else 0)
+        self._results = np.empty((network._program.pieces(largest), 2))
+        self._state = [network._flat, *trainer._moments]
+        self._good = [array.copy() for array in self._state]
+        self._good_step = trainer.step
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return self.trainer.epoch
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self.trainer.step
+
+    def stop(self, reason: str) -> None:
+        """End the fit after this record or epoch."""
+        self.history.stopped = reason
+
+    def keep(self, name: str) -> None:
+        """Remember the parameters under a name, also in checkpoints."""
+        self._kept[name] = self.network._flat.copy()
+
+    def keeps(self, name: str) -> bool:
+        """Whether parameters are remembered under this name."""
+        return name in self._kept
+
+    def go_back(self, name: str) -> None:
+        """Go back to the remembered parameters, if there are any."""
+        if name in self._kept:
+            np.copyto(self.network._flat, self._kept[name])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a checkpoint, from which ``Trainer.resume`` goes on."""
+        place = resume.Place(
+            settings=self.trainer._settings(),
+            data=self._data,
+            first_epoch=self._first_epoch,
+            epoch=self.epoch,
+            step=self.step,
+            batches=self._at,
+            order=self._checksum() if self._at else 0,
+            generator=dict(self._generator),
+            sums=self._sums.tolist(),
+            seconds=time.perf_counter() - self._began,
+            stopped=self.history.stopped,
+            columns=self.history.columns,
+            n_records=len(self.history),
+            kept=list(self._kept),
+        )
+        good = self._good if self._at else []
+        state = resume.State(str(path), place, self.history, self._state, good, self._kept)
+        resume.write(path, self.network, state)
+
+    def _go_on(self, resumed: resume.State) -> None:
+        """Take the place of the fit that wrote a checkpoint."""
+        place, path = resumed.place, resumed.path
+        resume.compare(path, place.data, self._data)
+        if (
+            place.batches > len(self._starts)
+            or place.columns not in ([], self._columns)
+            or not (place.batches == 0 or self._recorded or place.sums[2] > 0)
+        ):
+            raise CheckpointError(f"{path} must tell of a place in such a fit; got another one")
+        self.trainer._rng = resume.generator(place)
+        self._generator = place.generator
+        self._began -= place.seconds
+        self._sums[:] = place.sums
+        self._kept = dict(resumed.kept)
+        self._at = place.batches
+        if self._at:
+            self._begin_epoch()
+            if self._checksum() != place.order:
+                raise CheckpointError(
+                    f"{path} must have been written where NumPy shuffles as {np.__version__} does; "
+                    "got another order of this epoch, resume with the version it was written with"
+                )
+            self._good, self._good_step = resumed.good, self.step - self._at
+
+    @cached_property
+    def _data(self) -> dict[str, Any]:
+        """What a fit that goes on must be given again."""
+        y = self._train.targets if self._train.labels is None else self._train.labels
+        assert y is not None
+        return {
+            "the rows of x": len(self._train.x),
+            "the checksum of y": zlib.crc32(np.ascontiguousarray(y).data),
+            "the rows of validation": len(self._validation.x) if self._validation else 0,
+            "record": self._record_every,
+            "train_metrics": self._train_metrics,
+        }
+
+    def _checksum(self) -> int:
+        """Of the order of this epoch."""
+        starts, _, order = self._order
+        return zlib.crc32((starts if order is None else order).data)
+
+    def _fit(self, callbacks: Sequence[Callback], progress: bool | None) -> None:
+        self._callbacks = callbacks
+        with _threads.serial_blas(), _ending(callbacks, self):
+            left = (self.last_epoch - self.epoch) * len(self._starts) - self._at
+            bar = Progress(progress, max(0, left))
+            try:
+                self._epochs(bar)
+            except BaseException:
+                self.failed = True
+                raise
+            finally:
+                bar.close()
+
+    def _epochs(self, bar: Progress) -> None:
+        try:
+            for callback in self._callbacks:
+                callback.on_begin(self)
+            if self._at and self.epoch < self.last_epoch:
+                self._epoch(bar)
+            while self.epoch < self.last_epoch and self.history.stopped is None:
+                self._epoch(bar)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            for callback in self._callbacks if self._steady else ():
+                callback.on_interrupt(self)
+            self.stop(f"interrupted in epoch {self.epoch + 1}, after step {self.step}")
+
+    def _epoch(self, bar: Progress) -> None:
+        """An epoch, or the rest of a resumed one."""
+        if self._at == 0:
+            self._begin_epoch()
+        starts, stops, order = self._order
+        n = len(starts)
+        self._record_if_due()  # one that an interruption has prevented
+        while self._at < n and self.history.stopped is None:
+            at, until = self._at, min(n, self._at + self._span(bar))
+            self._steps(starts[at:until], stops[at:until], order, self._rates[at:until])
+            self._record_if_due()
+            for callback in self._callbacks:
+                if callback.steps and self.step % callback.steps == 0:
+                    callback.on_step(self)
+            bar.advance(until - at, self.history)
+        if self._at == n:
+            self._end_epoch()
+
+    def _begin_epoch(self) -> None:
+        self._order = self._shuffled()
+        first, n = self.step - self._at, len(self._starts)
+        self._rates = _rates(self.trainer._schedule, first, n, self.epoch)
+
+    def _end_epoch(self) -> None:
+        if not np.isfinite(self.network._flat).all():
+            self._diverged(float("inf"))
+        self._steady = False
+        self.trainer.epoch += 1
+        self._at = 0
+        self._generator = self.trainer._rng.bit_generator.state
+        for kept, array in zip(self._good, self._state, strict=True):
+            np.copyto(kept, array)
+        self._good_step = self.step
+        self._steady = True
+        for callback in self._callbacks:
+            callback.on_epoch(self)
+
+    def _shuffled(self) -> tuple[Array, Array, Array | None]:
+        """This epoch's batches, and the order of the rows where those are shuffled."""
+        trainer = self.trainer
+        if trainer.shuffle == "rows":
+            return self._starts, self._stops, trainer._rng.permutation(len(self._train.x))
+        if trainer.shuffle == "batches":
+            order = trainer._rng.permutation(len(self._starts))
+            return self._starts[order], self._stops[order], None
+        return self._starts, self._stops, None
+
+    def _span(self, bar: Progress) -> int:
+        """Steps until Python is needed again: for a record, a callback or the bar."""
+        marks = [callback.steps for callback in self._callbacks if callback.steps]
+        if isinstance(self._record_every, int):
+            marks.append(self._record_every)
+        return min([bar.span, *(mark - self.step % mark for mark in marks)])
+
+    def _steps(self, starts: Array, stops: Array, order: Array | None, rates: Array) -> None:
+        """Train on some batches."""
+        network, trainer, n = self.network, self.trainer, len(starts)
+        program, losses, correct = network._program, self._losses[:n], self._correct[:n]
+        first, second = [*trainer._moments, None, None][:2]
+        hyper = trainer.optimiser.hyper
+        program.done = 0
+        self._steady = False
+        try:
+            program.train(
+                self._train.compiled, order, starts, stops, rates, hyper, trainer.step,
+                network._flat, self._grads, first, second, self._workspace, losses, correct,
+                self._threads,
+            )  # fmt: skip
+        finally:
+            done = program.done
+            trainer.step += done
+            self._at += done
+            self._add(losses[:done], correct[:done], (stops - starts)[:done])
+            self._steady = True
+        if done < n:
+            trainer.step += 1
+            self._diverged(losses[done])
+
+    def _add(self, losses: Array, correct: Array, sizes: Array) -> None:
+        """Add batches one after the other: the sum must not depend on where a span has ended."""
+        terms = np.column_stack([self._sums, np.stack([losses * sizes, correct, sizes])])
+        self._sums = np.add.accumulate(terms, axis=1)[:, -1]
+
+    @property
+    def _columns(self) -> list[str]:
+        """Of the history."""
+        held_out = [f"val_{name}" for name in METRICS] if self._validation else []
+        return ["epoch", "step", "learning_rate", *METRICS, *held_out, "seconds"]
+
+    @property
+    def _recorded(self) -> bool:
+        """Whether the last record is of this step."""
+        return len(self.history) > 0 and self.history.last["step"] == self.step
+
+    def _record_if_due(self) -> None:
+        at, n = self._at, len(self._starts)
+        if at == 0 or self._recorded:
+            return
+        last = at == n and self.epoch + 1 == self.last_epoch
+        if self._record_every == "epoch":
+            due = at == n
+        else:
+            due = self._record_every is not None and (self.step % self._record_every == 0 or last)
+        if due:
+            self._record(self._rates[at - 1], at / n)
+
+    def _record(self, rate: float, share: float) -> None:
+        """Add a record; share is how much of the epoch at hand is done."""
+        epoch = self.epoch + share
+        loss, correct, rows = self._sums.tolist()
+        loss, accuracy = loss / rows, correct / rows
+        if self._train_metrics == "full":
+            loss, accuracy = self._evaluate(self._train)
+        metrics = self.network._evaluation(loss, accuracy)
+        if not np.isfinite(metrics.cost):
+            self._diverged(metrics.cost)
+        values = [int(epoch) if epoch == int(epoch) else epoch, self.step, float(rate), *metrics]
+        if self._validation is not None:
+            loss, accuracy = self._evaluate(self._validation)
+            values += self.network._evaluation(loss, accuracy)
+        values.append(time.perf_counter() - self._began)
+        record = dict(zip(self._columns, values, strict=True))
+        self._steady = False
+        self.history.append(record)
+        self._sums = np.zeros(3)
+        for callback in self._callbacks:
+            callback.on_record(self)
+        self._steady = True
+
+    def _evaluate(self, data: Data) -> tuple[float, float]:
+        n = len(data.x)
+        loss, correct = self.network._program.evaluate(
+            data.compiled, self.network._flat, self._evaluation, None,
+            self._results[: self.network._program.pieces(n)], self._threads,
+        )  # fmt: skip
+        return loss / n, correct / n
+
+    def _range(self, rates: Array) -> NDArray[np.float64]:
+        """Smoothed losses of steps at these rates."""
+        mean, least, at = 0.0, np.inf, 0
+        smooth: list[float] = []
+        with _threads.serial_blas():
+            while len(smooth) < len(rates):
+                if at == 0:
+                    starts, stops, order = self._shuffled()
+                i = len(smooth)
+                try:
+                    self._steps(starts[at : at + 1], stops[at : at + 1], order, rates[i : i + 1])
+                except DivergenceError:
+                    break
+                mean = 0.9 * mean + 0.1 * float(self._losses[0])
+                smooth.append(mean / (1 - 0.9 ** (i + 1)))
+                least = min(least, smooth[-1])
+                if smooth[-1] > 4 * least:
+                    break
+                at = (at + 1) % len(starts)
+        return np.array(smooth)
+
+    def _diverged(self, loss: float) -> None:
+        """Go back to the end of the last good epoch, and say so."""
+        step = self.step
+        for kept, array in zip(self._good, self._state, strict=True):
+            np.copyto(array, kept)
+        self.trainer.step = self._good_step
+        raise DivergenceError(self.epoch + 1, step, loss, self.history)
+
+
+@contextmanager
+def _ending(callbacks: Sequence[Callback], run: Run) -> Iterator[None]:
+    """Every callback's on_end in their order, whatever happens and whichever of them fails."""
+    with ExitStack() as stack:
+        for callback in reversed(callbacks):
+            stack.callback(callback.on_end, run)
+        yield
+
+
+def _batches(n: int, size: int, drop_last: bool) -> tuple[Array, Array]:
+    """Where each batch of n rows starts and stops."""
+    starts = np.arange(0, n, size, dtype=np.intp)
+    stops = np.minimum(starts + size, n)
+    if drop_last and n % size:
+        starts, stops = starts[:-1], stops[:-1]
+        if not len(starts):
+            raise ValueError(f"batch_size must be at most the {n} rows with drop_last; got {size}")
+    return starts, stops
+
+
+def _rates(schedule: schedules.Schedule, first: int, n: int, epoch: int) -> Array:
+    """The learning rates of an epoch's n steps, the first of which has the number first."""
+    rates = _check.vector("rates", schedule.rates(np.arange(first, first + n), epoch), n)
+    if (rates < 0).any():
+        raise ValueError(f"rates must not be negative; got {rates.min()} from {schedule!r}"[:200])
+    return rates

@@ -101,6 +101,7 @@ def scheduled(answer):
     return trainer(fd.SGD(Rates(answer))).fit(X, Y)
 
 
+NOT_BOOLEAN = (None, "no", 0, 1, 1.0, [])
 NOT_COUNT = (None, "1", 1.5, True, 0, -1, 2**31)
 NOT_SEED = ("1", 1.5, True, -1, 2**63)
 NOT_POSITIVE = (*NOT_PENALTY, 0.0)
@@ -155,6 +156,8 @@ SETTINGS = [  # called with, what the message names, wrong values
     (lambda v: fd.Scaling.divided(3, v), "divisor", NOT_POSITIVE),
     (lambda v: fd.Scaling.centred(X, v), "divisor", NOT_POSITIVE),
     (lambda v: fd.Trainer(v, fd.SGD(0.1)), "network", (None, 5, fd.Network)),
+    (lambda v: trainer(drop_last=v), "drop_last", NOT_BOOLEAN),
+    (lambda v: fit(progress=v), "progress", NOT_BOOLEAN[1:]),
     (lambda v: fd.Trainer(net(), v), "optimiser", (None, 0.1, "sgd", fd.SGD)),
     (lambda v: trainer(batch_size=v), "batch_size", NOT_COUNT),
     (lambda v: trainer(l1=v), "l1", NOT_PENALTY[1:]),
@@ -217,6 +220,7 @@ SETTINGS = [  # called with, what the message names, wrong values
     (lambda v: fd.Checkpoint("net", unit=v), "unit", (None, "epochs", 3)),
     (lambda v: trainer().resume(v), "(path|PathLike)", NOT_PATH),
     (fd.OverfitWatch, "threshold", NOT_PENALTY),
+    (lambda v: fd.OverfitWatch(stop=v), "stop", NOT_BOOLEAN),
     (lambda v: fit(callbacks=[v]), "OverfitWatch", (fd.OverfitWatch(),)),
     (lambda v: net().save(v), "(path|PathLike)", NOT_PATH),
     (fd.Network.load, "(path|PathLike)", NOT_PATH),
@@ -237,7 +241,7 @@ SETTINGS = [  # called with, what the message names, wrong values
     (datasets.provenance, "name", NOT_NAME),
     (lambda v: datasets.provenance("mnist", data_dir=v), "data_dir", NOT_PATH[1:]),
     (lambda v: fit().to_csv(v), "(path|PathLike)", NOT_PATH),
-    (lambda v: fit().plot(v), "columns", (None, 3, "nonsense")),
+    (lambda v: fit().plot(v), "x must be one of", (None, 3, "nonsense", "loss")),
 ]  # fmt: skip
 
 

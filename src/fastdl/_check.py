@@ -290,6 +290,13 @@ def path(value: object, name: str = "path") -> str:
     return os.fspath(value)
 
 
+def boolean(name: str, value: object) -> bool:
+    """True or False; a word such as "no" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False; got {value!r:.100}")
+    return bool(value)
+
+
 def choice(name: str, value: object, among: Sequence[str]) -> str:
     """One of the names."""
     if not isinstance(value, str) or value not in among:

@@ -246,7 +246,7 @@ class OverfitWatch(Callback):
 
     def __init__(self, threshold: float = 0.5, *, stop: bool = False) -> None:
         self.threshold = _check.real("threshold", threshold, 0.0)
-        self.stop = stop
+        self.stop = _check.boolean("stop", stop)
         self.largest_gap = 0.0
         self.epoch: float | None = None
 

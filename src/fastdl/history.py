@@ -94,6 +94,7 @@ class History:
         """
         if not self._records:
             raise ValueError("the history must hold a record to plot; got none, fit with a record")
+        _check.choice("x", x, ("step", "epoch", "seconds"))
         from matplotlib.figure import Figure
 
         shown = [name for name in METRICS if name in self and np.isfinite(self[name]).any()]

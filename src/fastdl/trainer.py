@@ -106,7 +106,7 @@ class Trainer:
         if shuffle is not None:
             _check.choice("shuffle", shuffle, ("rows", "batches"))
         self.shuffle = shuffle
-        self.drop_last = drop_last
+        self.drop_last = _check.boolean("drop_last", drop_last)
         self._seed = None if seed is None else _check.integer("seed", seed, 0, 2**63 - 1)
         self.n_threads = n_threads
         _threads.resolve(n_threads, 0)
@@ -182,6 +182,8 @@ class Trainer:
         """
         epochs = _check.integer("epochs", epochs)
         _check.choice("train_metrics", train_metrics, ("full", "batches"))
+        if progress is not None:
+            _check.boolean("progress", progress)
         if record is not None and record != "epoch":
             record = _check.integer("record", record)
         if not isinstance(callbacks, Sequence) or not all(
@@ -245,7 +247,7 @@ class Trainer:
             "optimiser": resume.describe(self.optimiser),
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
-            "drop_last": bool(self.drop_last),
+            "drop_last": self.drop_last,
             "seed": self._seed,
         }
 

@@ -1,0 +1,91 @@
+"""Where the time of an epoch goes, by perf, on one core: python bench/shares.py [workload ...]
+
+Needs Linux's perf. Times are shares of what the training process did after its data were made.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from peers.workloads import L2, LEARNING_RATE, WORKLOADS
+
+SECONDS = 4
+PARTS = {  # by the names of functions; the first that fits
+    "products": r"(skip_|dot_)?product_",
+    "reading": r"gather_|zeros_|is_sparse|read_x|memmove|memcpy",
+    "activation": r"activate_|sigmoid_|tanh_",
+    "loss": r"loss_|expf|log1p|argmax",
+    "update": r"sgd_|momentum_|adam_|sum_rows|transpose_",
+    "loops": r"_epoch_",
+}
+COLUMNS = [*PARTS, "Python", "system"]
+
+
+def train(workload):
+    """What is measured: fastdl on one thread for some seconds."""
+    import time
+
+    import fastdl as fd
+
+    x, y = workload.data()
+    network = fd.Network(
+        workload.widths, loss="mse" if workload.regression else "softmax_cross_entropy"
+    )
+    trainer = fd.Trainer(
+        network, fd.SGD(LEARNING_RATE), batch_size=workload.batch_size, l2=L2, n_threads=1
+    )
+    stop = time.perf_counter() + SECONDS
+    while time.perf_counter() < stop:
+        trainer.fit(x, y, epochs=10 * workload.epochs, record=None, progress=False)
+
+
+def part(line):
+    """The column of a line of perf's report: its share, its object, its symbol."""
+    shared, symbol = line[1], line[2]
+    if "fastdl" in shared or "_epoch" in shared or "_kernels" in shared or "libc" in shared:
+        for name, pattern in PARTS.items():
+            if re.search(pattern, symbol):
+                return name
+        return "loops"
+    return "system" if "kernel" in shared else "Python"
+
+
+def shares(name):
+    """Column: percent."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = str(Path(folder) / "perf.data")
+        subprocess.run(
+            ["perf", "record", "-q", "-D", "1500", "-o", data, sys.executable, __file__, "--train",
+             name],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        report = subprocess.run(
+            ["perf", "report", "-i", data, "--stdio", "-w", "0,0,0", "--sort", "dso,symbol", "-t",
+             "|"],
+            check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+    total = dict.fromkeys(COLUMNS, 0.0)
+    for line in report.splitlines():
+        fields = [field.strip() for field in line.split("|")]
+        if len(fields) >= 3 and fields[0].endswith("%"):
+            total[part(fields)] += float(fields[0][:-1])
+    return total
+
+
+def main(names):
+    if names[:1] == ["--train"]:
+        return train(WORKLOADS[names[1]])
+    if shutil.which("perf") is None:
+        return "perf must be installed; got none, on Debian it is in linux-perf"
+    print(f"{'percent of the time':20}" + "".join(f"{column:>11}" for column in COLUMNS))
+    for name in names or WORKLOADS:
+        found = shares(name)
+        print(f"{name:20}" + "".join(f"{found[column]:11.0f}" for column in COLUMNS), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

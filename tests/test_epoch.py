@@ -261,6 +261,14 @@ def test_the_bits_of_a_row_do_not_depend_on_its_neighbours(kind, dtype, rng):
         assert network.logits(x[i : i + 1]).tobytes() == whole[i : i + 1].tobytes()
 
 
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_few_sparse_rows_among_others_change_no_sum_but_by_rounding(share, dtype, rng, agree):
+    x = rng.integers(1, 256, (300, 80), np.uint8)
+    x[rng.random(len(x)) < share] = 0
+    network = make([80, 64, 3], dtype=dtype, scaling=fd.Scaling.standard(x))
+    agrees_after_training(network, OPTIMISERS["sgd"], x, rng.integers(0, 3, len(x)), agree, 100)
+
+
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 def test_rows_of_zeros_alone(kind, isa, dtype, rng, agree):
     x = np.zeros((60, 100), kind)

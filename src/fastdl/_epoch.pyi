@@ -16,6 +16,7 @@ class Rows:
         targets: _Array | None,
         weights: _Array | None,
     ) -> Self: ...
+    def judge(self) -> None: ...
 
 @final
 class Program:

@@ -48,6 +48,7 @@ cdef extern from "_team.h" nogil:
 
 cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
+    SAMPLE = 64  # rows by which is judged whether it is worth to look at each
     PAGE = 1024  # items: where rows lie so far apart, their columns share the cache's lines
     TILE_ROWS = 512  # rows of a batch in the workspace at once
     PIECE_ROWS = 64  # about the rows of one piece of the first phase
@@ -118,6 +119,7 @@ cdef struct Tile:  # rows of a data set
 cdef struct View:  # a data set as pointers; what has the network's dtype is void
     int kind  # of x: 0 float, 1 double, 2 unsigned char
     Py_ssize_t n, stride
+    bint look  # whether a row may be worth a look for zeros
     const void* x
     const void* shift
     const void* scale
@@ -148,7 +150,7 @@ cdef inline void begin(
     Team* team, const Net* net, const View* rows, double deadline,
 ) noexcept nogil:
     memset(team, 0, sizeof(Team))
-    team.skips = may_skip(net)
+    team.skips = may_skip(net, rows)
     team.direct = net.layers[0].by_unit and chooses() and usable(net, rows)
     team.deadline = deadline
 
@@ -158,9 +160,19 @@ cdef inline bint usable(const Net* net, const View* rows) noexcept nogil:
     return rows.shift == NULL and rows.kind == (0 if net.single else 1) and rows.stride >= net.d
 
 
-cdef inline bint may_skip(const Net* net) noexcept nogil:
+cdef inline bint may_skip(const Net* net, const View* rows) noexcept nogil:
     """Whether rows are looked at for zeros."""
-    return not net.layers[0].by_unit and skips(net.layers[0].d, net.layers[0].h)
+    return rows.look and not net.layers[0].by_unit and skips(net.layers[0].d, net.layers[0].h)
+
+
+cdef bint is_sparse_at(const View* rows, Py_ssize_t row, Py_ssize_t d) noexcept nogil:
+    """Whether one row is sparse."""
+    cdef Py_ssize_t start = row * rows.stride
+    if rows.kind == 0:
+        return is_sparse(<const float*> rows.x + start, d)
+    if rows.kind == 1:
+        return is_sparse(<const double*> rows.x + start, d)
+    return is_sparse(<const unsigned char*> rows.x + start, d)
 
 
 cdef void* address(object array, bint writable=False) except? NULL:
@@ -678,12 +690,14 @@ cdef class Rows:
     """
 
     cdef View view
+    cdef Py_ssize_t d
     cdef object arrays
 
     def __cinit__(self, x, shift, scale, offset, labels, targets, weights):
         self.arrays = (x, shift, scale, offset, labels, targets, weights)
         self.view.kind = "fdB".index(x.dtype.char)
-        self.view.n = x.shape[0]
+        self.view.n, self.d = x.shape[0], x.shape[1]
+        self.view.look = True
         self.view.stride = x.strides[0] // x.itemsize
         self.view.x = address(x)
         self.view.shift = address(shift)
@@ -692,6 +706,16 @@ cdef class Rows:
         self.view.labels = <const int*> address(labels)
         self.view.targets = address(targets)
         self.view.weights = address(weights)
+
+    def judge(self):
+        """Look at no row for zeros from now on, if of some rows fewer than a quarter have enough.
+
+        For a fit, which reads every row many times. A row's outputs would depend on the others.
+        """
+        cdef Py_ssize_t i, sparse = 0, n = min(<Py_ssize_t> SAMPLE, self.view.n)
+        for i in range(n):
+            sparse += is_sparse_at(&self.view, i * self.view.n // n, self.d)
+        self.view.look = 4 * sparse >= n
 
 
 @cython.final
@@ -852,7 +876,7 @@ cdef class Program:
         cdef Py_ssize_t free = len(workspace) - self.net.n_shares
         memset(&arrays, 0, sizeof(Arrays))
         arrays.workspace = address(workspace, True)
-        if rows.view.offset != NULL and may_skip(&self.net):
+        if rows.view.offset != NULL and may_skip(&self.net, &rows.view):
             arrays.shares = <char*> arrays.workspace + free * item
         free -= self.net.n_transposed
         arrays.transposed = <char*> arrays.workspace + free * item

@@ -82,6 +82,7 @@ class Run:
         self.last_epoch = self._first_epoch + epochs
         self._record_every, self._train_metrics = record, train_metrics
         self._train, self._validation = train, validation
+        train.compiled.judge()
         self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
         self._began = time.perf_counter()
         self._sums = np.zeros(3)  # loss, hits and rows of the batches since the last record

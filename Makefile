@@ -9,9 +9,14 @@ SEEDS ?= 5
 VENV ?= .venv
 BIN = $(VENV)/bin
 RECORDS = .benchmarks
+UNDER = tests/sanitize/under
+THREADED = $(addprefix tests/test_,threads.py kernels.py epoch.py ops.py changing_arrays.py)
+# What goes by the clock, or by the size of the process, says nothing where it is watched.
+WATCHED = python -m pytest -q -o timeout=3600 \
+  -k 'not milliseconds and not little_longer and not too_little and not be_started and not stays_flat'
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '_isa.c')
 
-.PHONY: experiments reproduce test lint types suite variants bench develop clean
+.PHONY: experiments reproduce test lint types suite variants sanitize nightly bench develop clean
 
 experiments: $(VENV)/.experiments
 	$(BIN)/python -m experiments run --all --quick
@@ -45,6 +50,24 @@ variants:
 	.venv-serial/bin/python -c "from fastdl import _kernels; assert not _kernels.OPENMP"
 	.venv-serial/bin/python -m pytest -q --ignore=tests/experiments
 
+# The library's tests where AddressSanitizer and UndefinedBehaviorSanitizer watch the extensions, those
+# of threads where ThreadSanitizer does, those of the kernels under valgrind: see CONTRIBUTING.md.
+sanitize: $(VENV)/.dev
+	FASTDL_SANITIZE=address,undefined $(MAKE) --no-print-directory VENV=.venv-address .venv-address/.dev
+	$(UNDER) address .venv-address/bin/$(WATCHED) tests --ignore=tests/experiments
+	FASTDL_SANITIZE=thread $(MAKE) --no-print-directory VENV=.venv-thread .venv-thread/.dev
+	$(UNDER) thread .venv-thread/bin/$(WATCHED) $(THREADED)
+	if command -v valgrind > /dev/null; \
+	then $(UNDER) valgrind $(BIN)/$(WATCHED) tests/test_kernels.py; \
+	else echo "no valgrind: the kernels' tests are not run under it"; fi
+
+# The tests with their long counts, hours of them; what they tried becomes docs/reliability.md.
+nightly: $(VENV)/.dev
+	mkdir -p build && rm -f build/nightly.jsonl
+	FASTDL_NIGHTLY=1 FASTDL_NIGHTLY_REPORT="$(CURDIR)/build/nightly.jsonl" \
+	  $(BIN)/python -m pytest -q $(shell grep -rl 'nightly\.' tests --include='test_*.py')
+	$(BIN)/python tests/reliability.py build/nightly.jsonl docs/reliability.md
+
 # Every kernel and every epoch beside NumPy: times, ratios, shares of sgemm's rate; fails where a ratio
 # fell by more than a fifth since the last record.
 bench: $(VENV)/.dev
@@ -73,4 +96,4 @@ $(VENV)/.dev: $(SOURCES) | $(BIN)/python
 	@touch $@ $(VENV)/.experiments
 
 clean:
-	rm -rf .venv .venv-dev .venv-debug .venv-serial build results src/*.egg-info src/fastdl/*.so
+	rm -rf .venv .venv-dev .venv-debug .venv-serial .venv-address .venv-thread build results src/*.egg-info src/fastdl/*.so

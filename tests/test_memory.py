@@ -1,0 +1,299 @@
+"""Memory: nothing beyond an array is touched, too little of it is a MemoryError, none is lost.
+
+What changes a whole process (guarded pages, limits, hours of fits) is done in another one.
+"""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastdl import _kernels
+from tests import nightly
+from tests.fresh import run_python
+
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc"),
+    pytest.mark.timeout(nightly.count(300, 14_400)),
+]
+
+# --- beyond the ends of arrays ---------------------------------------------------------------
+
+GUARDED = """
+import ctypes, mmap, sys
+import numpy as np
+
+PAGE = mmap.PAGESIZE
+mprotect = ctypes.CDLL(None).mprotect
+mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+FIRST = sys.argv[1] == "before"
+
+def guarded(size, dtype):
+    # A flat array between pages that kill who touches them; it begins or ends at one.
+    n = size * np.dtype(dtype).itemsize
+    inner = -(-n // PAGE) * PAGE
+    pages = np.frombuffer(mmap.mmap(-1, inner + 2 * PAGE), np.uint8)
+    for page in (0, PAGE + inner):
+        assert mprotect(pages.ctypes.data + page, PAGE, 0) == 0
+    start = PAGE if FIRST else PAGE + inner - n
+    return pages[start : start + n].view(dtype)
+
+def like(array):
+    result = guarded(array.size, array.dtype).reshape(array.shape)
+    result[...] = array
+    return result
+"""
+OVERRUN = """
+array = guarded(100, np.float32)
+array[:] = array[::-1]
+ctypes.memset(array.ctypes.data + (-1 if FIRST else array.nbytes), 0, 1)
+"""
+PRODUCTS = """
+from fastdl import _kernels
+
+rng = np.random.default_rng(0)
+SIZES = [(m, n, k) for m in (1, 5, 6, 7, 12, 13) for n in (1, 5, 10, 15, 16, 17, 33, 64, 129)
+         for k in (1, 17, 257)]
+for isa in _kernels.ISAS:
+    _kernels.use_isa(isa)
+    for dtype in (np.float32, np.float64):
+        for m, n, k in SIZES:
+            a, b = like(rng.random((m, k), dtype)), like(rng.random((k, n), dtype))
+            at, bt = like(a.T), like(b.T)
+            expected = a @ b
+            for transposed, left, right in [(0, a, b), (1, a, bt), (2, at, b), (3, at, bt)]:
+                out = like(np.full((m, n), np.nan, dtype))
+                _kernels.gemm(transposed > 1, transposed % 2, left, right, out, 1)
+                assert np.allclose(out, expected, rtol=1e-4), (isa, m, n, k, transposed)
+"""
+FITS = """
+import fastdl as fd
+from fastdl import _kernels, _memory
+
+_memory.empty = guarded  # parameters, moments and workspace
+rng = np.random.default_rng(0)
+WIDTHS = [[1, 1], [7, 5], [20, 150], [33, 16, 10], [130, 200, 10], [600, 20, 4], [784, 50, 10],
+          [40, 17, 130, 3]]
+for isa in _kernels.ISAS:
+    _kernels.use_isa(isa)
+    for widths in WIDTHS:
+        y, weights = np.arange(150) % widths[-1], rng.random(150)
+        pixels = rng.integers(1, 256, (150, widths[0]), np.uint8)
+        sparse = pixels * (rng.random(pixels.shape) < 0.1)
+        for x in map(like, (pixels, sparse, pixels / np.float32(256), pixels / 256)):
+            for dtype in ("float32", "float64"):
+                network = fd.Network(widths, dtype=dtype)
+                for size in (1, 13, 150):
+                    trainer = fd.Trainer(network, fd.Adam(), batch_size=size, n_threads=2)
+                    trainer.fit(x[:5 * size], y[:5 * size])
+                    fd.Trainer(network, fd.SGD(0.1)).fit(x, y, sample_weight=weights)
+                network.evaluate(x, y)
+                network.gradients(x[:9], y[:9])
+                assert np.isfinite(network.logits(x)).all()
+"""
+
+
+def run_guarded(code, guard):
+    command = [sys.executable, "-c", GUARDED + code, guard]
+    return subprocess.run(command, timeout=1200, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("guard", ["before", "behind"])
+def test_who_touches_a_guarded_page_is_killed(guard):
+    assert run_guarded(OVERRUN, guard).returncode == -signal.SIGSEGV
+
+
+@pytest.mark.parametrize("guard", ["before", "behind"])
+@pytest.mark.parametrize("code", [PRODUCTS, FITS], ids=["products", "fits"])
+def test_kernels_touch_nothing_beyond_an_array(code, guard):
+    """Masked loads and stores of every instruction set too, which no sanitizer looks at."""
+    done = run_guarded(code, guard)
+    assert done.returncode == 0, done.stderr
+
+
+# --- too little memory -----------------------------------------------------------------------
+
+LIMIT = """
+import os, resource
+
+HARD = resource.getrlimit(resource.RLIMIT_AS)[1]
+
+def limit(more):
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + more, HARD))
+
+def lift():
+    resource.setrlimit(resource.RLIMIT_AS, (HARD, HARD))
+"""
+IMPORT = """
+import numpy, scipy.linalg, threadpoolctl
+
+limit({more})
+try:
+    import fastdl
+except (MemoryError, ImportError):
+    print("refused")
+else:
+    print("ready")
+"""
+SWEEP = """
+import safetensors.numpy, threadpoolctl
+import numpy as np
+import fastdl as fd
+
+path, name, n_threads, step = {path!r}, {name!r}, {n_threads}, {step}
+rng = np.random.default_rng(0)
+x, y = rng.random((2000, 300)), rng.integers(0, 10, 2000)
+
+def build():
+    network = fd.Network([300, 200, 10], dtype="float64", seed=3)
+    settings = {{"batch_size": 200, "shuffle": None, "n_threads": n_threads}}
+    return network, fd.Trainer(network, fd.Adam(), **settings)
+
+def state(network):
+    return b"".join(p.tobytes() for p in network.parameters.values())
+
+def fit(network, trainer):
+    trainer.fit(x, y)
+    return state(network)
+
+work = {{
+    "build": lambda network, trainer: state(build()[0]),
+    "fit": fit,
+    "logits": lambda network, trainer: network.logits(x, n_threads=n_threads).tobytes(),
+    "evaluate": lambda network, trainer: network.evaluate(x, y, n_threads=n_threads),
+    "gradients": lambda network, trainer: [g.tobytes() for g in network.gradients(x, y).values()],
+    "save": lambda network, trainer: network.save(path),
+    "load": lambda network, trainer: state(fd.Network.load(path)),
+}}[name]
+
+class Keep(fd.Callback):
+    def on_record(self, run):
+        after[run.step] = state(run.network)
+
+network, trainer = build()
+after = {{0: state(network)}}
+network.save(path)
+expected = work(network, trainer)
+network, trainer = build()
+trainer.fit(x, y, record=1, callbacks=[Keep()])
+
+more = done = failed = 0
+while done < 3:
+    network, trainer = build()
+    limit(more)
+    try:
+        found = work(network, trainer)
+        done += 1
+    except MemoryError:
+        failed += 1
+        lift()
+        assert state(network) == after[trainer.step], trainer.step
+        found = work(network, trainer) if trainer.step == 0 else expected
+    lift()
+    assert found == expected
+    assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
+    assert state(fd.Network.load(path)) == after[0]
+    more += step
+print(failed)
+"""
+NO_THREAD = """
+import numpy as np
+import fastdl as fd
+
+network, x = fd.Network([300, 200, 10]), np.ones((2000, 300), np.float32)
+network.logits(x, n_threads=1)
+limit(2**22)  # a thread's stack takes twice as much
+network.logits(x, n_threads=2)
+"""
+
+
+def test_an_import_with_too_little_memory_is_refused():
+    steps = nightly.count(3, 100)
+    found = [run_python(LIMIT + IMPORT.format(more=i * 2**24 // steps)) for i in range(steps)]
+    assert run_python(LIMIT + IMPORT.format(more=2**30)) == "ready\n"
+    nightly.report("imports with too little memory", limits=steps, refused=found.count("refused\n"))
+    assert found[0] == "refused\n"
+
+
+KILLS = pytest.mark.xfail(strict=True, reason="safetensors aborts or panics without memory")
+OPERATIONS = [
+    "build", "fit", "logits", "evaluate", "gradients",
+    pytest.param("save", marks=KILLS), pytest.param("load", marks=KILLS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_too_little_memory_is_a_memory_error_and_all_stays_usable(name, tmp_path):
+    """In float64, of which BLAS has a part; memory that is freed goes back to the system."""
+    step, n_threads = nightly.count(2**17, 2**12), 2 if _kernels.OPENMP else 1
+    code = SWEEP.format(path=f"{tmp_path}/network", name=name, n_threads=n_threads, step=step)
+    failed = int(run_python(LIMIT + code, timeout=7200, MALLOC_MMAP_THRESHOLD_="65536"))
+    nightly.report(f"too little memory: {name}", limits=failed + 3, refused=failed)
+    assert failed > 0
+
+
+@pytest.mark.skipif(not _kernels.OPENMP, reason="a build without OpenMP")
+@pytest.mark.xfail(strict=True, reason="OpenMP ends the process where a thread cannot be started")
+def test_a_thread_that_cannot_be_started_ends_no_process():
+    run_python(LIMIT + NO_THREAD)
+
+
+# --- memory over time ------------------------------------------------------------------------
+
+HOURS = """
+import os, tempfile, threading, time
+import numpy as np
+import fastdl as fd
+
+SAMPLES = 24
+rng = np.random.default_rng(0)
+x, y = rng.integers(0, 256, (400, 120), np.uint8), rng.integers(0, 10, 400)
+path = os.path.join(tempfile.mkdtemp(), "network")
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+def work(i):
+    dtype, optimiser = ("float32", "float64")[i % 2], (fd.SGD(0.1, momentum=0.9), fd.Adam())[i % 2]
+    network = fd.Network([120, 150, 10], dtype=dtype)
+    trainer = fd.Trainer(network, optimiser, batch_size=64, n_threads=1 + i // 2 % 2)
+    trainer.fit(x, y, epochs=2, validation=(x, y), record=2)
+    network.save(path)
+    fd.Network.load(path).evaluate(x, y)
+    network.gradients(x[:20], y[:20])
+    fd.ops.softmax_cross_entropy(network.logits(x), y)
+    for wrong in (y + 10, y[1:]):
+        try:
+            trainer.fit(x, wrong)
+        except ValueError:
+            pass
+    thread = threading.Thread(target=network.predict, args=(x,), kwargs={{"n_threads": 2}})
+    thread.start()
+    thread.join()
+
+began, fits, curve = time.monotonic(), 0, []
+while len(curve) < SAMPLES:
+    work(fits)
+    fits += 1
+    if time.monotonic() - began > {seconds} * (len(curve) + 1) / SAMPLES:
+        curve.append(resident())
+os.unlink(path)
+os.rmdir(os.path.dirname(path))
+print(fits, *curve)
+"""
+
+
+def test_resident_memory_stays_flat():
+    """From a third of the time on: before, caches fill."""
+    seconds = nightly.count(5, 7200)
+    fits, *curve = map(float, run_python(HOURS.format(seconds=seconds), 60 + 2 * seconds).split())
+    settled = curve[len(curve) // 3 :]
+    grown = settled[-1] - settled[0]
+    nightly.report(
+        "resident memory", seconds=seconds, fits=fits, grown_mib=grown,
+        curve_mib=" ".join(f"{mebibytes:.1f}" for mebibytes in curve),
+    )  # fmt: skip
+    assert grown < 1  # MiB

@@ -219,6 +219,27 @@ def test_an_interrupted_fit_is_resumed_where_it_was(path, problem, step, order):
     assert result(again, fit(again)) == expected
 
 
+def test_a_fit_that_is_interrupted_before_its_first_batch_leaves_the_file(
+    path, problem, monkeypatch
+):
+    """An EarlyStopping goes back to the best parameters: they are not those of the place."""
+
+    def fit(trainer, *more):
+        callbacks = [fd.EarlyStopping("val_loss"), fd.Checkpoint(path, every=100), *more]
+        return trainer.fit(**problem, epochs=EPOCHS, record=2, callbacks=callbacks)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    fit(make(), At(STEPS - 1, interrupt))
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("fastdl.run.Progress", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fit(resumed(path))
+    assert path.read_bytes() == before
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(nightly.count(300, 3600))
 def test_a_fit_that_is_interrupted_anywhere_ends_with_the_same_bits(path, problem, rng):

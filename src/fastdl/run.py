@@ -89,6 +89,7 @@ class Run:
         self._kept: dict[str, Array] = {}
         self._callbacks: Sequence[Callback] = ()
         self._at = 0  # batches of this epoch that are done
+        self._over = False  # whether it has come to its end, or been interrupted
         self._steady = True  # whether all of this belongs together, so that it may be saved
         self._generator = trainer._rng.bit_generator.state  # when this epoch began
         self._allocate()
@@ -212,9 +213,7 @@ class Run:
             bar = Progress(progress, max(0, left))
             try:
                 self._epochs(bar)
-            except BaseException:
-                self.failed = True
-                raise
+                self._over = True
             finally:
                 bar.close()
 
@@ -268,6 +267,10 @@ class Run:
         self._steady = True
         for callback in self._callbacks:
             callback.on_epoch(self)
+
+    def _settle(self) -> None:
+        """Whatever has ended the fit before its end is an error, wherever it came."""
+        self.failed = not self._over
 
     def _shuffled(self) -> tuple[Array, Array, Array | None]:
         """This epoch's batches, and the order of the rows where those are shuffled."""
@@ -405,6 +408,7 @@ def _ending(callbacks: Sequence[Callback], run: Run) -> Iterator[None]:
     with ExitStack() as stack:
         for callback in reversed(callbacks):
             stack.callback(callback.on_end, run)
+        stack.callback(run._settle)
         yield
 
 

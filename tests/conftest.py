@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from fastdl import _kernels
+
 settings.register_profile("fastdl", deadline=None)  # a busy machine is no failure
 settings.load_profile("fastdl")
 
@@ -13,6 +15,15 @@ D, K = 7, 5
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 CHANGED_IN_PLACE = ("param", "velocity", "mean", "square")
 ELEMENTWISE = ("identity", "relu", "leaky_relu", "sigmoid", "tanh")
+
+
+@pytest.fixture(params=_kernels.ISAS)
+def isa(request):
+    """Every instruction set that this machine has."""
+    before = _kernels.ISA
+    _kernels.use_isa(request.param)
+    yield request.param
+    _kernels.use_isa(before)
 
 
 @pytest.fixture

@@ -39,15 +39,6 @@ BATCHES = {  # rows, batch_size, drop_last
 }
 
 
-@pytest.fixture(params=_kernels.ISAS)
-def isa(request):
-    """Every instruction set that this machine has."""
-    before = _kernels.ISA
-    _kernels.use_isa(request.param)
-    yield request.param
-    _kernels.use_isa(before)
-
-
 class Oracle:
     """A network and its training in plain NumPy and float64, the batches in order."""
 

@@ -8,15 +8,7 @@ from fastdl import _kernels, _reference, losses
 BLOCK = _kernels.BLOCK_ROWS
 ROWS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 1025)
 LABELLED = [name for name, loss in losses.LOSSES.items() if not loss.targets]
-
-
-@pytest.fixture(autouse=True, params=_kernels.ISAS)
-def isa(request):
-    """Every test runs on every instruction set that this machine has."""
-    before = _kernels.ISA
-    _kernels.use_isa(request.param)
-    yield request.param
-    _kernels.use_isa(before)
+pytestmark = pytest.mark.usefixtures("isa")  # that is, on every one of this machine
 
 
 def readonly(array):

@@ -13,15 +13,7 @@ CHUNK = 2**22  # numbers at once
 SAMPLES = nightly.count(2**20, 2**24)
 MANY = 10_000_000  # rows whose sum must still be right
 
-pytestmark = pytest.mark.timeout(nightly.count(300, 7200))
-
-
-@pytest.fixture(autouse=True, params=_kernels.ISAS)
-def isa(request):
-    before = _kernels.ISA
-    _kernels.use_isa(request.param)
-    yield request.param
-    _kernels.use_isa(before)
+pytestmark = [pytest.mark.timeout(nightly.count(300, 7200)), pytest.mark.usefixtures("isa")]
 
 
 def bit_patterns(last, step):

@@ -11,6 +11,9 @@ BIN = $(VENV)/bin
 RECORDS = .benchmarks
 UNDER = tests/sanitize/under
 THREADED = $(addprefix tests/test_,threads.py kernels.py epoch.py ops.py changing_arrays.py)
+# Of memory first: two hours by the clock.
+LONG = $(sort $(shell grep -rl 'nightly\.' tests --include='test_*.py'))
+LONG := tests/test_memory.py $(filter-out tests/test_memory.py,$(LONG))
 # What goes by the clock, or by the size of the process, says nothing where it is watched.
 WATCHED = python -m pytest -q -o timeout=3600 \
   -k 'not milliseconds and not little_longer and not too_little and not be_started and not stays_flat'
@@ -61,12 +64,15 @@ sanitize: $(VENV)/.dev
 	then $(UNDER) valgrind $(BIN)/$(WATCHED) tests/test_kernels.py; \
 	else echo "no valgrind: the kernels' tests are not run under it"; fi
 
-# The tests with their long counts, hours of them; what they tried becomes docs/reliability.md.
+# The tests with their long counts, hours of them, JOBS files at once; what they tried becomes
+# docs/reliability.md. The files of CIFAR-10 and MNIST are among them where FASTDL_DATA_DIR tells.
 nightly: $(VENV)/.dev
 	mkdir -p build && rm -f build/nightly.jsonl
-	FASTDL_NIGHTLY=1 FASTDL_NIGHTLY_REPORT="$(CURDIR)/build/nightly.jsonl" \
-	  $(BIN)/python -m pytest -q $(shell grep -rl 'nightly\.' tests --include='test_*.py')
+	$(MAKE) --no-print-directory -j $(JOBS) $(addprefix nightly/,$(LONG))
 	$(BIN)/python tests/reliability.py build/nightly.jsonl docs/reliability.md
+
+nightly/%:
+	FASTDL_NIGHTLY=1 FASTDL_NIGHTLY_REPORT="$(CURDIR)/build/nightly.jsonl" $(BIN)/python -m pytest -q $*
 
 # Every kernel and every epoch beside NumPy: times, ratios, shares of sgemm's rate; fails where a ratio
 # fell by more than a fifth since the last record.

@@ -20,8 +20,8 @@ from fastdl import _kernels
 
 BY_HAND = "## Found and mended"
 COUNTS = {  # the numbers of the lines that are added up, and what they are
-    "inputs": "inputs of kernels and of data files",
-    "files": "damaged and forged saved files",
+    "inputs": "inputs of kernels",
+    "files": "damaged and forged files",
     "kills": "fits killed at any moment",
     "lines": "fits killed at a line of a write",
     "interruptions": "fits interrupted and resumed",
@@ -72,7 +72,8 @@ def page(reports: list[dict[str, float | str]]) -> str:
 
 def main(source: str, target: str) -> None:
     """Put a new first part before what is written by hand."""
-    reports = [json.loads(line) for line in Path(source).read_text().splitlines()]
+    lines = Path(source).read_text().splitlines()
+    reports = sorted(map(json.loads, lines), key=lambda report: report["test"])
     old = Path(target).read_text() if Path(target).exists() else ""
     by_hand = old[old.find(BY_HAND) :] if BY_HAND in old else f"{BY_HAND}\n"
     Path(target).write_text(f"{page(reports)}\n\n{by_hand}")

@@ -6,6 +6,7 @@ _Array = NDArray[Any]
 
 OPENMP: bool
 DEBUG: bool
+MOST_THREADS: int
 ISA: str
 ISAS: tuple[str, ...]
 ACTIVATIONS: dict[str, int]
@@ -13,6 +14,7 @@ LOSSES: dict[str, int]
 OPTIMISERS: dict[str, int]
 BLOCK_ROWS: int
 
+def granted(n: int) -> int: ...
 def available_isas() -> tuple[str, ...]: ...
 def use_isa(name: str) -> None: ...
 def forward_needs_blas(h: int, single: bool) -> bool: ...

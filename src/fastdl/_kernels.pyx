@@ -104,6 +104,10 @@ cdef extern from "_isa.h" nogil:
         Kernels64 f64
     const fastdl_isa* fastdl_isa_at(int i)
 
+cdef extern from "_team.h" nogil:
+    const int MOST "FASTDL_MOST"
+    int fastdl_granted(int n)
+
 cdef extern from *:
     """
     enum { FASTDL_SGD, FASTDL_MOMENTUM, FASTDL_NESTEROV, FASTDL_ADAM };
@@ -122,6 +126,7 @@ cdef extern from *:
 
 OPENMP = bool(HAS_OPENMP)
 DEBUG = bool(IS_DEBUG)
+MOST_THREADS = MOST
 ACTIVATIONS = {
     "identity": IDENTITY, "relu": RELU, "leaky_relu": LEAKY_RELU, "sigmoid": SIGMOID, "tanh": TANH,
 }
@@ -145,6 +150,13 @@ cdef enum:
     SKIP_SHARE = 3  # one in so many of which, or fewer, is not zero
 
 cdef const fastdl_isa* isa = fastdl_isa_at(0)
+
+
+def granted(int n):
+    """How many of n more threads the system lets start just now."""
+    with nogil:
+        n = fastdl_granted(n)
+    return n
 
 
 def available_isas():

@@ -10,6 +10,7 @@
 #include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
+#include <pthread.h>
 #endif
 #ifdef __linux__
 #include <linux/futex.h>
@@ -19,7 +20,10 @@
 #include <sched.h>
 #endif
 
-enum { FASTDL_LOOKS = 200 };
+enum {
+    FASTDL_LOOKS = 1000, /* while one waits: about as long as a sleeper takes to wake */
+    FASTDL_MOST = 64 /* threads of a call */
+};
 
 typedef struct {
     int arrived;    /* threads that wait at the meeting */
@@ -73,6 +77,36 @@ static inline void fastdl_wake_all(int *word, int waiting)
 #ifdef __linux__
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, waiting, NULL, NULL, 0);
 #endif
+}
+
+#ifdef _OPENMP
+static inline void *fastdl_stay(void *go)
+{
+    while (!__atomic_load_n((int *)go, __ATOMIC_ACQUIRE))
+        fastdl_sleep_while((int *)go, 0);
+    return NULL;
+}
+#endif
+
+/* How many of n more threads the system lets start: OpenMP ends the process where it is refused one.
+ * The stacks of these stay with the C library, which gives them to the next ones. */
+static inline int fastdl_granted(int n)
+{
+    int granted = 0;
+#ifdef _OPENMP
+    pthread_t threads[FASTDL_MOST];
+    int go = 0;
+    while (granted < n && granted < FASTDL_MOST &&
+           pthread_create(&threads[granted], NULL, fastdl_stay, &go) == 0)
+        granted++;
+    __atomic_store_n(&go, 1, __ATOMIC_RELEASE);
+    fastdl_wake_all(&go, granted);
+    for (int i = 0; i < granted; i++)
+        pthread_join(threads[i], NULL);
+#else
+    (void)n;
+#endif
+    return granted;
 }
 
 /* Wait until all threads of the team are here; then the pieces of the next phase can be claimed. */

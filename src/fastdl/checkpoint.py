@@ -13,8 +13,10 @@ import hashlib
 import json
 import os
 import secrets
+import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,7 @@ FORMAT = "fastdl 1"
 OF_LAYER = ("d", "h", "activation", "l1", "l2")
 TRAINING = "training."
 
-_CODES = {"float32": "F32", "float64": "F64"}
+_CODES = {"float32": "F32", "float64": "F64", "int64": "I64"}
 _LONGEST = 2**22  # characters of JSON; a list takes twenty times its text when it is read
 _STALE = 3600.0  # seconds; no writer lets so many pass before the next byte
 
@@ -55,16 +57,27 @@ def contents(network: Network) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def pack(arrays: Mapping[str, Array], config: object) -> tuple[bytes, dict[str, str]]:
-    """The bytes of a file, and the digests in it."""
-    from safetensors.numpy import save
+    """The bytes of a file, and the digests in it.
 
-    # safetensors writes the memory of an array without a look at its strides.
-    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    Not by safetensors itself, which ends the process where memory is short.
+    """
+    # The widest first: so each lies at a multiple of its items.
+    names = sorted(arrays, key=lambda name: -arrays[name].itemsize)
+    tensors = {name: np.ascontiguousarray(arrays[name]) for name in names}
     text = json.dumps(config)
     digests = {"config": _digest(text.encode())}
     digests |= {name: _digest(tensor.data) for name, tensor in tensors.items()}
     metadata = {"format": FORMAT, "config": text, "sha256": json.dumps(digests)}
-    return save(tensors, metadata), digests
+    header: dict[str, object] = {"__metadata__": metadata}
+    at = 0
+    for name, tensor in tensors.items():
+        offsets = [at, at := at + tensor.nbytes]
+        kind = _CODES[tensor.dtype.name]
+        header[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": offsets}
+    head = json.dumps(header, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    start = struct.pack("<Q", len(head))
+    return b"".join([start, head, *(t.data for t in tensors.values())]), digests
 
 
 def write(path: str | os.PathLike[str], arrays: Mapping[str, Array], config: object) -> None:
@@ -125,14 +138,23 @@ def _digest(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _open(path: str | os.PathLike[str]) -> Any:
+@contextmanager
+def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     path = _check.path(path)
     try:
-        return safe_open(path, framework="numpy")
-    except (SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path} must be a safetensors file: {error}") from error
+        try:
+            file = safe_open(path, framework="numpy")
+        except (SafetensorError, ValueError) as error:
+            raise CheckpointError(f"{path} must be a safetensors file: {error}") from error
+        with file:
+            yield file
+    except BaseException as error:
+        # What safetensors raises without memory is no Exception, and has no name to be caught by.
+        if type(error).__name__ == "PanicException":
+            raise MemoryError(f"there is too little memory to read {path}") from error
+        raise
 
 
 def _header(path: str | os.PathLike[str], file: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -70,13 +70,13 @@ def survey(file, contents, load, pack=lambda content: content):
     whole = load()
     shapes = [(a.shape, a.dtype) for split in whole for a in split]
     checked = file.suffix == ".gz" and pack is not gzip.compress
-    found = {"inputs": 0, "refused": 0, "slowest": 0.0, "memory": 0}
+    found = {"files": 0, "refused": 0, "slowest": 0.0, "memory": 0}
     tracemalloc.start()
     try:
         for content in contents:
             file.write_bytes(pack(content))
             splits, seconds, memory = measured(load)
-            found["inputs"] += 1
+            found["files"] += 1
             found["slowest"] = max(found["slowest"], seconds)
             found["memory"] = max(found["memory"], memory)
             if splits is None:

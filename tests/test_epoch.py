@@ -26,6 +26,8 @@ WIDTHS = {
     "wide, narrow": [130, 200, 10],
     "inputs of three pieces": [600, 20, 4],
     "three layers": [40, 17, 130, 3],
+    "batches of several slices": [4000, 10],
+    "batches of several slices, wide": [4000, 50, 4],
 }
 BATCHES = {  # rows, batch_size, drop_last
     "last one partial": (40, 16, False),

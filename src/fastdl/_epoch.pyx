@@ -1,12 +1,15 @@
 """The loops over batches and over tiles: an epoch, or an evaluation, in one call without the GIL.
 
-A batch is walked in tiles that stay in the cache. A tile takes two phases, each cut into pieces
-whose number depends on the shapes alone:
+A batch is cut into slices of rows whose x fits in the cache. A tile is one of them; for a team of
+threads, who have more cache and meet less often that way, as many as the workspace holds. A tile
+takes two phases:
 
-    rows      read, forward, loss, backward to every layer's dz: a piece is a block of rows
-    weights   dW = x^T dz, and after the batch's last tile the update: a piece is a slice of inputs
+    rows      read, forward, loss, backward to every layer's dz: a piece is a part of a slice
+    weights   dW = x^T dz, slice by slice, and after the batch's last tile the update: a piece is
+              some of the inputs
 
-No piece adds to what another one writes, so any number of threads gives the same bits.
+The slices and the pieces depend on the shapes alone, no piece adds to what another one writes, and
+slices are added in their order, so any number of threads gives the same bits.
 
 Rows are copied to the workspace, unless the first layer's weight lies unit by unit and they need no
 conversion: then products take them where they lie.
@@ -51,8 +54,10 @@ cdef enum:
     SAMPLE = 64  # rows by which is judged whether it is worth to look at each
     PAGE = 1024  # items: where rows lie so far apart, their columns share the cache's lines
     TILE_ROWS = 512  # rows of a batch in the workspace at once
-    PIECE_ROWS = 64  # about the rows of one piece of the first phase
-    PIECES_MOST = 9  # of the first phase of one tile
+    SLICE_BYTES = 1 << 19  # of x in a slice: half of a core's second-level cache
+    SLICE_LEAST = 32  # rows
+    PIECE_ROWS = 64  # about the rows of one piece of the first phase, half a slice if that is less
+    PIECES_MOST = 48  # of the first phase of one tile
     PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
     EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
@@ -74,6 +79,7 @@ cdef struct Net:
     double margin
     Py_ssize_t d, k  # inputs, outputs
     Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs
+    Py_ssize_t slice_rows, piece_rows  # at most those of a slice, about those of a piece
     Py_ssize_t n_pieces
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
     Py_ssize_t n_transposed  # items of all transposed weights
@@ -111,8 +117,10 @@ cdef struct Batches:  # of one call: what goes in, and what comes out
     double* losses
     Py_ssize_t* n_correct
 
-cdef struct Tile:  # rows of a data set
-    Py_ssize_t first, n
+cdef struct Tile:  # some slices of a batch: rows of a data set
+    Py_ssize_t batch, slices  # rows and slices of the whole batch
+    Py_ssize_t slice, n_slices  # the first one in the tile, and how many
+    Py_ssize_t first, n  # rows
     const Py_ssize_t* order  # which they are; NULL: first, first + 1 ...
     const Py_ssize_t* next  # those of the tile after it, where that is known and has as many
 
@@ -144,6 +152,12 @@ cdef inline Py_ssize_t count_pieces(Py_ssize_t n, Py_ssize_t most) noexcept nogi
 cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces) noexcept nogil:
     """Where piece i of n rows begins; pieces differ by one row at most."""
     return i * n // pieces
+
+
+cdef inline Py_ssize_t slice_start(const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """The row of the tile where its slice i begins."""
+    cdef Py_ssize_t before = piece_start(tile.slice, tile.batch, tile.slices)
+    return piece_start(tile.slice + i, tile.batch, tile.slices) - before
 
 
 cdef inline void begin(
@@ -391,42 +405,46 @@ cdef void rows_piece(
     backward_piece[floating](net, params, arrays, outputs, dz, tile.n, first, n)
 
 
-cdef double rows_phase(
+cdef void rows_phase(
     const Net* net, const View* rows, const Tile* tile, const floating* params,
-    const Arrays* arrays, double scale, Py_ssize_t* n_correct, Team* team,
+    const Arrays* arrays, double scale, double* loss, Py_ssize_t* n_correct, Team* team,
 ) noexcept nogil:
-    """Read, forward, loss and backward for the rows of a tile; returns their summed loss."""
-    cdef Py_ssize_t i, first, pieces = count_pieces(tile.n, PIECE_ROWS)
-    cdef double total = 0
+    """Read, forward, loss and backward for the rows of a tile; adds to their loss and number."""
+    cdef Py_ssize_t i, start, size, first, stop
+    cdef Py_ssize_t each = count_pieces(
+        (tile.batch + tile.slices - 1) // tile.slices, net.piece_rows)
+    cdef Py_ssize_t pieces = tile.n_slices * each
     i = fastdl_claim(&team.shared, pieces)
     while i >= 0:
-        first = piece_start(i, tile.n, pieces)
+        start = slice_start(tile, i // each)
+        size = slice_start(tile, i // each + 1) - start
+        first = start + piece_start(i % each, size, each)
+        stop = start + piece_start(i % each + 1, size, each)
         rows_piece(
-            net, rows, tile, params, arrays, scale, first,
-            piece_start(i + 1, tile.n, pieces) - first, &team.losses[i], &team.n_correct[i], team)
+            net, rows, tile, params, arrays, scale, first, stop - first, &team.losses[i],
+            &team.n_correct[i], team)
         i = fastdl_claim(&team.shared, pieces)
     fastdl_meet(&team.shared, fastdl_team_size())
     for i in range(pieces):
-        total += team.losses[i]
+        loss[0] += team.losses[i]
         n_correct[0] += team.n_correct[i]
-    return total
 
 
 # --- the second phase: weights ---------------------------------------------------------------
 
 cdef void first_gradient(
     const Net* net, const View* rows, Py_ssize_t start, Py_ssize_t size, const floating* x,
-    const floating* dz, Py_ssize_t n, floating beta, floating* shares, floating* dweight,
-    Team* team,
+    const floating* dz, const unsigned char* sparse, Py_ssize_t n, floating beta,
+    floating* shares, floating* dweight,
 ) noexcept nogil:
-    """dW = x^T dz for a slice of the first layer's inputs where rows are looked at for zeros.
+    """dW = x^T dz for some of the first layer's inputs where rows are looked at for zeros.
 
     Where rows are not shifted, dW lacks offset^T (the sum of their dz): shares has room for it.
     """
     cdef const Layer* layer = &net.layers[0]
     cdef Py_ssize_t i, j, h = layer.h, n_sparse = 0
     for i in range(n):
-        n_sparse += team.sparse[i]
+        n_sparse += sparse[i]
     if 2 * n_sparse > n:
         skip_block(True, size, h, n, x, net.ldx, dz, h, beta, dweight, h)
     else:
@@ -436,7 +454,7 @@ cdef void first_gradient(
     shares += (layer.n_pieces + start // layer.piece) * aligned(h)
     memset(shares, 0, h * sizeof(floating))
     for i in range(n):
-        if team.sparse[i]:
+        if sparse[i]:
             for j in range(h):
                 shares[j] += dz[i * h + j]
     gemm_block(
@@ -445,55 +463,69 @@ cdef void first_gradient(
 
 
 cdef void direct_gradient(
-    const Net* net, const View* rows, const Tile* tile, Py_ssize_t start, Py_ssize_t size,
-    const floating* dz, floating beta, floating* dweight,
+    const Net* net, const View* rows, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
+    Py_ssize_t start, Py_ssize_t size, const floating* dz, floating beta, floating* dweight,
 ) noexcept nogil:
-    """dW = dz^T x for a slice of the first layer's inputs, x where it lies."""
-    cdef Py_ssize_t d = net.d, h = net.layers[0].h, n = tile.n
+    """dW = dz^T x for some of the first layer's inputs, x where it lies."""
+    cdef Py_ssize_t d = net.d, h = net.layers[0].h
     cdef const floating* x = <const floating*> rows.x + start
     if tile.order == NULL:
         gemm_block(
-            True, False, h, size, n, dz, h, x + tile.first * rows.stride, rows.stride, beta,
-            dweight, d)
+            True, False, h, size, n, dz, h, x + (tile.first + first) * rows.stride, rows.stride,
+            beta, dweight, d)
     else:
         chosen_block(
-            h, size, n, dz, h, x, rows.stride, tile.order, tile.next, beta, dweight, d)
+            h, size, n, dz, h, x, rows.stride, tile.order + first,
+            tile.next + first if tile.next != NULL else NULL, beta, dweight, d)
 
 
-cdef void weights_piece(
-    const Net* net, const View* rows, const Tile* tile, Py_ssize_t piece, floating beta,
-    const Step* step, floating* params, const Arrays* arrays, Team* team,
+cdef void slice_gradient(
+    const Net* net, const View* rows, const Tile* tile, Py_ssize_t first, Py_ssize_t n, int i,
+    Py_ssize_t start, Py_ssize_t size, floating beta, const Arrays* arrays, Team* team,
 ) noexcept nogil:
-    """The gradient of one slice of one layer's weight (and the bias with the first slice).
+    """What n rows of a tile add to the gradient of some inputs of layer i.
 
-    beta 1 adds to the gradient of the tiles before; step NULL leaves the parameters alone.
+    The bias goes with the first inputs. beta 0: nothing was there before.
     """
-    cdef int i = 0
-    while piece >= net.layers[i].first_piece + net.layers[i].n_pieces:
-        i += 1
-    cdef Layer* layer = &net.layers[i]
-    cdef Py_ssize_t start = (piece - layer.first_piece) * layer.piece, n = tile.n
-    cdef Py_ssize_t size = min(layer.piece, layer.d - start), h = layer.h, d = layer.d
-    cdef Py_ssize_t ldx = net.ldx
+    cdef const Layer* layer = &net.layers[i]
+    cdef Py_ssize_t h = layer.h, d = layer.d, ldx = net.ldx if i == 0 else d
     cdef const floating* workspace = <const floating*> arrays.workspace
+    cdef const floating* x = workspace + first * ldx + start
+    cdef const floating* dz = workspace + tile.n * (net.ldx + net.width + layer.column) + first * h
     cdef floating* dweight = <floating*> arrays.grads + layer.weight
-    cdef const floating* dz = workspace + n * (net.ldx + net.width + layer.column)
-    cdef const floating* x = workspace + start
     dweight += start if layer.by_unit else start * h
     if i > 0:
-        x = workspace + n * (net.ldx + net.layers[i - 1].column) + start
-        ldx = d
+        x += tile.n * (net.ldx + net.layers[i - 1].column)
     if i == 0 and team.direct:
-        direct_gradient(net, rows, tile, start, size, dz, beta, dweight)
+        direct_gradient(net, rows, tile, first, n, start, size, dz, beta, dweight)
     elif i == 0 and team.skips:
         first_gradient(
-            net, rows, start, size, x, dz, n, beta, <floating*> arrays.shares, dweight, team)
+            net, rows, start, size, x, dz, team.sparse + first, n, beta,
+            <floating*> arrays.shares, dweight)
     elif layer.by_unit:
         gemm_block(True, False, h, size, n, dz, h, x, ldx, beta, dweight, d)
     else:
         gemm_block(True, False, size, h, n, x, ldx, dz, h, beta, dweight, h)
     if start == 0:
         sum_rows_block(dz, beta, <floating*> arrays.grads + layer.bias, n, h)
+
+
+cdef void weights_piece(
+    const Net* net, const View* rows, const Tile* tile, Py_ssize_t piece, const Step* step,
+    floating* params, const Arrays* arrays, Team* team,
+) noexcept nogil:
+    """The gradient of some inputs of one layer; step NULL leaves the parameters alone."""
+    cdef int i = 0
+    while piece >= net.layers[i].first_piece + net.layers[i].n_pieces:
+        i += 1
+    cdef const Layer* layer = &net.layers[i]
+    cdef Py_ssize_t start = (piece - layer.first_piece) * layer.piece
+    cdef Py_ssize_t j, first, size = min(layer.piece, layer.d - start)
+    for j in range(tile.n_slices):
+        first = slice_start(tile, j)
+        slice_gradient[floating](
+            net, rows, tile, first, slice_start(tile, j + 1) - first, i, start, size,
+            0 if tile.slice + j == 0 else 1, arrays, team)
     if step != NULL:
         update_piece(net, rows, i, start, size, step, params, arrays)
 
@@ -502,7 +534,7 @@ cdef void update_piece(
     const Net* net, const View* rows, int i, Py_ssize_t start, Py_ssize_t size, const Step* step,
     floating* params, const Arrays* arrays,
 ) noexcept nogil:
-    """One slice of layer i's weight (and the bias with the first slice), and what follows it."""
+    """Some inputs' weights of layer i (and the bias with the first), and what follows them."""
     cdef Layer* layer = &net.layers[i]
     cdef Py_ssize_t j, h = layer.h
     if layer.by_unit:
@@ -563,10 +595,16 @@ cdef void transpose_all(
 # --- a batch, and the batches: every thread of the team runs these -----------------------------
 
 cdef inline void take_tile(
-    Tile* tile, const Batches* batches, Py_ssize_t start, Py_ssize_t stop,
+    Tile* tile, const Batches* batches, Py_ssize_t start, Py_ssize_t slice, bint alone,
 ) noexcept nogil:
-    """The rows from start on, up to stop."""
-    tile.first, tile.n = start, min(<Py_ssize_t> TILE_ROWS, stop - start)
+    """The tile that begins with this slice of the batch whose first row is start."""
+    tile.slice, tile.n_slices = slice, 1
+    if not alone:
+        while (slice + tile.n_slices < tile.slices
+               and slice_start(tile, tile.n_slices + 1) <= TILE_ROWS):
+            tile.n_slices += 1
+    start += piece_start(slice, tile.batch, tile.slices)
+    tile.first, tile.n = start, slice_start(tile, tile.n_slices)
     tile.order = tile.next = NULL
     if batches.order != NULL:
         tile.order = batches.order + start
@@ -582,27 +620,28 @@ cdef double run_batch(
 
     A loss that is not finite leaves the parameters as they were.
     """
-    cdef double scale = 1.0 / (stop - start), loss = 0
-    cdef Py_ssize_t i, at = start
     cdef Tile tile
+    cdef double scale = 1.0 / (stop - start), loss = 0
+    cdef Py_ssize_t i, slice = 0
     cdef const Step* update
+    tile.batch = stop - start
+    tile.slices = (tile.batch + net.slice_rows - 1) // net.slice_rows
     n_correct[0] = 0
-    while at < stop:
-        take_tile(&tile, batches, at, stop)
-        loss += scale * rows_phase[floating](
-            net, rows, &tile, params, arrays, scale, n_correct, team)
-        update = step if at + tile.n == stop and isfinite(loss) else NULL
+    while slice < tile.slices:
+        take_tile(&tile, batches, start, slice, fastdl_team_size() == 1)
+        slice += tile.n_slices
+        rows_phase[floating](
+            net, rows, &tile, params, arrays, scale, &loss, n_correct, team)
+        update = step if slice == tile.slices and isfinite(loss) else NULL
         i = fastdl_claim(&team.shared, net.n_pieces)
         while i >= 0:
-            weights_piece[floating](
-                net, rows, &tile, i, 0 if at == start else 1, update, params, arrays, team)
+            weights_piece[floating](net, rows, &tile, i, update, params, arrays, team)
             i = fastdl_claim(&team.shared, net.n_pieces)
         # Whoever is here has read the flag of the batch before: all see the same one.
         if fastdl_team_rank() == 0 and fastdl_seconds() > team.deadline:
             team.late = True
         fastdl_meet(&team.shared, fastdl_team_size())
-        at += tile.n
-    return loss
+    return scale * loss
 
 
 cdef void run_batches(
@@ -777,6 +816,10 @@ cdef class Program:
         self.net.ldx = aligned(self.net.d)
         if self.net.ldx % PAGE == 0:
             self.net.ldx += ALIGNMENT
+        self.net.slice_rows = SLICE_BYTES // (self.net.ldx * (4 if single else 8))
+        self.net.slice_rows = min(
+            <Py_ssize_t> TILE_ROWS, max(self.net.slice_rows, layer.h, <Py_ssize_t> SLICE_LEAST))
+        self.net.piece_rows = min(<Py_ssize_t> PIECE_ROWS, self.net.slice_rows // 2)
         self.net.k = self.net.layers[self.net.n_layers - 1].h
         self.net.evaluation_rows = EVALUATION_ITEMS // (self.net.ldx + self.net.width)
         self.net.evaluation_rows = max(

@@ -42,6 +42,7 @@ class Program:
         workspace: _Array,
         losses: _Array,
         n_correct: _Array,
+        sums: _Array,
         n_threads: int,
     ) -> int: ...
     def gradient(self, rows: Rows, params: _Array, grads: _Array, workspace: _Array) -> float: ...

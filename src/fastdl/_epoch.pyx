@@ -1,8 +1,7 @@
 """The loops over batches and over tiles: an epoch, or an evaluation, in one call without the GIL.
 
-A batch is cut into slices of rows whose x fits in the cache. A tile is one of them; for a team of
-threads, who have more cache and meet less often that way, as many as the workspace holds. A tile
-takes two phases:
+A batch is cut into slices of rows whose x fits in a core's cache. A tile is a slice for each thread
+of the team, and takes two phases:
 
     rows      read, forward, loss, backward to every layer's dz: a piece is a part of a slice
     weights   dW = x^T dz, slice by slice, and after the batch's last tile the update: a piece is
@@ -54,10 +53,10 @@ cdef enum:
     SAMPLE = 64  # rows by which is judged whether it is worth to look at each
     PAGE = 1024  # items: where rows lie so far apart, their columns share the cache's lines
     TILE_ROWS = 512  # rows of a batch in the workspace at once
-    SLICE_BYTES = 1 << 19  # of x in a slice: half of a core's second-level cache
-    SLICE_LEAST = 32  # rows
-    PIECE_ROWS = 64  # about the rows of one piece of the first phase, half a slice if that is less
-    PIECES_MOST = 48  # of the first phase of one tile
+    SLICE_BYTES = 320 << 10  # of x in a slice: a third of a core's second-level cache
+    SLICE_LEAST = 20  # rows
+    PIECE_ROWS = 64  # about the rows of one piece of the first phase
+    PIECES_MOST = 64  # of the first phase of one tile
     PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
     EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
@@ -79,7 +78,7 @@ cdef struct Net:
     double margin
     Py_ssize_t d, k  # inputs, outputs
     Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs
-    Py_ssize_t slice_rows, piece_rows  # at most those of a slice, about those of a piece
+    Py_ssize_t slice_rows  # the most of a slice
     Py_ssize_t n_pieces
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
     Py_ssize_t n_transposed  # items of all transposed weights
@@ -411,8 +410,7 @@ cdef void rows_phase(
 ) noexcept nogil:
     """Read, forward, loss and backward for the rows of a tile; adds to their loss and number."""
     cdef Py_ssize_t i, start, size, first, stop
-    cdef Py_ssize_t each = count_pieces(
-        (tile.batch + tile.slices - 1) // tile.slices, net.piece_rows)
+    cdef Py_ssize_t each = count_pieces(tile.batch // tile.slices, PIECE_ROWS)
     cdef Py_ssize_t pieces = tile.n_slices * each
     i = fastdl_claim(&team.shared, pieces)
     while i >= 0:
@@ -595,14 +593,13 @@ cdef void transpose_all(
 # --- a batch, and the batches: every thread of the team runs these -----------------------------
 
 cdef inline void take_tile(
-    Tile* tile, const Batches* batches, Py_ssize_t start, Py_ssize_t slice, bint alone,
+    Tile* tile, const Batches* batches, Py_ssize_t start, Py_ssize_t slice, int threads,
 ) noexcept nogil:
     """The tile that begins with this slice of the batch whose first row is start."""
     tile.slice, tile.n_slices = slice, 1
-    if not alone:
-        while (slice + tile.n_slices < tile.slices
-               and slice_start(tile, tile.n_slices + 1) <= TILE_ROWS):
-            tile.n_slices += 1
+    while (tile.n_slices < min(<Py_ssize_t> threads, tile.slices - slice)
+           and slice_start(tile, tile.n_slices + 1) <= TILE_ROWS):
+        tile.n_slices += 1
     start += piece_start(slice, tile.batch, tile.slices)
     tile.first, tile.n = start, slice_start(tile, tile.n_slices)
     tile.order = tile.next = NULL
@@ -628,7 +625,7 @@ cdef double run_batch(
     tile.slices = (tile.batch + net.slice_rows - 1) // net.slice_rows
     n_correct[0] = 0
     while slice < tile.slices:
-        take_tile(&tile, batches, start, slice, fastdl_team_size() == 1)
+        take_tile(&tile, batches, start, slice, fastdl_team_size())
         slice += tile.n_slices
         rows_phase[floating](
             net, rows, &tile, params, arrays, scale, &loss, n_correct, team)
@@ -819,7 +816,6 @@ cdef class Program:
         self.net.slice_rows = SLICE_BYTES // (self.net.ldx * (4 if single else 8))
         self.net.slice_rows = min(
             <Py_ssize_t> TILE_ROWS, max(self.net.slice_rows, layer.h, <Py_ssize_t> SLICE_LEAST))
-        self.net.piece_rows = min(<Py_ssize_t> PIECE_ROWS, self.net.slice_rows // 2)
         self.net.k = self.net.layers[self.net.n_layers - 1].h
         self.net.evaluation_rows = EVALUATION_ITEMS // (self.net.ldx + self.net.width)
         self.net.evaluation_rows = max(
@@ -842,13 +838,14 @@ cdef class Program:
         self, Rows rows, const Py_ssize_t[::1] order, const Py_ssize_t[::1] starts,
         const Py_ssize_t[::1] stops, const double[::1] rates, hyper, Py_ssize_t t,
         params, grads, first, second, workspace,
-        double[::1] losses, Py_ssize_t[::1] n_correct, int n_threads,
+        double[::1] losses, Py_ssize_t[::1] n_correct, double[::1] sums, int n_threads,
     ):
         """Train on batches; returns how many were done, fewer where a loss was not finite.
 
         Batch i takes the rows order[starts[i]:stops[i]] (rows starts[i]:stops[i] where order is
         None) at the rate rates[i] and leaves its mean loss and number correct in losses and
-        n_correct. hyper: (optimiser, momentum, beta1, beta2, epsilon); t counts its steps before.
+        n_correct. It adds its loss times its rows, number correct and rows to sums.
+        hyper: (optimiser, momentum, beta1, beta2, epsilon); t counts its steps before.
         It takes one thread or n_threads, whichever is the faster just then.
         """
         cdef void* p = address(params, True)
@@ -888,6 +885,9 @@ cdef class Program:
             n = 0
             for i in range(self.done, batches.done):
                 n += stops[i] - starts[i]
+                sums[0] += losses[i] * <double> (stops[i] - starts[i])
+                sums[1] += <double> n_correct[i]
+                sums[2] += <double> (stops[i] - starts[i])
             self.finish(&team, &self.training, n_threads, threads, n)
             self.done = batches.done
             if batches.diverged:

@@ -85,6 +85,7 @@ class Run:
         train.compiled.judge()
         self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
         self._began = time.perf_counter()
+        self._rates = np.empty(0)  # of the epoch at hand
         self._sums = np.zeros(3)  # loss, hits and rows of the batches since the last record
         self._kept: dict[str, Array] = {}
         self._callbacks: Sequence[Callback] = ()
@@ -251,8 +252,9 @@ class Run:
 
     def _begin_epoch(self) -> None:
         self._order = self._shuffled()
-        first, n = self.step - self._at, len(self._starts)
-        self._rates = _rates(self.trainer._schedule, first, n, self.epoch)
+        schedule, n = self.trainer._schedule, len(self._starts)
+        if len(self._rates) == 0 or type(schedule) is not schedules.Constant:
+            self._rates = _rates(schedule, self.step - self._at, n, self.epoch)
 
     def _end_epoch(self) -> None:
         if not np.isfinite(self.network._flat).all():
@@ -301,22 +303,16 @@ class Run:
             program.train(
                 self._train.compiled, order, starts, stops, rates, hyper, trainer.step,
                 network._flat, self._grads, first, second, self._workspace, losses, correct,
-                self._threads,
+                self._sums, self._threads,
             )  # fmt: skip
         finally:
             done = program.done
             trainer.step += done
             self._at += done
-            self._add(losses[:done], correct[:done], (stops - starts)[:done])
             self._steady = True
         if done < n:
             trainer.step += 1
             self._diverged(losses[done])
-
-    def _add(self, losses: Array, correct: Array, sizes: Array) -> None:
-        """Add batches one after the other: the sum must not depend on where a span has ended."""
-        terms = np.column_stack([self._sums, np.stack([losses * sizes, correct, sizes])])
-        self._sums = np.add.accumulate(terms, axis=1)[:, -1]
 
     @property
     def _columns(self) -> list[str]:

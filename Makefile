@@ -16,7 +16,7 @@ LONG = $(sort $(shell grep -rl 'nightly\.' tests --include='test_*.py'))
 LONG := tests/test_memory.py $(filter-out tests/test_memory.py,$(LONG))
 # What goes by the clock, or by the size of the process, says nothing where it is watched.
 WATCHED = python -m pytest -q -o timeout=3600 \
-  -k 'not milliseconds and not little_longer and not too_little and not be_started and not stays_flat'
+  -k 'not milliseconds and not little_longer and not be_started and not stays_flat and not little_memory'
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '_isa.c')
 
 .PHONY: experiments reproduce test lint types suite variants sanitize nightly bench develop clean

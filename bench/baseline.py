@@ -32,7 +32,7 @@ class Baseline:
             rows = order[start : start + self.batch_size]
             inputs = self._read(x, rows)
             logits = self._forward(inputs)
-            self._softmax_gradient(logits, labels[rows])
+            self._output_gradient(logits, labels[rows])
             self._backward(inputs)
             self._update()
 
@@ -69,7 +69,7 @@ class Baseline:
                 np.maximum(x, 0, out=x)
         return x
 
-    def _softmax_gradient(self, logits, labels):
+    def _output_gradient(self, logits, labels):
         n = len(labels)
         p, row = self.douts[-1][:n], self.row[:n]
         np.subtract(logits, np.max(logits, axis=1, keepdims=True, out=row), out=p)
@@ -99,3 +99,17 @@ class Baseline:
         for bias, dbias in zip(self.biases, self.dbiases, strict=True):
             dbias *= self.learning_rate
             bias -= dbias
+
+
+class Regression(Baseline):
+    """The same with mean squared error, to targets (n, k)."""
+
+    def _output_gradient(self, outputs, targets):
+        dout = np.subtract(outputs, targets, out=self.douts[-1][: len(targets)])
+        dout *= 2 / dout.size
+
+
+def make(workload, start, **settings):
+    """The one for a workload (``peers/workloads.py``) that trains from these parameters."""
+    kind = Regression if workload.regression else Baseline
+    return kind(start[::2], start[1::2], batch_size=workload.batch_size, **settings)

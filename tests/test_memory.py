@@ -3,6 +3,7 @@
 What changes a whole process (guarded pages, limits, hours of fits) is done in another one.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -234,6 +235,47 @@ def test_too_little_memory_is_a_memory_error_and_all_stays_usable(name, tmp_path
 @pytest.mark.skipif(not _kernels.OPENMP, reason="a build without OpenMP")
 def test_a_thread_that_cannot_be_started_ends_no_process():
     run_python(LIMIT + NO_THREAD)
+
+
+# --- what a fit takes ------------------------------------------------------------------------
+
+STATUS = """
+import numpy as np
+import fastdl as fd
+
+def mebibytes(name):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+
+def fit(x, y, **settings):
+    network = fd.Network([3072, 50, 10])
+    trainer = fd.Trainer(network, fd.SGD(0.01), batch_size=100, l2=0.003)
+    trainer.fit(x, y, epochs=2, **settings)
+"""
+OF_PIXELS = """
+train, validation, test = fd.datasets.load_cifar10(train=(1, 2, 3, 4, 5), validation=5000)
+assert len(train[0]) == 45_000 and train[0].dtype == np.uint8
+fit(*train, validation=validation)
+print(mebibytes("VmHWM"))
+"""
+OF_FLOATS = """
+rng = np.random.default_rng(0)
+x, y = rng.random((10_000, 3072), np.float32), rng.integers(0, 10, 10_000)
+before = mebibytes("VmRSS")
+fit(x, y, validation=(x, y))
+print(mebibytes("VmHWM") - before)
+"""
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif("FASTDL_DATA_DIR" not in os.environ, reason="needs FASTDL_DATA_DIR")
+def test_assignment_2_on_all_images_takes_little_memory():
+    """From the files to the end of the fit: uint8 pixels have 150 MB, as float32 they had 590."""
+    assert float(run_python(STATUS + OF_PIXELS)) < 350
+
+
+def test_a_fit_of_floats_takes_little_memory():
+    assert float(run_python(STATUS + OF_FLOATS)) < 60
 
 
 # --- memory over time ------------------------------------------------------------------------

@@ -82,18 +82,11 @@ class NumPy(Peer):
 
     def __init__(self, workload, x, y, n_threads):
         super().__init__(workload, x, y, n_threads)
-        from baseline import Baseline
+        import baseline
 
-        class Regression(Baseline):
-            def _softmax_gradient(self, outputs, targets):
-                dout = np.subtract(outputs, targets, out=self.douts[-1][: len(targets)])
-                dout *= 2 / dout.size
-
-        start = workload.start()
-        self.baseline = (Regression if workload.regression else Baseline)(
-            start[::2], start[1::2], batch_size=workload.batch_size, l2=L2,
-            learning_rate=LEARNING_RATE,
-        )  # fmt: skip
+        self.baseline = baseline.make(
+            workload, workload.start(), l2=L2, learning_rate=LEARNING_RATE
+        )
 
     def epoch(self, order):
         self.baseline.epoch(self.x, self.y, order)

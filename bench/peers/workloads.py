@@ -50,6 +50,11 @@ class Workload:
         return 2 * self.n * (2 * every + inner)
 
     @property
+    def forward_operations(self):
+        """Of the matrix products of an evaluation."""
+        return 2 * self.n * sum(d * h for d, h in self.layers)
+
+    @property
     def n_bytes(self):
         """Of the inputs, which an epoch has to read once."""
         return 4 * self.n * self.widths[0]

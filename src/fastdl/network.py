@@ -447,7 +447,8 @@ class Network:
         """The data set with weights (n,) on its rows, brought to a mean of one."""
         share = weights / weights.max()  # so that no sum of them overflows
         scaled = (share / share.mean()).astype(self.dtype)
-        return data._replace(compiled=self._rows(data.x, data.labels, data.targets, scaled))
+        compiled = self._rows(data.x, data.labels, data.targets, scaled)
+        return data._replace(compiled=compiled, weights=scaled)
 
     # --- copies and files --------------------------------------------------------------------
 
@@ -573,12 +574,13 @@ def _from_saved(layer: Mapping[str, Any]) -> Dense:
 
 
 class Data(NamedTuple):
-    """A checked data set: its rows, its labels or its targets, and all as the loops take them."""
+    """A checked data set: rows, labels or targets, and weights; and all as the loops take them."""
 
     x: Array
     labels: NDArray[np.intc] | None
     targets: Array | None
     compiled: Rows
+    weights: Array | None = None
 
 
 def _as_layers(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple[Dense, ...]:

@@ -24,6 +24,8 @@ from fastdl.progress import Progress
 if TYPE_CHECKING:
     from fastdl.trainer import Trainer
 
+_SAMPLE = 1000  # about the rows by which x is told from another one
+
 
 class DivergenceError(ArithmeticError):
     """The loss stopped being finite; the network holds the parameters of the last good epoch.
@@ -192,11 +194,16 @@ class Run:
     @cached_property
     def _data(self) -> dict[str, Any]:
         """What a fit that goes on must be given again."""
-        y = self._train.targets if self._train.labels is None else self._train.labels
+        x, y = self._train.x, self._train.labels
+        if y is None:
+            y = self._train.targets
+        weights = self._train.weights
         assert y is not None
         return {
-            "the rows of x": len(self._train.x),
-            "the checksum of y": zlib.crc32(np.ascontiguousarray(y).data),
+            "the rows of x": len(x),
+            "the checksum of x": _crc(x[:: -(-len(x) // _SAMPLE)]),
+            "the checksum of y": _crc(y),
+            "the checksum of weights": 0 if weights is None else _crc(weights),
             "the rows of validation": len(self._validation.x) if self._validation else 0,
             "record": self._record_every,
             "train_metrics": self._train_metrics,
@@ -205,7 +212,7 @@ class Run:
     def _checksum(self) -> int:
         """Of the order of this epoch."""
         starts, _, order = self._order
-        return zlib.crc32((starts if order is None else order).data)
+        return _crc(starts if order is None else order)
 
     def _fit(self, callbacks: Sequence[Callback], progress: bool | None) -> None:
         self._callbacks = callbacks
@@ -406,6 +413,10 @@ def _ending(callbacks: Sequence[Callback], run: Run) -> Iterator[None]:
             stack.callback(callback.on_end, run)
         stack.callback(run._settle)
         yield
+
+
+def _crc(array: Array) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).data)
 
 
 def _batches(n: int, size: int, drop_last: bool) -> tuple[Array, Array]:

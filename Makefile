@@ -17,6 +17,8 @@ LONG := tests/test_memory.py $(filter-out tests/test_memory.py,$(LONG))
 # What goes by the clock, or by the size of the process, says nothing where it is watched.
 WATCHED = python -m pytest -q -o timeout=3600 \
   -k 'not milliseconds and not little_longer and not be_started and not stays_flat and not little_memory'
+NO_MINUTES = --ignore=tests/experiments --ignore=tests/fuzz \
+  --deselect=tests/test_memory.py::test_resident_memory_stays_flat
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '_isa.c')
 
 .PHONY: experiments reproduce test lint types suite variants sanitize nightly bench develop clean
@@ -44,14 +46,15 @@ types: $(VENV)/.dev
 suite: $(VENV)/.dev
 	$(BIN)/python -m pytest -q
 
-# The library's tests again on a build with bounds checks, and on one of a compiler without OpenMP.
+# The library's tests again, but for those that take minutes, on a build with bounds checks, and on one
+# of a compiler without OpenMP.
 variants:
 	FASTDL_DEBUG=1 $(MAKE) --no-print-directory VENV=.venv-debug .venv-debug/.dev
 	.venv-debug/bin/python -c "from fastdl import _kernels; assert _kernels.DEBUG"
-	.venv-debug/bin/python -m pytest -q --ignore=tests/experiments
+	.venv-debug/bin/python -m pytest -q $(NO_MINUTES)
 	CC="$(CURDIR)/tests/cc_without_openmp" $(MAKE) --no-print-directory VENV=.venv-serial .venv-serial/.dev
 	.venv-serial/bin/python -c "from fastdl import _kernels; assert not _kernels.OPENMP"
-	.venv-serial/bin/python -m pytest -q --ignore=tests/experiments
+	.venv-serial/bin/python -m pytest -q $(NO_MINUTES)
 
 # The library's tests where AddressSanitizer and UndefinedBehaviorSanitizer watch the extensions, those
 # of threads where ThreadSanitizer does, those of the kernels under valgrind: see CONTRIBUTING.md.

@@ -211,7 +211,7 @@ DAMAGE = {change.__name__: change for change in (flip, cut, splice, lengthen, re
 @pytest.mark.usefixtures("little_memory")
 def test_damaged_files_are_refused_or_whole(files, change):
     rng = np.random.default_rng(list(DAMAGE.values()).index(change))
-    n = nightly.count(2_500, 150_000)
+    n = nightly.count(12_500, 150_000)
     found = survey(change(files[i % 2][0], rng) for i in range(n))
     nightly.report(f"damaged saved files: {change.__name__}", **found)
     assert found["refused"] > found["taken"]
@@ -222,7 +222,7 @@ def test_damaged_files_are_refused_or_whole(files, change):
 @pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
 def test_forged_files_are_refused_or_make_sense(files, change):
     rng, forge = np.random.default_rng(7), forged(change)
-    n = nightly.count(800, 150_000)
+    n = nightly.count(4_000, 150_000)
     found = survey(forge(*files[i % 2][1:], rng) for i in range(n))
     nightly.report(f"forged saved files: {change.__name__}", **found)
     assert found["refused"] > 0 < found["taken"]

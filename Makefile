@@ -11,9 +11,10 @@ BIN = $(VENV)/bin
 RECORDS = .benchmarks
 UNDER = tests/sanitize/under
 THREADED = $(addprefix tests/test_,threads.py kernels.py epoch.py ops.py changing_arrays.py)
-# Of memory first: two hours by the clock.
-LONG = $(sort $(shell grep -rl 'nightly\.' tests --include='test_*.py'))
-LONG := tests/test_memory.py $(filter-out tests/test_memory.py,$(LONG))
+# Of memory first: two hours. What goes by the clock runs alone, afterwards.
+ALONE = tests/test_processes.py tests/test_threads.py
+FIRST = tests/test_memory.py
+LONG = $(filter-out $(FIRST) $(ALONE),$(shell grep -rl 'nightly\.' tests --include='test_*.py'))
 # What goes by the clock, or by the size of the process, says nothing where it is watched.
 WATCHED = python -m pytest -q -o timeout=3600 \
   -k 'not milliseconds and not little_longer and not be_started and not stays_flat and not little_memory'
@@ -71,7 +72,8 @@ sanitize: $(VENV)/.dev
 # docs/reliability.md. The files of CIFAR-10 and MNIST are among them where FASTDL_DATA_DIR tells.
 nightly: $(VENV)/.dev
 	mkdir -p build && rm -f build/nightly.jsonl
-	$(MAKE) --no-print-directory -j $(JOBS) $(addprefix nightly/,$(LONG))
+	$(MAKE) --no-print-directory -k -j $(JOBS) $(addprefix nightly/,$(FIRST) $(LONG))
+	$(MAKE) --no-print-directory $(addprefix nightly/,$(ALONE))
 	$(BIN)/python tests/reliability.py build/nightly.jsonl docs/reliability.md
 
 nightly/%:

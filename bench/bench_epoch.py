@@ -35,13 +35,13 @@ def prepare(label, share):
         network, fd.SGD(LEARNING_RATE), batch_size=workload.batch_size, l2=L2, seed=SEED,
         n_threads=1,
     )  # fmt: skip
-    numpy = baseline.make(workload, workload.start(), l2=L2, learning_rate=LEARNING_RATE)
-    return workload, x, y, trainer, numpy
+    peer = baseline.make(workload, workload.start(), l2=L2, learning_rate=LEARNING_RATE)
+    return workload, x, y, trainer, peer
 
 
-def distance(network, numpy):
+def distance(network, peer):
     """Of all parameters together, relative to their length."""
-    pairs = zip(numpy.weights, numpy.biases, strict=True)
+    pairs = zip(peer.weights, peer.biases, strict=True)
     theirs = np.concatenate([p.ravel() for pair in pairs for p in pair])
     ours = np.concatenate([p.ravel() for p in network.parameters.values()])
     return np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
@@ -50,18 +50,18 @@ def distance(network, numpy):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("label", CASES)
 def test_epoch(label, backend, benchmark, counted, share):
-    workload, x, y, trainer, numpy = prepare(label, share)
+    workload, x, y, trainer, peer = prepare(label, share)
     shuffling = np.random.default_rng(SEED)  # the trainer's
     trainer.fit(x, y, record=None, progress=False)
-    numpy.epoch(x, y, shuffling.permutation(len(x)))
-    assert distance(trainer.network, numpy) < 1e-4
+    peer.epoch(x, y, shuffling.permutation(len(x)))
+    assert distance(trainer.network, peer) < 1e-4
 
     def of_fastdl():
         trainer.fit(x, y, epochs=workload.epochs, record=None, progress=False)
 
     def of_numpy():
         for _ in range(workload.epochs):
-            numpy.epoch(x, y, shuffling.permutation(len(x)))
+            peer.epoch(x, y, shuffling.permutation(len(x)))
 
     benchmark.group = f"{label}, epochs: {workload.epochs}"
     counted(workload.epochs * workload.operations)
@@ -71,9 +71,9 @@ def test_epoch(label, backend, benchmark, counted, share):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("label", LABELLED)
 def test_evaluation(label, backend, benchmark, counted, share):
-    workload, x, y, trainer, numpy = prepare(label, share)
+    workload, x, y, trainer, peer = prepare(label, share)
     expected = trainer.network.evaluate(x, y, n_threads=1)
-    loss, accuracy = numpy.evaluate(x, y)
+    loss, accuracy = peer.evaluate(x, y)
     assert loss == pytest.approx(expected.loss, rel=1e-4)
     assert accuracy == pytest.approx(expected.accuracy, abs=1e-3)
     benchmark.group = f"{label}, evaluation"
@@ -81,4 +81,4 @@ def test_evaluation(label, backend, benchmark, counted, share):
     if backend == "fastdl":
         benchmark(trainer.network.evaluate, x, y, n_threads=1)
     else:
-        benchmark(numpy.evaluate, x, y)
+        benchmark(peer.evaluate, x, y)

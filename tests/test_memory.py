@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -200,15 +201,35 @@ while done < 3:
     more += step
 print(failed)
 """
-NO_THREAD = """
+NO_THREADS = """
 import numpy as np
 import fastdl as fd
 
-network, x = fd.Network([300, 200, 10]), np.ones((2000, 300), np.float32)
-network.logits(x, n_threads=1)
-limit(2**22)  # a thread's stack takes twice as much
-network.logits(x, n_threads=2)
+class Smaller(fd.Callback):
+    def on_epoch(self, run):
+        fd.ops.softmax(x[:, :10], n_threads=2)
+        if run.epoch == 3:
+            limit({more})
+
+network = fd.Network([300, 200, 10])
+x, y = np.ones((2000, 300), np.float32), np.arange(2000) % 10
+{work}
 """
+WORK = {
+    "predictions": """
+limit({more})
+network.logits(x, n_threads=16)
+""",
+    "a fit of an older trainer": """
+trainer = fd.Trainer(network, fd.SGD(0.1), n_threads=16)
+limit({more})
+trainer.fit(x, y)
+""",
+    "a fit beside smaller calls": """
+fd.Trainer(network, fd.SGD(0.1), n_threads=16).fit(x, y, epochs=30, callbacks=[Smaller()])
+""",
+}
+MEBIBYTES = (4, 12, 20, 36, 100, 122, 124)  # a stack takes 8
 
 
 def test_an_import_with_too_little_memory_is_refused():
@@ -233,8 +254,13 @@ def test_too_little_memory_is_a_memory_error_and_all_stays_usable(name, tmp_path
 
 
 @pytest.mark.skipif(not _kernels.OPENMP, reason="a build without OpenMP")
-def test_a_thread_that_cannot_be_started_ends_no_process():
-    run_python(LIMIT + NO_THREAD)
+@pytest.mark.parametrize("name", WORK)
+def test_a_thread_that_cannot_be_started_ends_no_process(name):
+    """OpenMP would end it; there may be too little memory for the work as well."""
+    for mebibytes in MEBIBYTES:
+        more = mebibytes << 20
+        code = NO_THREADS.format(more=more, work=WORK[name].format(more=more))
+        run_python(f"{LIMIT}try:\n{textwrap.indent(code, '    ')}\nexcept MemoryError:\n    pass")
 
 
 # --- what a fit takes ------------------------------------------------------------------------

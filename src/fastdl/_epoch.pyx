@@ -33,8 +33,8 @@ from libc.string cimport memcpy, memset
 
 from fastdl._kernels cimport (
     Step, activate_backward_block, activate_block, chooses, chosen_block, dot_block, gather_block,
-    gemm_block, is_sparse, loss_block, skip_block, skips, sum_rows_block, transpose_block,
-    transposes, update_block,
+    gemm_block, is_sparse, loss_block, skip_block, skips, sum_rows_block, team_of,
+    transpose_block, transposes, update_block,
 )
 
 from fastdl._pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
@@ -52,11 +52,12 @@ cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
     SAMPLE = 64  # rows by which is judged whether it is worth to look at each
     PAGE = 1024  # items: where rows lie so far apart, their columns share the cache's lines
-    TILE_ROWS = 512  # rows of a batch in the workspace at once
+    TILE_ROWS = 512  # the most rows of a batch in the workspace at once
     SLICE_BYTES = 320 << 10  # of x in a slice: a third of a core's second-level cache
     SLICE_LEAST = 20  # rows
+    SLICES = 256  # of a batch, at most, while they fit in a tile: each rounds the gradient once
     PIECE_ROWS = 64  # about the rows of one piece of the first phase
-    PIECES_MOST = 64  # of the first phase of one tile
+    PIECES_MOST = 64  # of the first phase of one tile: a slice has half of SLICE_LEAST rows or more
     PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
     EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
@@ -117,8 +118,8 @@ cdef struct Batches:  # of one call: what goes in, and what comes out
     Py_ssize_t* n_correct
 
 cdef struct Tile:  # some slices of a batch: rows of a data set
-    Py_ssize_t batch, slices  # rows and slices of the whole batch
-    Py_ssize_t slice, n_slices  # the first one in the tile, and how many
+    Py_ssize_t batch_rows, batch_slices
+    Py_ssize_t first_slice, n_slices
     Py_ssize_t first, n  # rows
     const Py_ssize_t* order  # which they are; NULL: first, first + 1 ...
     const Py_ssize_t* next  # those of the tile after it, where that is known and has as many
@@ -153,10 +154,17 @@ cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces
     return i * n // pieces
 
 
+cdef inline Py_ssize_t count_slices(const Net* net, Py_ssize_t n) noexcept nogil:
+    """The slices of a batch of n rows: an even number or one, for two threads to share."""
+    cdef Py_ssize_t most = min(<Py_ssize_t> TILE_ROWS, max(net.slice_rows, n // SLICES))
+    cdef Py_ssize_t slices = (n + most - 1) // most
+    return slices + slices % 2 if slices > 1 else 1
+
+
 cdef inline Py_ssize_t slice_start(const Tile* tile, Py_ssize_t i) noexcept nogil:
     """The row of the tile where its slice i begins."""
-    cdef Py_ssize_t before = piece_start(tile.slice, tile.batch, tile.slices)
-    return piece_start(tile.slice + i, tile.batch, tile.slices) - before
+    cdef Py_ssize_t n = tile.batch_rows, slices = tile.batch_slices
+    return piece_start(tile.first_slice + i, n, slices) - piece_start(tile.first_slice, n, slices)
 
 
 cdef inline void begin(
@@ -410,14 +418,16 @@ cdef void rows_phase(
 ) noexcept nogil:
     """Read, forward, loss and backward for the rows of a tile; adds to their loss and number."""
     cdef Py_ssize_t i, start, size, first, stop
-    cdef Py_ssize_t each = count_pieces(tile.batch // tile.slices, PIECE_ROWS)
-    cdef Py_ssize_t pieces = tile.n_slices * each
+    cdef Py_ssize_t slice, part
+    cdef Py_ssize_t parts = count_pieces(tile.batch_rows // tile.batch_slices, PIECE_ROWS)
+    cdef Py_ssize_t pieces = tile.n_slices * parts
     i = fastdl_claim(&team.shared, pieces)
     while i >= 0:
-        start = slice_start(tile, i // each)
-        size = slice_start(tile, i // each + 1) - start
-        first = start + piece_start(i % each, size, each)
-        stop = start + piece_start(i % each + 1, size, each)
+        slice, part = i // parts, i % parts
+        start = slice_start(tile, slice)
+        size = slice_start(tile, slice + 1) - start
+        first = start + piece_start(part, size, parts)
+        stop = start + piece_start(part + 1, size, parts)
         rows_piece(
             net, rows, tile, params, arrays, scale, first, stop - first, &team.losses[i],
             &team.n_correct[i], team)
@@ -523,7 +533,7 @@ cdef void weights_piece(
         first = slice_start(tile, j)
         slice_gradient[floating](
             net, rows, tile, first, slice_start(tile, j + 1) - first, i, start, size,
-            0 if tile.slice + j == 0 else 1, arrays, team)
+            0 if tile.first_slice + j == 0 else 1, arrays, team)
     if step != NULL:
         update_piece(net, rows, i, start, size, step, params, arrays)
 
@@ -596,11 +606,11 @@ cdef inline void take_tile(
     Tile* tile, const Batches* batches, Py_ssize_t start, Py_ssize_t slice, int threads,
 ) noexcept nogil:
     """The tile that begins with this slice of the batch whose first row is start."""
-    tile.slice, tile.n_slices = slice, 1
-    while (tile.n_slices < min(<Py_ssize_t> threads, tile.slices - slice)
+    tile.first_slice, tile.n_slices = slice, 1
+    while (tile.n_slices < min(<Py_ssize_t> threads, tile.batch_slices - slice)
            and slice_start(tile, tile.n_slices + 1) <= TILE_ROWS):
         tile.n_slices += 1
-    start += piece_start(slice, tile.batch, tile.slices)
+    start += piece_start(slice, tile.batch_rows, tile.batch_slices)
     tile.first, tile.n = start, slice_start(tile, tile.n_slices)
     tile.order = tile.next = NULL
     if batches.order != NULL:
@@ -621,15 +631,15 @@ cdef double run_batch(
     cdef double scale = 1.0 / (stop - start), loss = 0
     cdef Py_ssize_t i, slice = 0
     cdef const Step* update
-    tile.batch = stop - start
-    tile.slices = (tile.batch + net.slice_rows - 1) // net.slice_rows
+    tile.batch_rows = stop - start
+    tile.batch_slices = count_slices(net, tile.batch_rows)
     n_correct[0] = 0
-    while slice < tile.slices:
+    while slice < tile.batch_slices:
         take_tile(&tile, batches, start, slice, fastdl_team_size())
         slice += tile.n_slices
         rows_phase[floating](
             net, rows, &tile, params, arrays, scale, &loss, n_correct, team)
-        update = step if slice == tile.slices and isfinite(loss) else NULL
+        update = step if slice == tile.batch_slices and isfinite(loss) else NULL
         i = fastdl_claim(&team.shared, net.n_pieces)
         while i >= 0:
             weights_piece[floating](net, rows, &tile, i, update, params, arrays, team)
@@ -813,9 +823,10 @@ cdef class Program:
         self.net.ldx = aligned(self.net.d)
         if self.net.ldx % PAGE == 0:
             self.net.ldx += ALIGNMENT
-        self.net.slice_rows = SLICE_BYTES // (self.net.ldx * (4 if single else 8))
-        self.net.slice_rows = min(
-            <Py_ssize_t> TILE_ROWS, max(self.net.slice_rows, layer.h, <Py_ssize_t> SLICE_LEAST))
+        # As many rows as the layer has units: to add to dW costs no more than to read x.
+        self.net.slice_rows = max(
+            SLICE_BYTES // (self.net.ldx * (4 if single else 8)), layer.h,
+            <Py_ssize_t> SLICE_LEAST)
         self.net.k = self.net.layers[self.net.n_layers - 1].h
         self.net.evaluation_rows = EVALUATION_ITEMS // (self.net.ldx + self.net.width)
         self.net.evaluation_rows = max(
@@ -895,13 +906,13 @@ cdef class Program:
         return self.done
 
     cdef int start(self, Team* team, Rows rows, const Pace* pace, int n_threads):
-        """Begin a stretch; returns the threads that it takes, one or n_threads."""
+        """Begin a stretch; returns the threads that it takes: one, or all that can be had."""
         cdef double now = fastdl_seconds()
         cdef bint everyone = n_threads == 1 or takes_all(pace, now)
         cdef bint look = n_threads > 1 and looks(pace, everyone)
         begin(team, &self.net, &rows.view, now + (LOOK if look else STRETCH))
         team.began = now
-        return n_threads if everyone else 1
+        return team_of(n_threads) if everyone else 1
 
     cdef finish(self, const Team* team, Pace* pace, int n_threads, int threads, Py_ssize_t rows):
         """A stretch of so many rows is done."""
@@ -912,7 +923,7 @@ cdef class Program:
         """The workspace of a fit or of an evaluation, cut up from its end.
 
         Transposed weights pay for batches of some size. The workspace tells of the fit's largest
-        tile, and only of that: so all calls of a fit sum in the same order.
+        batch, and only of that: so all calls of a fit sum in the same order.
         """
         cdef Arrays arrays
         cdef Py_ssize_t item = 4 if self.net.single else 8, row = self.net.ldx + 2 * self.net.width

@@ -3,7 +3,8 @@
  * Before: NAME(x) appends the suffix; T the type, V the vector of L lanes, M a mask of lanes;
  * LOAD, LOADM, STORE, STOREM, SET1, ADD, FMA, SUM, MASK(r): the first r lanes. So that the sums of a
  * tile fill the registers: COLUMN_VECTORS, the width of one of six rows; TALL_VECTORS, of one of
- * twelve; DOT_ROWS, the rows of one of five dot products.
+ * twelve; DOT_ROWS, the rows of one of five dot products, and DOT_GROUP, those for which five
+ * columns stay in the first-level cache.
  *
  * No product packs or copies its factors: a tile of C stays in registers over a block of depth.
  * Rows of a data set are taken where they lie: order, if not NULL, says which. A product by such
@@ -17,7 +18,7 @@
 #ifndef DEPTH
 enum {
     DEPTH = 256,      /* of a block that one tile of a product sums in registers */
-    DOT_DEPTH = 512, /* of a block of rows that dot products read again for further columns */
+    DOT_DEPTH = 512, /* of a block that dot products read again for further rows and columns */
     DOT_MOST = 64    /* columns of a dot product */
 };
 #define DEPTH DEPTH
@@ -197,27 +198,44 @@ INLINE void NAME(dots)(const int rows, const int columns, long k, const T *const
             sums[i * DOT_MOST + j] = sum[i][j];
 }
 
-/* All columns for a few rows of C, which come from the first-level cache for all but the first. */
-INLINE void NAME(dot_rows)(const int rows, long n, long k, const T *const *a, const T *b, long ldb,
-                           int add, T *c, long ldc)
+#define CASES(rows)                                                                              \
+    case rows:                                                                                   \
+        switch (columns) {                                                                       \
+        case 5: NAME(dots)(rows, 5, k, a, at, b, ldb, sums); return;                             \
+        case 4: NAME(dots)(rows, 4, k, a, at, b, ldb, sums); return;                             \
+        case 3: NAME(dots)(rows, 3, k, a, at, b, ldb, sums); return;                             \
+        case 2: NAME(dots)(rows, 2, k, a, at, b, ldb, sums); return;                             \
+        case 1: NAME(dots)(rows, 1, k, a, at, b, ldb, sums); return;                             \
+        }                                                                                        \
+        return;
+static void NAME(some_dots)(long rows, long columns, long k, const T *const *a, long at,
+                            const T *b, long ldb, V *sums)
 {
-    V sums[DOT_ROWS * DOT_MOST];
-    for (int i = 0; i < rows; i++)
+    switch (rows) {
+#if DOT_ROWS == 5
+        CASES(5) CASES(4) CASES(3)
+#endif
+        CASES(2) CASES(1)
+    }
+}
+#undef CASES
+
+/* All columns for a few rows of C: five columns' blocks of depth stay in the first-level cache for
+ * all of these rows, and the rows for all columns. */
+INLINE void NAME(dot_rows)(long m, long n, long k, const T *const *a, const T *b, long ldb, int add,
+                           T *c, long ldc)
+{
+    V sums[DOT_GROUP * DOT_MOST];
+    for (long i = 0; i < m; i++)
         for (long j = 0; j < n; j++)
             sums[i * DOT_MOST + j] = SET1(0);
-    for (long p = 0; p < k; p += DOT_DEPTH) {
-        long depth = k - p < DOT_DEPTH ? k - p : DOT_DEPTH, j = 0;
-        for (; j + 5 <= n; j += 5)
-            NAME(dots)(rows, 5, depth, a, p, b + j * ldb + p, ldb, sums + j);
-        const T *rest = b + j * ldb + p;
-        switch (n - j) {
-        case 4: NAME(dots)(rows, 4, depth, a, p, rest, ldb, sums + j); break;
-        case 3: NAME(dots)(rows, 3, depth, a, p, rest, ldb, sums + j); break;
-        case 2: NAME(dots)(rows, 2, depth, a, p, rest, ldb, sums + j); break;
-        case 1: NAME(dots)(rows, 1, depth, a, p, rest, ldb, sums + j); break;
-        }
-    }
-    for (int i = 0; i < rows; i++)
+    for (long p = 0; p < k; p += DOT_DEPTH)
+        for (long j = 0; j < n; j += 5)
+            for (long i = 0; i < m; i += DOT_ROWS)
+                NAME(some_dots)(m - i < DOT_ROWS ? m - i : DOT_ROWS, n - j < 5 ? n - j : 5,
+                                k - p < DOT_DEPTH ? k - p : DOT_DEPTH, a + i, p, b + j * ldb + p,
+                                ldb, sums + i * DOT_MOST + j);
+    for (long i = 0; i < m; i++)
         for (long j = 0; j < n; j++)
             c[i * ldc + j] = SUM(sums[i * DOT_MOST + j]) + (add ? c[i * ldc + j] : 0);
 }
@@ -226,19 +244,12 @@ INLINE void NAME(dot_rows)(const int rows, long n, long k, const T *const *a, co
 static void NAME(dot_product)(long m, long n, long k, const T *a, long lda, const ptrdiff_t *order,
                               const T *b, long ldb, int add, T *c, long ldc)
 {
-    const T *rows[DOT_ROWS] = {a};
-    for (long i = 0; i < m; i += DOT_ROWS, c += DOT_ROWS * ldc) {
-        for (int r = 0; r < DOT_ROWS && i + r < m; r++)
+    const T *rows[DOT_GROUP];
+    for (long i = 0; i < m; i += DOT_GROUP) {
+        long few = m - i < DOT_GROUP ? m - i : DOT_GROUP;
+        for (long r = 0; r < few; r++)
             rows[r] = a + (order ? order[i + r] : i + r) * lda;
-        switch (m - i) {
-#if DOT_ROWS == 5
-        case 4: NAME(dot_rows)(4, n, k, rows, b, ldb, add, c, ldc); break;
-        case 3: NAME(dot_rows)(3, n, k, rows, b, ldb, add, c, ldc); break;
-        case 2: NAME(dot_rows)(2, n, k, rows, b, ldb, add, c, ldc); break;
-#endif
-        case 1: NAME(dot_rows)(1, n, k, rows, b, ldb, add, c, ldc); break;
-        default: NAME(dot_rows)(DOT_ROWS, n, k, rows, b, ldb, add, c, ldc);
-        }
+        NAME(dot_rows)(few, n, k, rows, b, ldb, add, c + i * ldc, ldc);
     }
 }
 

@@ -13,6 +13,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #define COLUMN_VECTORS 4
 #define TALL_VECTORS 2
 #define DOT_ROWS 5
+#define DOT_GROUP 5
 #define MASK(r) ((1u << (r)) - 1u)
 
 #define NAME(x) x##_avx512_f32
@@ -56,6 +57,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #undef COLUMN_VECTORS
 #undef TALL_VECTORS
 #undef DOT_ROWS
+#undef DOT_GROUP
 #undef MASK
 #pragma GCC pop_options
 
@@ -65,6 +67,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #define COLUMN_VECTORS 2
 #define TALL_VECTORS 1
 #define DOT_ROWS 2
+#define DOT_GROUP 8
 
 static inline float sum_avx2_f32(__m256 v)
 {

@@ -12,6 +12,8 @@ cdef struct Step:  # what one update needs to know besides the arrays
     double learning_rate, momentum, beta1, beta2, epsilon
     double correction1, correction2  # Adam's 1 - beta^t
 
+cdef int team_of(int n_threads) noexcept nogil
+
 cdef void gemm_block(
     bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,

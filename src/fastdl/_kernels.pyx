@@ -106,7 +106,7 @@ cdef extern from "_isa.h" nogil:
 
 cdef extern from "_team.h" nogil:
     const int MOST "FASTDL_MOST"
-    int fastdl_granted(int n)
+    int fastdl_team_of(int n)
 
 cdef extern from *:
     """
@@ -152,13 +152,6 @@ cdef enum:
 cdef const fastdl_isa* isa = fastdl_isa_at(0)
 
 
-def granted(int n):
-    """How many of n more threads the system lets start just now."""
-    with nogil:
-        n = fastdl_granted(n)
-    return n
-
-
 def available_isas():
     """The instruction sets for which this build has kernels and this machine has the hardware."""
     names = []
@@ -182,6 +175,11 @@ def use_isa(str name):
 
 if "FASTDL_ISA" in os.environ:
     use_isa(os.environ["FASTDL_ISA"])
+
+
+cdef int team_of(int n_threads) noexcept nogil:
+    """The threads to enter a parallel region with, at most so many: what the system lets start."""
+    return fastdl_team_of(n_threads)
 
 
 # --- a block of rows -------------------------------------------------------------------------
@@ -498,6 +496,7 @@ def gemm(
     cdef Py_ssize_t i, m = out.shape[0], n = out.shape[1]
     cdef Py_ssize_t k = a.shape[0] if transpose_a else a.shape[1]
     cdef Py_ssize_t row_step = 1 if transpose_a else a.shape[1]
+    n_threads = team_of(n_threads)
     for i in prange(
         n_blocks(m), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
@@ -517,6 +516,7 @@ def gather(
     cdef Py_ssize_t i, n = out.shape[0], d = out.shape[1]
     cdef Py_ssize_t stride = x.strides[0] // <Py_ssize_t> sizeof(source)
     cdef bint scaled = shift is not None
+    n_threads = team_of(n_threads)
     for i in prange(
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
@@ -531,6 +531,7 @@ def gather(
 def bias_activation(int activation, const floating[::1] bias, floating[:, ::1] z, int n_threads):
     """z = activation(z + bias), in place."""
     cdef Py_ssize_t i, n = z.shape[0], h = z.shape[1]
+    n_threads = team_of(n_threads)
     for i in prange(
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
@@ -543,6 +544,7 @@ def activation_backward(
 ):
     """dz = dout * activation'(z), in place."""
     cdef Py_ssize_t i, n = out.shape[0], h = out.shape[1]
+    n_threads = team_of(n_threads)
     for i in prange(
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
@@ -555,6 +557,7 @@ def activation_backward(
 def softmax(floating[:, ::1] logits, int n_threads):
     """logits = softmax(logits), row by row, in place."""
     cdef Py_ssize_t i, n = logits.shape[0], k = logits.shape[1]
+    n_threads = team_of(n_threads)
     for i in prange(
         n, nogil=True, schedule="static", num_threads=n_threads, use_threads_if=n_threads > 1,
     ):
@@ -582,6 +585,7 @@ def loss_forward_backward(
     cdef const floating* p_targets = &targets[0, 0] if targets is not None else NULL
     cdef const floating* p_weights = &weights[0] if weights is not None else NULL
     cdef floating* p_dlogits = &dlogits[0, 0] if dlogits is not None else NULL
+    n_threads = team_of(n_threads)
     for i in prange(
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,

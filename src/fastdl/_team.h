@@ -2,7 +2,7 @@
  *
  * OpenMP starts the threads once a call; between phases they wait here, because OpenMP's own barrier
  * spins: on a machine where a neighbour holds a core it waits for what cannot run. A waiting thread
- * looks at the word for a few microseconds and then sleeps in the kernel. */
+ * looks at the word for some twenty microseconds and then sleeps in the kernel. */
 #ifndef FASTDL_TEAM_H
 #define FASTDL_TEAM_H
 
@@ -86,16 +86,12 @@ static inline void *fastdl_stay(void *go)
         fastdl_sleep_while((int *)go, 0);
     return NULL;
 }
-#endif
 
-/* How many of n more threads the system lets start: OpenMP ends the process where it is refused one.
- * The stacks of these stay with the C library, which gives them to the next ones. */
+/* How many of n threads the system lets start beside this one. */
 static inline int fastdl_granted(int n)
 {
-    int granted = 0;
-#ifdef _OPENMP
+    int granted = 0, go = 0;
     pthread_t threads[FASTDL_MOST];
-    int go = 0;
     while (granted < n && granted < FASTDL_MOST &&
            pthread_create(&threads[granted], NULL, fastdl_stay, &go) == 0)
         granted++;
@@ -103,10 +99,27 @@ static inline int fastdl_granted(int n)
     fastdl_wake_all(&go, granted);
     for (int i = 0; i < granted; i++)
         pthread_join(threads[i], NULL);
+    return granted;
+}
+#endif
+
+/* The threads to enter a parallel region with, at most n: where the system refuses it a thread, OpenMP
+ * ends the process, so those that it has to start are tried just before. It keeps the threads of a
+ * region for the next one of the same thread; they are counted here, so all regions have to ask this
+ * function of the same module. */
+static inline int fastdl_team_of(int n)
+{
+#ifdef _OPENMP
+    static __thread int pool = 1;
+    if (n > pool)
+        n = 1 + fastdl_granted(n - 1);
+    if (n > 1)
+        pool = n;
+    return n;
 #else
     (void)n;
+    return 1;
 #endif
-    return granted;
 }
 
 /* Wait until all threads of the team are here; then the pieces of the next phase can be claimed. */

@@ -19,7 +19,6 @@ MOST = _kernels.MOST_THREADS
 WORK_PER_THREAD = 1_000_000  # multiply-adds that make waking one more thread worth its while
 
 _forked = False
-_team = threading.local()  # size: of OpenMP's threads that wait for this one
 _lock = threading.Lock()
 _holders: set[object] = set()
 _before: list[int] = []  # the threads that each BLAS is to have again after the last holder
@@ -68,22 +67,9 @@ def resolve(n_threads: int | None, work: int) -> int:
     if _forked or not _kernels.OPENMP:
         return 1
     if wish is not None:
-        return _granted(wish)
+        return wish
     most = min(work // WORK_PER_THREAD, MOST)
-    return _granted(min(available(), most)) if most > 1 else 1
-
-
-def _granted(n_threads: int) -> int:
-    """As many as the system lets start; where it refuses one, OpenMP would end the process.
-
-    OpenMP keeps the threads of its last region for the thread of Python that entered it.
-    """
-    if n_threads == 1:
-        return 1
-    if n_threads > getattr(_team, "size", 1):
-        n_threads = 1 + _kernels.granted(n_threads - 1)
-    _team.size = n_threads
-    return n_threads
+    return min(available(), most) if most > 1 else 1
 
 
 @cache

@@ -61,9 +61,9 @@ def pack(arrays: Mapping[str, Array], config: object) -> tuple[bytes, dict[str, 
 
     Not by safetensors itself, which ends the process where memory is short.
     """
-    # The widest first: so each lies at a multiple of its items.
+    # The widest items first: so each array lies at a multiple of the size of its items.
     names = sorted(arrays, key=lambda name: -arrays[name].itemsize)
-    tensors = {name: np.ascontiguousarray(arrays[name]) for name in names}
+    tensors = {name: _little_endian(arrays[name]) for name in names}
     text = json.dumps(config)
     digests = {"config": _digest(text.encode())}
     digests |= {name: _digest(tensor.data) for name, tensor in tensors.items()}
@@ -134,6 +134,10 @@ def read(
     return config, arrays
 
 
+def _little_endian(array: Array) -> Array:
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+
+
 def _digest(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -153,7 +157,7 @@ def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
     except BaseException as error:
         # What safetensors raises without memory is no Exception, and has no name to be caught by.
         if type(error).__name__ == "PanicException":
-            raise MemoryError(f"there is too little memory to read {path}") from error
+            raise MemoryError(f"{path} must fit in memory; safetensors said: {error}") from error
         raise
 
 

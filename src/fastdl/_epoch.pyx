@@ -908,7 +908,7 @@ cdef class Program:
     cdef int start(self, Team* team, Rows rows, const Pace* pace, int n_threads):
         """Begin a stretch; returns the threads that it takes: one, or all that can be had."""
         cdef double now = fastdl_seconds()
-        cdef bint everyone = n_threads == 1 or takes_all(pace, now)
+        cdef bint everyone = n_threads == 1 or takes_all(pace)
         cdef bint look = n_threads > 1 and looks(pace, everyone)
         begin(team, &self.net, &rows.view, now + (LOOK if look else STRETCH))
         team.began = now
@@ -917,7 +917,7 @@ cdef class Program:
     cdef finish(self, const Team* team, Pace* pace, int n_threads, int threads, Py_ssize_t rows):
         """A stretch of so many rows is done."""
         if n_threads > 1 and rows > 0:
-            learn(pace, threads > 1, team.began, fastdl_seconds(), rows)
+            learn(pace, threads > 1, fastdl_seconds() - team.began, rows)
 
     cdef Arrays arrays(self, Rows rows, workspace):
         """The workspace of a fit or of an evaluation, cut up from its end.

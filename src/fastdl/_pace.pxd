@@ -14,13 +14,14 @@ cdef extern from *:
     """
     const double STRETCH "FASTDL_STRETCH"  # seconds of a stretch
     const double LOOK "FASTDL_LOOK"  # seconds of a stretch that is only to be timed
-    const double PATIENCE "FASTDL_PATIENCE"  # least seconds between two looks at the slower one
+    const double PATIENCE "FASTDL_PATIENCE"  # least seconds of work between two looks at the slower
     const double WORTH "FASTDL_WORTH"  # and least of the times that a look took
 
 cdef struct Pace:
     bint warm  # the first stretch is over; it also started threads and touched new memory
     double seconds[2]  # that a row takes on one thread, and on all; 0: not known yet
-    double look_again  # when
+    double worked  # seconds, in all stretches
+    double look_again  # after so much work
 
 
 cdef inline bint faster(const Pace* pace) noexcept nogil:
@@ -28,13 +29,13 @@ cdef inline bint faster(const Pace* pace) noexcept nogil:
     return pace.seconds[1] < pace.seconds[0]
 
 
-cdef inline bint takes_all(const Pace* pace, double now) noexcept nogil:
+cdef inline bint takes_all(const Pace* pace) noexcept nogil:
     """Whether the next stretch should take all threads."""
     if not pace.warm or pace.seconds[1] == 0:
         return True
     if pace.seconds[0] == 0:
         return False
-    return faster(pace) if now < pace.look_again else not faster(pace)
+    return faster(pace) if pace.worked < pace.look_again else not faster(pace)
 
 
 cdef inline bint looks(const Pace* pace, bint everyone) noexcept nogil:
@@ -43,14 +44,15 @@ cdef inline bint looks(const Pace* pace, bint everyone) noexcept nogil:
 
 
 cdef inline void learn(
-    Pace* pace, bint everyone, double began, double now, Py_ssize_t rows,
+    Pace* pace, bint everyone, double seconds, Py_ssize_t rows,
 ) noexcept nogil:
     """A stretch of so many rows is done; a single slow one changes little."""
     cdef bint looked = looks(pace, everyone)
-    cdef double found = (now - began) / rows, known = pace.seconds[everyone]
+    cdef double found = seconds / rows, known = pace.seconds[everyone]
+    pace.worked += seconds
     if not pace.warm:
         pace.warm = True
         return
     pace.seconds[everyone] = found if looked else known + (min(found, 2 * known) - known) / 4
     if looked:
-        pace.look_again = now + max(PATIENCE, WORTH * (now - began))
+        pace.look_again = pace.worked + max(PATIENCE, WORTH * seconds)

@@ -11,6 +11,7 @@ import errno
 import glob
 import hashlib
 import json
+import math
 import os
 import secrets
 import struct
@@ -34,6 +35,7 @@ TRAINING = "training."
 
 _CODES = {"float32": "F32", "float64": "F64", "int64": "I64"}
 _LONGEST = 2**22  # characters of JSON; a list takes twenty times its text when it is read
+_MARGIN = 2**21  # bytes that safetensors may need beside an array
 _STALE = 3600.0  # seconds; no writer lets so many pass before the next byte
 
 Layout = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
@@ -127,7 +129,7 @@ def read(
         config, digests = _header(path, file)
         expected = expect(config)
         _check_layout(path, file, expected)
-        arrays = {name: file.get_tensor(name) for name in expected}
+        arrays = {name: _array(file, name) for name in expected}
     for name, array in arrays.items():
         if _digest(array.data) != digests.get(name):
             raise CheckpointError(f"{name} in {path} must be as it was saved; the file is damaged")
@@ -147,6 +149,7 @@ def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     path = _check.path(path)
+    _need(0)
     try:
         try:
             file = safe_open(path, framework="numpy")
@@ -159,6 +162,22 @@ def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
         if type(error).__name__ == "PanicException":
             raise MemoryError(f"{path} must fit in memory; safetensors said: {error}") from error
         raise
+
+
+def _array(file: Any, name: str) -> Array:
+    """One array of an open file."""
+    entry = file.get_slice(name)
+    _need(8 * math.prod(entry.get_shape()))
+    array: Array = file.get_tensor(name)
+    return array
+
+
+def _need(size: int) -> None:
+    """Raise MemoryError where so many bytes, and some more, cannot be had just now.
+
+    Where safetensors finds that out it panics, which takes memory too and may hang for want of it.
+    """
+    np.empty(size + _MARGIN, np.uint8)
 
 
 def _header(path: str | os.PathLike[str], file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -201,7 +220,7 @@ def _read_back(path: Path, digests: dict[str, str]) -> None:
     """What is in the file must be what was to be written."""
     with _open(path) as file:
         _header(path, file)
-        got = {name: _digest(file.get_tensor(name).data) for name in file.keys()}  # noqa: SIM118 - no dict
+        got = {name: _digest(_array(file, name).data) for name in file.keys()}  # noqa: SIM118 - no dict
     if got | {"config": digests["config"]} != digests:
         raise OSError(errno.EIO, "what was written does not read back the same")
 

@@ -45,9 +45,8 @@ class Workload:
     @property
     def operations(self):
         """Of an epoch's matrix products: forward, gradients of weights and of inner layers."""
-        every = sum(d * h for d, h in self.layers)
         inner = sum(d * h for d, h in self.layers[1:])
-        return 2 * self.n * (2 * every + inner)
+        return 2 * self.forward_operations + 2 * self.n * inner
 
     @property
     def forward_operations(self):

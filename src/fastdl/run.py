@@ -194,10 +194,8 @@ class Run:
     @cached_property
     def _data(self) -> dict[str, Any]:
         """What a fit that goes on must be given again."""
-        x, y = self._train.x, self._train.labels
-        if y is None:
-            y = self._train.targets
-        weights = self._train.weights
+        x, weights = self._train.x, self._train.weights
+        y = self._train.targets if self._train.labels is None else self._train.labels
         assert y is not None
         return {
             "the rows of x": len(x),

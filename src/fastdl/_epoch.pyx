@@ -32,8 +32,8 @@ from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
 from fastdl._kernels cimport (
-    Step, activate_backward_block, activate_block, chooses, chosen_block, dot_block, gather_block,
-    gemm_block, is_sparse, loss_block, skip_block, skips, sum_rows_block, team_of,
+    Coming, Step, activate_backward_block, activate_block, chooses, dot_block, gather_block,
+    gemm_block, gradient_block, is_sparse, loss_block, skip_block, skips, sum_rows_block, team_of,
     transpose_block, transposes, update_block,
 )
 
@@ -237,22 +237,15 @@ cdef double read_loss(
     const Net* net, const View* rows, const Py_ssize_t* order, Py_ssize_t first,
     const floating* logits, double scale, floating* dlogits, Py_ssize_t* n_correct, Py_ssize_t n,
 ) noexcept nogil:
-    """The weighted sum of the losses of n rows, read one by one where they are shuffled."""
-    cdef Py_ssize_t i, row, hit, k = net.k
-    cdef Py_ssize_t step = n if order == NULL else 1
-    cdef double total = 0
-    n_correct[0] = 0
-    for i in range(0, n if step == 1 else 1):
-        row = first if order == NULL else order[i]
-        total += loss_block(
-            net.loss, logits + i * k,
-            rows.labels + row if rows.labels != NULL else NULL,
-            <const floating*> rows.targets + row * k if rows.targets != NULL else NULL,
-            <const floating*> rows.weights + row if rows.weights != NULL else NULL,
-            net.margin, scale, dlogits + i * k if dlogits != NULL else NULL, &hit, step, k,
-        )
-        n_correct[0] += hit
-    return total
+    """The weighted sum of the losses of the rows order[0:n], or first, first + 1 ..."""
+    cdef Py_ssize_t skip = first if order == NULL else 0
+    return loss_block(
+        net.loss, logits,
+        rows.labels + skip if rows.labels != NULL else NULL,
+        <const floating*> rows.targets + skip * net.k if rows.targets != NULL else NULL,
+        <const floating*> rows.weights + skip if rows.weights != NULL else NULL,
+        order, net.margin, scale, dlogits, n_correct, n, net.k,
+    )
 
 
 # --- the first phase: rows -------------------------------------------------------------------
@@ -298,7 +291,7 @@ cdef void sparse_rows(
         for i in range(1, n):
             memcpy(z + i * h, z, h * sizeof(floating))
     skip_block[floating](
-        False, n, h, layer.d, x, ldx, params + layer.weight, h, shares != NULL, z, h)
+        False, n, h, layer.d, x, ldx, params + layer.weight, h, NULL, shares != NULL, z, h)
 
 
 cdef void first_product(
@@ -442,8 +435,8 @@ cdef void rows_phase(
 
 cdef void first_gradient(
     const Net* net, const View* rows, Py_ssize_t start, Py_ssize_t size, const floating* x,
-    const floating* dz, const unsigned char* sparse, Py_ssize_t n, floating beta,
-    floating* shares, floating* dweight,
+    const floating* dz, const unsigned char* sparse, Py_ssize_t n, const Coming* coming,
+    floating beta, floating* shares, floating* dweight,
 ) noexcept nogil:
     """dW = x^T dz for some of the first layer's inputs where rows are looked at for zeros.
 
@@ -454,9 +447,9 @@ cdef void first_gradient(
     for i in range(n):
         n_sparse += sparse[i]
     if 2 * n_sparse > n:
-        skip_block(True, size, h, n, x, net.ldx, dz, h, beta, dweight, h)
+        skip_block(True, size, h, n, x, net.ldx, dz, h, coming, beta, dweight, h)
     else:
-        gemm_block(True, False, size, h, n, x, net.ldx, dz, h, beta, dweight, h)
+        gradient_block(size, h, n, x, net.ldx, dz, h, NULL, coming, beta, dweight, h)
     if n_sparse == 0 or shares == NULL:
         return
     shares += (layer.n_pieces + start // layer.piece) * aligned(h)
@@ -472,19 +465,31 @@ cdef void first_gradient(
 
 cdef void direct_gradient(
     const Net* net, const View* rows, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
-    Py_ssize_t start, Py_ssize_t size, const floating* dz, floating beta, floating* dweight,
+    Py_ssize_t start, Py_ssize_t size, const floating* dz, const Coming* coming, floating beta,
+    floating* dweight,
 ) noexcept nogil:
     """dW = dz^T x for some of the first layer's inputs, x where it lies."""
-    cdef Py_ssize_t d = net.d, h = net.layers[0].h
+    cdef Py_ssize_t h = net.layers[0].h
     cdef const floating* x = <const floating*> rows.x + start
-    if tile.order == NULL:
-        gemm_block(
-            True, False, h, size, n, dz, h, x + (tile.first + first) * rows.stride, rows.stride,
-            beta, dweight, d)
+    cdef const Py_ssize_t* order = NULL
+    if tile.order != NULL:
+        order = tile.order + first
     else:
-        chosen_block(
-            h, size, n, dz, h, x, rows.stride, tile.order + first,
-            tile.next + first if tile.next != NULL else NULL, beta, dweight, d)
+        x += (tile.first + first) * rows.stride
+    gradient_block(h, size, n, dz, h, x, rows.stride, order, coming, beta, dweight, net.d)
+
+
+cdef inline Coming coming_rows(
+    const Net* net, const View* rows, const Tile* tile, Py_ssize_t first, Py_ssize_t start,
+) noexcept nogil:
+    """Rows of the next tile, from one of their inputs on."""
+    cdef Coming coming
+    coming.columns = net.layers[0].by_unit
+    coming.input = 4 if rows.kind == 0 else 8 if rows.kind == 1 else 1
+    coming.row = coming.input * rows.stride
+    coming.x = <const char*> rows.x + coming.input * start
+    coming.order = tile.next + first
+    return coming
 
 
 cdef void slice_gradient(
@@ -501,19 +506,24 @@ cdef void slice_gradient(
     cdef const floating* x = workspace + first * ldx + start
     cdef const floating* dz = workspace + tile.n * (net.ldx + net.width + layer.column) + first * h
     cdef floating* dweight = <floating*> arrays.grads + layer.weight
+    cdef Coming coming
+    cdef const Coming* soon = NULL
     dweight += start if layer.by_unit else start * h
     if i > 0:
         x += tile.n * (net.ldx + net.layers[i - 1].column)
+    elif tile.next != NULL:
+        coming = coming_rows(net, rows, tile, first, start)
+        soon = &coming
     if i == 0 and team.direct:
-        direct_gradient(net, rows, tile, first, n, start, size, dz, beta, dweight)
+        direct_gradient(net, rows, tile, first, n, start, size, dz, soon, beta, dweight)
     elif i == 0 and team.skips:
         first_gradient(
-            net, rows, start, size, x, dz, team.sparse + first, n, beta,
+            net, rows, start, size, x, dz, team.sparse + first, n, soon, beta,
             <floating*> arrays.shares, dweight)
     elif layer.by_unit:
-        gemm_block(True, False, h, size, n, dz, h, x, ldx, beta, dweight, d)
+        gradient_block(h, size, n, dz, h, x, ldx, NULL, soon, beta, dweight, d)
     else:
-        gemm_block(True, False, size, h, n, x, ldx, dz, h, beta, dweight, h)
+        gradient_block(size, h, n, x, ldx, dz, h, NULL, soon, beta, dweight, h)
     if start == 0:
         sum_rows_block(dz, beta, <floating*> arrays.grads + layer.bias, n, h)
 

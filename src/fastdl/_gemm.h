@@ -7,27 +7,18 @@
  * columns stay in the first-level cache.
  *
  * No product packs or copies its factors: a tile of C stays in registers over a block of depth.
- * Rows of a data set are taken where they lie: order, if not NULL, says which. A product by such
- * rows may ask for the next ones meanwhile, so that they are in the second-level cache when it is
- * their turn.
+ * Rows of a data set are taken where they lie: order, if not NULL, says which. A product with the
+ * inputs of some rows may ask for those of coming rows, one cache line or a few at each step; where
+ * they are B's own, chosen ones, no register is spent on where they lie.
  * Each element of C is summed in an order that depends on the depth alone, so cutting the rows or
  * the columns of a product anywhere leaves its bits as they are. */
 
 #define INLINE static inline __attribute__((always_inline))
 
-#ifndef DEPTH
-enum {
-    DEPTH = 256,      /* of a block that one tile of a product sums in registers */
-    DOT_DEPTH = 512, /* of a block that dot products read again for further rows and columns */
-    DOT_MOST = 64    /* columns of a dot product */
-};
-#define DEPTH DEPTH
-#endif
-
 /* C (rows x vectors L) = A B (+ C), A's element (i, p) at a[i rs + p cs]. */
 INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, const int masked,
                        long k, const T *a, long rs, long cs, const T *b, long ldb,
-                       const ptrdiff_t *order, const ptrdiff_t *next, int add, T *c, long ldc,
+                       const ptrdiff_t *order, const fastdl_coming soon, int add, T *c, long ldc,
                        M last)
 {
     V sum[12][COLUMN_VECTORS];
@@ -42,10 +33,16 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
 #pragma GCC unroll 16
         for (int j = 0; j < vectors; j++)
             row[j] = masked && j == vectors - 1 ? LOADM(from + j * L, last) : LOAD(from + j * L);
-        if (chosen && next)
+        if (soon.order) {
 #pragma GCC unroll 16
-            for (int j = 0; j < vectors; j++)
-                __builtin_prefetch(b + next[p] * ldb + j * L, 0, 2);
+            for (int j = 0; j < vectors; j++) {
+                if (chosen)
+                    __builtin_prefetch(b + soon.order[p] * ldb + j * L, 0, 2);
+                else if (j == 0 || soon.columns)
+                    __builtin_prefetch(
+                        soon.x + soon.order[p] * soon.row + j * L * soon.input, 0, 2);
+            }
+        }
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++) {
             V factor = SET1(a[i * rs + p * cs]);
@@ -69,11 +66,11 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
 /* C of 7 to 12 rows at once for a panel of at most two vectors: B is read only once. */
 INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, long m, long k,
                        const T *a, long rs, long cs, const T *b, long ldb, const ptrdiff_t *order,
-                       const ptrdiff_t *next, int add, T *c, long ldc, M last)
+                       const fastdl_coming soon, int add, T *c, long ldc, M last)
 {
 #define CASE(rows)                                                                               \
     case rows:                                                                                   \
-        NAME(tile)(chosen, rows, vectors, masked, k, a, rs, cs, b, ldb, order, next, add, c,     \
+        NAME(tile)(chosen, rows, vectors, masked, k, a, rs, cs, b, ldb, order, soon, add, c,     \
                    ldc, last);                                                                   \
         break;
     switch (m) {
@@ -83,24 +80,25 @@ INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, lo
 
 INLINE void NAME(tall_product)(const int chosen, long m, long n, long k, const T *a, long rs,
                                long cs, const T *b, long ldb, const ptrdiff_t *order,
-                               const ptrdiff_t *next, int add, T *c, long ldc)
+                               fastdl_coming soon, int add, T *c, long ldc)
 {
+    const long width = TALL_VECTORS * L;
     long j = 0;
-    for (; j + TALL_VECTORS * L <= n; j += TALL_VECTORS * L)
-        NAME(tall)(chosen, TALL_VECTORS, 0, m, k, a, rs, cs, b + j, ldb, order, next, add, c + j,
+    for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width))
+        NAME(tall)(chosen, TALL_VECTORS, 0, m, k, a, rs, cs, b + j, ldb, order, soon, add, c + j,
                    ldc, MASK(L));
-    for (; j < n; j += L)
-        NAME(tall)(chosen, 1, 1, m, k, a, rs, cs, b + j, ldb, order, next, add, c + j, ldc,
+    for (; j < n; j += L, soon = beyond(soon, !soon.columns, L))
+        NAME(tall)(chosen, 1, 1, m, k, a, rs, cs, b + j, ldb, order, soon, add, c + j, ldc,
                    MASK(n - j < L ? n - j : L));
 }
 
 /* All rows of C for one panel of columns. */
 INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, long m, long k,
                         const T *a, long rs, long cs, const T *b, long ldb, const ptrdiff_t *order,
-                        const ptrdiff_t *next, int add, T *c, long ldc, M last)
+                        fastdl_coming soon, int add, T *c, long ldc, M last)
 {
-    for (; m >= 6; m -= 6, a += 6 * rs, c += 6 * ldc, next = NULL)
-        NAME(tile)(chosen, 6, vectors, masked, k, a, rs, cs, b, ldb, order, next, add, c, ldc,
+    for (; m >= 6; m -= 6, a += 6 * rs, c += 6 * ldc, soon = beyond(soon, soon.columns, 6))
+        NAME(tile)(chosen, 6, vectors, masked, k, a, rs, cs, b, ldb, order, soon, add, c, ldc,
                    last);
     switch (m) {
         CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
@@ -110,29 +108,32 @@ INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, l
 
 INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *a, long rs,
                              long cs, const T *b, long ldb, const ptrdiff_t *order,
-                             const ptrdiff_t *next, int add, T *c, long ldc)
+                             const fastdl_coming *coming, int add, T *c, long ldc)
 {
     const long width = COLUMN_VECTORS * L;
     for (long p = 0; p < k || p == 0; p += DEPTH) {
+        fastdl_coming soon = {0};
         long depth = k - p < DEPTH ? k - p : DEPTH, j = 0;
         const T *ap = a + p * cs, *bp = chosen ? b : b + p * ldb;
         const ptrdiff_t *here = chosen ? order + p : NULL;
-        const ptrdiff_t *there = chosen && next ? next + p : NULL;
         const int more = add || p > 0;
+        if (coming) {
+            soon = *coming;
+            soon.order += p;
+        }
         if (m > 6 && m <= 12) {
-            NAME(tall_product)(chosen, m, n, depth, ap, rs, cs, bp, ldb, here, there, more, c,
-                               ldc);
+            NAME(tall_product)(chosen, m, n, depth, ap, rs, cs, bp, ldb, here, soon, more, c, ldc);
             continue;
         }
-        for (; j + width <= n; j += width)
-            NAME(panel)(chosen, COLUMN_VECTORS, 0, m, depth, ap, rs, cs, bp + j, ldb, here,
-                        there, more, c + j, ldc, MASK(L));
+        for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width))
+            NAME(panel)(chosen, COLUMN_VECTORS, 0, m, depth, ap, rs, cs, bp + j, ldb, here, soon,
+                        more, c + j, ldc, MASK(L));
         if (j == n)
             continue;
         M last = MASK((n - j - 1) % L + 1);
 #define CASE(vectors)                                                                            \
     case vectors:                                                                                \
-        NAME(panel)(chosen, vectors, 1, m, depth, ap, rs, cs, bp + j, ldb, here, there, more,    \
+        NAME(panel)(chosen, vectors, 1, m, depth, ap, rs, cs, bp + j, ldb, here, soon, more,     \
                     c + j, ldc, last);                                                           \
         break;
         switch ((n - j + L - 1) / L) {
@@ -147,13 +148,13 @@ INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *
 
 /* C (m x n) = A B (+ C): B lies row by row, so vectors run along the columns. */
 static void NAME(product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,
-                          long ldb, const ptrdiff_t *order, const ptrdiff_t *next, int add, T *c,
-                          long ldc)
+                          long ldb, const ptrdiff_t *order, const fastdl_coming *coming, int add,
+                          T *c, long ldc)
 {
     if (order)
-        NAME(product_of)(1, m, n, k, a, rs, cs, b, ldb, order, next, add, c, ldc);
+        NAME(product_of)(1, m, n, k, a, rs, cs, b, ldb, order, coming, add, c, ldc);
     else
-        NAME(product_of)(0, m, n, k, a, rs, cs, b, ldb, NULL, NULL, add, c, ldc);
+        NAME(product_of)(0, m, n, k, a, rs, cs, b, ldb, NULL, coming, add, c, ldc);
 }
 
 /* Adds the products of a block of depth to rows x columns sums, each still a vector of lanes. */

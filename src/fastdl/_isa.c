@@ -1,4 +1,4 @@
-#include "_isa.h"
+#include "_shared.h"
 
 /* Clang defines __GNUC__ but does not know the pragmas below: it gets the baseline. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -141,7 +141,8 @@ static inline double sum_avx2_f64(__m256d v)
 
 #define LOOPS(s)                                                                                 \
     zeros_f32_##s, zeros_f64_##s, zeros_u8_##s, gather_f32_##s, gather_f64_##s, gather_u8_##s,   \
-        transpose_##s, sum_rows_##s, sgd_##s, momentum_##s, adam_##s, sigmoid_##s, tanh_##s
+        transpose_##s, sum_rows_##s, sgd_##s, momentum_##s, adam_##s, sigmoid_##s, tanh_##s, \
+        softmax_##s, softmax_xent_##s
 #define ALL(s) {product_##s, dot_product_##s, skip_product_##s, LOOPS(s)}
 
 const fastdl_isa *fastdl_isa_at(int i)

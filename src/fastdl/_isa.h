@@ -4,25 +4,38 @@
 
 #include <stddef.h>
 
+/* Rows of a data set that will be read soon, as many as the depth of a product with the inputs of
+ * others: it asks for them meanwhile, so that they are in the cache when it is their turn. */
+typedef struct {
+    const char *x;          /* of the first input of the product */
+    ptrdiff_t row, input;   /* bytes from one to the next */
+    const ptrdiff_t *order; /* which rows */
+    int columns;            /* whether the inputs are columns of C, else they are its rows */
+} fastdl_coming;
+
 /* The kernels of one type:
  * product      C (m x n) = A B (+ C if add): A's element (i, p) at a[i rs + p cs], the rest by rows
  * dot_product  C (m x n) = A B^T (+ C if add), all by rows, for few columns and a long depth
- *              order: which rows of B, or of A, to take; NULL: the first ones. next: see _gemm.h
+ *              order: which rows of B, or of A, to take; NULL: the first ones
  * skip_product product, where rs or cs is 1: skips the zeros of A
+ *              coming: rows to ask for meanwhile, or NULL
  * zeros_*      how many items of x are 0
  * gather_*     out = (x - shift) * scale; shift NULL: 0; scale NULL: 1
  * transpose    b (n x m) = a^T
  * sum_rows     out (h) = the sum of x (n x h) over its rows (+ out if add)
  * sgd          param -= rate (grad + 2 l2 param + l1 sign(param))
  * momentum, adam  the other updates, with the same penalty
- * sigmoid, tanh    of every item, in place */
+ * sigmoid, tanh    of every item, in place
+ * softmax      of a row of logits, in place; best: which of them is the greatest
+ * softmax_xent the loss of a row of logits, and dlogits, its gradient times scale, if not NULL */
 #define FASTDL_KERNELS(T)                                                                        \
     void (*product)(long m, long n, long k, const T *a, long rs, long cs, const T *b, long ldb,  \
-                    const ptrdiff_t *order, const ptrdiff_t *next, int add, T *c, long ldc);     \
+                    const ptrdiff_t *order, const fastdl_coming *coming, int add, T *c,          \
+                    long ldc);                                                                   \
     void (*dot_product)(long m, long n, long k, const T *a, long lda, const ptrdiff_t *order,    \
                         const T *b, long ldb, int add, T *c, long ldc);                          \
     void (*skip_product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,       \
-                         long ldb, int add, T *c, long ldc);                                     \
+                         long ldb, const fastdl_coming *coming, int add, T *c, long ldc);        \
     long (*zeros_f32)(const float *x, long d);                                                   \
     long (*zeros_f64)(const double *x, long d);                                                  \
     long (*zeros_u8)(const unsigned char *x, long d);                                            \
@@ -37,7 +50,10 @@
     void (*adam)(T rate, T root, T beta1, T rest1, T beta2, T rest2, T epsilon, T l1, T l2,      \
                  const T *grad, T *param, T *mean, T *square, long size);                        \
     void (*sigmoid)(T *x, long size);                                                            \
-    void (*tanh)(T *x, long size);
+    void (*tanh)(T *x, long size);                                                               \
+    void (*softmax)(T *logits, long best, long k);                                               \
+    double (*softmax_xent)(const T *logits, long best, long label, double scale, T *dlogits,     \
+                           long k);
 
 typedef struct {
     FASTDL_KERNELS(float)

@@ -7,6 +7,13 @@ ctypedef fused source:
     double
     unsigned char
 
+cdef extern from "_isa.h":
+    ctypedef struct Coming "fastdl_coming":  # rows of a data set to ask for: see _isa.h
+        const char* x
+        Py_ssize_t row, input
+        const Py_ssize_t* order
+        bint columns
+
 cdef struct Step:  # what one update needs to know besides the arrays
     int optimiser
     double learning_rate, momentum, beta1, beta2, epsilon
@@ -26,11 +33,10 @@ cdef void dot_block(
     floating beta, floating* c, Py_ssize_t ldc,
 ) noexcept nogil
 
-cdef void chosen_block(
+cdef void gradient_block(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
-    const Py_ssize_t* order, const Py_ssize_t* next, floating beta,
-    floating* c, Py_ssize_t ldc,
+    const Py_ssize_t* order, const Coming* coming, floating beta, floating* c, Py_ssize_t ldc,
 ) noexcept nogil
 
 cdef bint chooses() noexcept nogil
@@ -46,7 +52,7 @@ cdef bint skips(Py_ssize_t d, Py_ssize_t h) noexcept nogil
 cdef void skip_block(
     bint transpose_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
-    floating beta, floating* c, Py_ssize_t ldc,
+    const Coming* coming, floating beta, floating* c, Py_ssize_t ldc,
 ) noexcept nogil
 
 cdef bint is_sparse(const source* row, Py_ssize_t d) noexcept nogil
@@ -71,7 +77,7 @@ cdef void sum_rows_block(
 
 cdef double loss_block(
     int loss, const floating* logits, const int* labels, const floating* targets,
-    const floating* weights, double margin, double scale,
+    const floating* weights, const Py_ssize_t* order, double margin, double scale,
     floating* dlogits, Py_ssize_t* n_correct, Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil
 

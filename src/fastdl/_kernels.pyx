@@ -17,7 +17,7 @@ from libc.math cimport fabs, sqrt
 from fastdl._blas cimport blas_gemm
 from fastdl._rows cimport (
     HINGE, IDENTITY, LEAKY_RELU, MSE, RELU, SIGMOID, SIGMOID_XENT, SOFTMAX_XENT, TANH,
-    activate_row, activate_row_backward, argmax_row, loss_row, softmax_row,
+    activate_row, activate_row_backward, argmax_row, hinge_row, mse_row, sigmoid_xent_row,
 )
 
 
@@ -25,14 +25,14 @@ cdef extern from "_isa.h" nogil:
     ctypedef struct Kernels32 "fastdl_kernels_f32":
         void (*product)(
             long m, long n, long k, const float* a, long rs, long cs, const float* b, long ldb,
-            const Py_ssize_t* order, const Py_ssize_t* next, int add, float* c, long ldc,
+            const Py_ssize_t* order, const Coming* coming, int add, float* c, long ldc,
         ) noexcept nogil
         void (*dot_product)(
             long m, long n, long k, const float* a, long lda, const Py_ssize_t* order,
             const float* b, long ldb, int add, float* c, long ldc) noexcept nogil
         void (*skip_product)(
             long m, long n, long k, const float* a, long rs, long cs, const float* b, long ldb,
-            int add, float* c, long ldc) noexcept nogil
+            const Coming* coming, int add, float* c, long ldc) noexcept nogil
         long (*zeros_f32)(const float* x, long d) noexcept nogil
         long (*zeros_f64)(const double* x, long d) noexcept nogil
         long (*zeros_u8)(const unsigned char* x, long d) noexcept nogil
@@ -60,17 +60,21 @@ cdef extern from "_isa.h" nogil:
             float* square, long size) noexcept nogil
         void (*sigmoid)(float* x, long size) noexcept nogil
         void (*tanh)(float* x, long size) noexcept nogil
+        void (*softmax)(float* logits, long best, long k) noexcept nogil
+        double (*softmax_xent)(
+            const float* logits, long best, long label, double scale, float* dlogits, long k,
+        ) noexcept nogil
     ctypedef struct Kernels64 "fastdl_kernels_f64":
         void (*product)(
             long m, long n, long k, const double* a, long rs, long cs, const double* b, long ldb,
-            const Py_ssize_t* order, const Py_ssize_t* next, int add, double* c, long ldc,
+            const Py_ssize_t* order, const Coming* coming, int add, double* c, long ldc,
         ) noexcept nogil
         void (*dot_product)(
             long m, long n, long k, const double* a, long lda, const Py_ssize_t* order,
             const double* b, long ldb, int add, double* c, long ldc) noexcept nogil
         void (*skip_product)(
             long m, long n, long k, const double* a, long rs, long cs, const double* b, long ldb,
-            int add, double* c, long ldc) noexcept nogil
+            const Coming* coming, int add, double* c, long ldc) noexcept nogil
         long (*zeros_f32)(const float* x, long d) noexcept nogil
         long (*zeros_f64)(const double* x, long d) noexcept nogil
         long (*zeros_u8)(const unsigned char* x, long d) noexcept nogil
@@ -98,6 +102,10 @@ cdef extern from "_isa.h" nogil:
             double* square, long size) noexcept nogil
         void (*sigmoid)(double* x, long size) noexcept nogil
         void (*tanh)(double* x, long size) noexcept nogil
+        void (*softmax)(double* logits, long best, long k) noexcept nogil
+        double (*softmax_xent)(
+            const double* logits, long best, long label, double scale, double* dlogits, long k,
+        ) noexcept nogil
     ctypedef struct fastdl_isa:
         const char* name
         Kernels32 f32
@@ -195,14 +203,13 @@ cdef void gemm_block(
     The one place that decides which kernel serves which shape.
     """
     cdef Py_ssize_t rs = 1 if transpose_a else lda, cs = lda if transpose_a else 1
-    cdef bint add = beta != 0, has_kernels = isa.f32.product != NULL
-    if has_kernels and transpose_b and not transpose_a and (
+    cdef bint add = beta != 0
+    if chooses() and transpose_b and not transpose_a and (
             n <= FEW_COLUMNS or m <= FEW_ROWS
             or floating is float and n <= DOT_COLUMNS and k >= LONG_DEPTH):
         dot_block(m, n, k, a, lda, NULL, b, ldb, beta, c, ldc)
         return
-    if has_kernels and not transpose_b and (
-            floating is float or n <= WIDE_COLUMNS or m <= FEW_ROWS):
+    if not transpose_b and multiplies(floating is float, m, n):
         if floating is float:
             isa.f32.product(m, n, k, a, rs, cs, b, ldb, NULL, NULL, add, c, ldc)
         else:
@@ -231,21 +238,31 @@ cdef void dot_block(
             isa.f64.dot_product(m, few, k, a, lda, order, b + j * ldb, ldb, beta != 0, c + j, ldc)
 
 
-cdef void chosen_block(
+cdef void gradient_block(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,  # in
     const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
-    const Py_ssize_t* order, const Py_ssize_t* next, floating beta,
+    const Py_ssize_t* order, const Coming* coming, floating beta,
     floating* c, Py_ssize_t ldc,  # out
 ) noexcept nogil:
-    """C (m x n) = A^T B[order] + beta C by the micro-kernels, and a call for the rows B[next]."""
-    if floating is float:
-        isa.f32.product(m, n, k, a, 1, lda, b, ldb, order, next, beta != 0, c, ldc)
+    """C (m x n) = A^T B[order] + beta C, which may ask for coming rows meanwhile.
+
+    order NULL: B's first rows, else there must be micro-kernels. coming may be NULL.
+    """
+    if order == NULL and not multiplies(floating is float, m, n):
+        gemm_block(True, False, m, n, k, a, lda, b, ldb, beta, c, ldc)
+    elif floating is float:
+        isa.f32.product(m, n, k, a, 1, lda, b, ldb, order, coming, beta != 0, c, ldc)
     else:
-        isa.f64.product(m, n, k, a, 1, lda, b, ldb, order, next, beta != 0, c, ldc)
+        isa.f64.product(m, n, k, a, 1, lda, b, ldb, order, coming, beta != 0, c, ldc)
+
+
+cdef inline bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
+    """Whether the micro-kernels and not BLAS serve a product whose factor B lies by rows."""
+    return chooses() and (single or n <= WIDE_COLUMNS or m <= FEW_ROWS)
 
 
 cdef bint chooses() noexcept nogil:
-    """Whether there are micro-kernels, which dot_block and chosen_block need."""
+    """Whether there are micro-kernels, which rows taken where they lie need."""
     return isa.f32.product != NULL
 
 
@@ -297,15 +314,15 @@ cdef bint skips(Py_ssize_t d, Py_ssize_t h) noexcept nogil:
 cdef void skip_block(
     bint transpose_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,  # in
     const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
-    floating beta,
+    const Coming* coming, floating beta,
     floating* c, Py_ssize_t ldc,  # out
 ) noexcept nogil:
-    """C (m x n) = op(A) B + beta C as gemm_block, where most of A is zero."""
+    """C (m x n) = op(A) B + beta C as gemm_block, where most of A is zero; coming may be NULL."""
     cdef Py_ssize_t rs = 1 if transpose_a else lda, cs = lda if transpose_a else 1
     if floating is float:
-        isa.f32.skip_product(m, n, k, a, rs, cs, b, ldb, beta != 0, c, ldc)
+        isa.f32.skip_product(m, n, k, a, rs, cs, b, ldb, coming, beta != 0, c, ldc)
     else:
-        isa.f64.skip_product(m, n, k, a, rs, cs, b, ldb, beta != 0, c, ldc)
+        isa.f64.skip_product(m, n, k, a, rs, cs, b, ldb, coming, beta != 0, c, ldc)
 
 
 cdef bint is_sparse(const source* row, Py_ssize_t d) noexcept nogil:
@@ -399,28 +416,51 @@ cdef void sum_rows_block(
 
 cdef double loss_block(
     int loss, const floating* logits, const int* labels, const floating* targets,  # in
-    const floating* weights, double margin, double scale,
+    const floating* weights, const Py_ssize_t* order, double margin, double scale,
     floating* dlogits, Py_ssize_t* n_correct,  # out
     Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil:
     """The weighted sum of the rows' losses; dlogits = its gradient times scale.
 
-    labels or targets is NULL by the kind of loss; weights NULL: ones; dlogits NULL: not wanted.
+    labels or targets is NULL by the kind of loss; weights NULL: ones; order tells which of all
+    these belong to the logits, NULL: the first; dlogits NULL: not wanted.
     """
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, row, best = 0
     cdef double weight, total = 0
     cdef int label = 0
+    cdef const floating* wanted = NULL
     n_correct[0] = 0
     for i in range(n):
-        weight = 1 if weights == NULL else weights[i]
+        row = i if order == NULL else order[i]
+        weight = 1 if weights == NULL else weights[row]
+        if targets != NULL:
+            wanted = targets + row * k
         if labels != NULL:
-            label = labels[i]
-            n_correct[0] += argmax_row(logits + i * k, k) == label
+            label, best = labels[row], argmax_row(logits, k)
+            n_correct[0] += best == label
         total += weight * loss_row(
-            loss, logits + i * k, label, targets + i * k if targets != NULL else targets,
-            margin, weight * scale, dlogits + i * k if dlogits != NULL else dlogits, k,
-        )
+            loss, logits, best, label, wanted, margin, weight * scale, dlogits, k)
+        logits += k
+        if dlogits != NULL:
+            dlogits += k
     return total
+
+
+cdef inline double loss_row(
+    int loss, const floating* logits, Py_ssize_t best, int label, const floating* targets,
+    double margin, double scale, floating* dlogits, Py_ssize_t k,
+) noexcept nogil:
+    """The loss of one row by its code; best is the index of the greatest logit."""
+    if loss == HINGE:
+        return hinge_row(logits, label, margin, scale, dlogits, k)
+    if loss == SIGMOID_XENT:
+        return sigmoid_xent_row(logits, label, scale, dlogits, k)
+    if loss == MSE:
+        return mse_row(logits, targets, scale, dlogits, k)
+    if floating is float:
+        return isa.f32.softmax_xent(logits, best, label, scale, dlogits, k)
+    else:
+        return isa.f64.softmax_xent(logits, best, label, scale, dlogits, k)
 
 
 cdef double penalty_block(
@@ -556,12 +596,16 @@ def activation_backward(
 
 def softmax(floating[:, ::1] logits, int n_threads):
     """logits = softmax(logits), row by row, in place."""
-    cdef Py_ssize_t i, n = logits.shape[0], k = logits.shape[1]
+    cdef Py_ssize_t i, best, n = logits.shape[0], k = logits.shape[1]
     n_threads = team_of(n_threads)
     for i in prange(
         n, nogil=True, schedule="static", num_threads=n_threads, use_threads_if=n_threads > 1,
     ):
-        softmax_row(&logits[i, 0], k)
+        best = argmax_row(&logits[i, 0], k)
+        if floating is float:
+            isa.f32.softmax(&logits[i, 0], best, k)
+        else:
+            isa.f64.softmax(&logits[i, 0], best, k)
 
 
 def sum_rows(const floating[:, ::1] x, floating[::1] out):
@@ -594,8 +638,7 @@ def loss_forward_backward(
             loss, &logits[i * BLOCK, 0],
             p_labels + i * BLOCK if p_labels != NULL else NULL,
             p_targets + i * BLOCK * k if p_targets != NULL else NULL,
-            p_weights + i * BLOCK if p_weights != NULL else NULL,
-            margin, scale,
+            p_weights + i * BLOCK if p_weights != NULL else NULL, NULL, margin, scale,
             p_dlogits + i * BLOCK * k if p_dlogits != NULL else NULL,
             &n_correct[i], block_rows(i, n), k,
         )
@@ -614,8 +657,8 @@ def row_losses(
         for i in range(n):
             out[i] = loss_block[floating](
                 loss, &logits[i, 0], p_labels + i if p_labels != NULL else NULL,
-                p_targets + i * k if p_targets != NULL else NULL, NULL, margin, 0, NULL,
-                &hit, 1, k,
+                p_targets + i * k if p_targets != NULL else NULL, NULL, NULL, margin, 0,
+                NULL, &hit, 1, k,
             )
 
 

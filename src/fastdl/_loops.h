@@ -36,11 +36,6 @@ READ(f64, double)
 READ(u8, unsigned char)
 #undef READ
 
-#ifndef SUM_RUN
-enum { SUM_COLUMNS = 64, SUM_RUN = 16 };
-#define SUM_RUN SUM_RUN
-#endif
-
 /* out (columns) = the sums of some columns of x over its rows (+ out). */
 static inline __attribute__((always_inline)) void NAME(sum_columns)(
     const int columns, const T *restrict x, long n, long ldx, int add, T *restrict out)
@@ -180,4 +175,84 @@ static void NAME(tanh)(T *x, long size)
         T near = v + v * square * TANH_NEAR_ZERO(square);
         x[i] = positive < (T)0.625 ? near : v < 0 ? -far : far;
     }
+}
+
+/* A loop over all lanes must stay one: GCC unrolls it into single items before it looks for vectors. */
+/* row (LANES) = n items of x, then the one that is the greatest; e = exp(row - greatest). */
+static inline void NAME(exponentials)(const T *x, long n, T greatest, T *row, T *e)
+{
+#pragma GCC unroll 1
+    for (long i = 0; i < LANES; i++)
+        row[i] = i < n ? x[i] : greatest;
+#pragma GCC unroll 1
+    for (long i = 0; i < LANES; i++)
+        e[i] = NAME(exp)(row[i] - greatest);
+}
+
+/* logits = exp(logits) / the sum of exp(logits), in place; best: the index of the greatest. */
+static void NAME(softmax)(T *logits, long best, long k)
+{
+    const T greatest = logits[best];
+    double total = 0;
+    for (long j = 0; j < k; j += LANES) {
+        const long n = k - j < LANES ? k - j : LANES;
+        T row[LANES], e[LANES];
+        NAME(exponentials)(logits + j, n, greatest, row, e);
+        for (long i = 0; i < n; i++) {
+            logits[j + i] = e[i];
+            total += e[i];
+        }
+    }
+    for (long j = 0; j < k; j++)
+        logits[j] = (T)(logits[j] / total);
+}
+
+/* What a - b loses when it is rounded: in float a millionth and more from 16 on. */
+static inline double NAME(rest_of_difference)(T a, T b)
+{
+    const double rest = ((double)a - (double)b) - (double)(a - b);
+    return __builtin_fabs(rest) < 1 ? rest : 0; /* also where a - b is no finite number */
+}
+
+/* -log softmax(logits)[label]; dlogits, if not NULL, = scale (softmax(logits) - onehot(label)).
+ * best is the index of the greatest logit; dlogits may be logits itself. Keeping the sum over the other classes apart loses no
+ * digit of a probability near one. */
+static double NAME(softmax_xent)(const T *logits, long best, long label, double scale, T *dlogits,
+                                 long k)
+{
+    const T greatest = logits[best], chosen = logits[label];
+    double sums[LANES] = {0}, own = 0;
+    for (long j = 0; j < k; j += LANES) {
+        const long n = k - j < LANES ? k - j : LANES;
+        T row[LANES], e[LANES];
+        double exact[LANES];
+        NAME(exponentials)(logits + j, n, greatest, row, e);
+#pragma GCC unroll 1
+        for (long i = 0; i < LANES; i++)
+            exact[i] = e[i] * (1 + NAME(rest_of_difference)(row[i], greatest));
+        if (label >= j && label < j + n)
+            own = exact[label - j];
+#pragma GCC unroll 1
+        for (long i = 0; i < LANES; i++)
+            sums[i] += i < n && i != label - j ? exact[i] : 0;
+        if (dlogits)
+            for (long i = 0; i < n; i++)
+                dlogits[j + i] = e[i];
+    }
+#pragma GCC unroll 1
+    for (int i = 0; i < LANES / 2; i++)
+        sums[i] += sums[i + LANES / 2];
+#pragma GCC unroll 1
+    for (int i = 0; i < LANES / 4; i++)
+        sums[i] += sums[i + LANES / 4];
+    const double others = (sums[0] + sums[2]) + (sums[1] + sums[3]), total = others + own;
+    if (dlogits) {
+        const double share = scale / total;
+        for (long j = 0; j < k; j++)
+            dlogits[j] = (T)(share * dlogits[j]);
+        dlogits[label] = (T)(-share * others);
+    }
+    /* Where the label's logit is the greatest, own is 1, or NaN, which must not be lost. */
+    return best == label ? log1p(others) + (own - 1)
+                         : (double)greatest - chosen + log(total);
 }

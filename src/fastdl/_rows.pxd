@@ -6,7 +6,7 @@ A comparison that is false for NaN is written so that NaN passes through it.
 """
 
 from cython cimport floating
-from libc.math cimport exp, expf, fabs, log, log1p
+from libc.math cimport exp, expf, fabs, log1p
 
 
 cdef extern from *:
@@ -32,12 +32,6 @@ cdef inline floating exp_of(floating x) noexcept nogil:
         return expf(x)
     else:
         return exp(x)
-
-
-cdef inline double rest_of_difference(floating a, floating b) noexcept nogil:
-    """What a - b loses when it is rounded: in float32 a millionth and more from 16 on."""
-    cdef double rest = (<double> a - <double> b) - <double> (a - b)
-    return rest if fabs(rest) < 1 else 0  # also where a - b is no finite number
 
 
 cdef inline floating sigmoid_of(floating x) noexcept nogil:
@@ -91,44 +85,6 @@ cdef inline void activate_row_backward(
             dout[j] = dout[j] * (1 - out[j] * out[j])
 
 
-cdef inline void softmax_row(floating* logits, Py_ssize_t k) noexcept nogil:
-    """logits = exp(logits) / sum(exp(logits)), in place."""
-    cdef Py_ssize_t j
-    cdef floating greatest = logits[argmax_row(logits, k)]
-    cdef double total = 0
-    for j in range(k):
-        logits[j] = exp_of(logits[j] - greatest)
-        total += logits[j]
-    for j in range(k):
-        logits[j] = <floating> (logits[j] / total)
-
-
-cdef inline double softmax_xent_row(
-    const floating* logits, int label, double scale, floating* dlogits, Py_ssize_t k,
-) noexcept nogil:
-    """-log softmax(logits)[label]; dlogits = scale (softmax(logits) - onehot(label)).
-
-    Keeping the sum over the other classes apart loses no digit of a probability near one.
-    """
-    cdef Py_ssize_t j, best = argmax_row(logits, k)
-    cdef floating e, greatest = logits[best]
-    cdef double others = 0, own, loss
-    own = exp_of(logits[label] - greatest) * (1 + rest_of_difference(logits[label], greatest))
-    loss = <double> greatest - logits[label]
-    for j in range(k):
-        e = exp_of(logits[j] - greatest)
-        if j != label:
-            others += e * (1 + rest_of_difference(logits[j], greatest))
-        if dlogits != NULL:
-            dlogits[j] = e  # dlogits may be logits itself: logits[j] is not read again
-    if dlogits != NULL:
-        for j in range(k):
-            dlogits[j] = <floating> (scale * (dlogits[j] / (others + own)))
-        dlogits[label] = <floating> (-scale * (others / (others + own)))
-    # Where the label's logit is the greatest, own is 1, or NaN, which must not be lost.
-    return log1p(others) + (own - 1) if best == label else loss + log(others + own)
-
-
 cdef inline double hinge_row(
     const floating* logits, int label, double margin, double scale,
     floating* dlogits, Py_ssize_t k,
@@ -178,17 +134,3 @@ cdef inline double mse_row(
         if doutputs != NULL:
             doutputs[j] = <floating> (2 * scale / k * difference)
     return loss / k
-
-
-cdef inline double loss_row(
-    int loss, const floating* logits, int label, const floating* targets,
-    double margin, double scale, floating* dlogits, Py_ssize_t k,
-) noexcept nogil:
-    """The loss of one row by its code; dlogits may be NULL, or logits itself."""
-    if loss == SOFTMAX_XENT:
-        return softmax_xent_row(logits, label, scale, dlogits, k)
-    if loss == HINGE:
-        return hinge_row(logits, label, margin, scale, dlogits, k)
-    if loss == SIGMOID_XENT:
-        return sigmoid_xent_row(logits, label, scale, dlogits, k)
-    return mse_row(logits, targets, scale, dlogits, k)

@@ -8,30 +8,6 @@
  * stay in the first-level cache for all rows of the square. The order of a sum depends on the depth
  * and on the row of A alone. */
 
-#ifndef SQUARE
-#include <stdint.h>
-#include <string.h>
-
-enum {
-    SQUARE = 64,      /* rows and columns of A whose zeros are known at once: the bits of a word */
-    SKIP_VECTORS = 8  /* of a row of C that stay in registers */
-};
-#define SQUARE SQUARE
-
-/* Bit j of word i becomes bit i of word j: blocks of 32, 16 ... 1 bits change places (Warren,
- * Hacker's Delight, 7-3). */
-static void transpose_bits(uint64_t *words)
-{
-    uint64_t low = 0xffffffff;
-    for (int width = SQUARE / 2; width > 0; width /= 2, low ^= low << width)
-        for (int i = 0; i < SQUARE; i = (i + width + 1) & ~width) {
-            uint64_t changed = ((words[i] >> width) ^ words[i + width]) & low;
-            words[i] ^= changed << width;
-            words[i + width] ^= changed;
-        }
-}
-#endif
-
 /* Bit i tells that item i of at most 64 is not zero. */
 static inline uint64_t NAME(nonzero)(const T *x, long n)
 {
@@ -85,7 +61,7 @@ static inline __attribute__((always_inline)) void NAME(chosen)(
 
 /* C (m x n) = A B (+ C), skipping the zeros of A: one of its strides is 1, B and C lie by rows. */
 static void NAME(skip_product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,
-                               long ldb, int add, T *c, long ldc)
+                               long ldb, const fastdl_coming *coming, int add, T *c, long ldc)
 {
     uint64_t bits[SQUARE];
     for (long j = 0; j < n; j += SKIP_VECTORS * L) {
@@ -94,16 +70,20 @@ static void NAME(skip_product)(long m, long n, long k, const T *a, long rs, long
         for (long p = 0; p < k; p += SQUARE)
             for (long i = 0; i < m; i += SQUARE) {
                 const long rows = m - i < SQUARE ? m - i : SQUARE;
+                const long depth = k - p < SQUARE ? k - p : SQUARE;
                 const T *square = a + i * rs + p * cs, *bp = b + p * ldb + j;
                 const int more = add || p > 0;
                 T *out = c + i * ldc + j;
-                NAME(nonzeros)(rows, k - p < SQUARE ? k - p : SQUARE, square, rs, cs, bits);
+                NAME(nonzeros)(rows, depth, square, rs, cs, bits);
 #define CASE(v)                                                                                  \
     case v:                                                                                      \
-        for (long r = 0; r < rows; r++)                                                          \
+        for (long r = 0; r < rows; r++) {                                                        \
+            if (coming && j == 0 && r < depth)                                                   \
+                ask(coming, p + r, i, SQUARE);                                                   \
             if (bits[r] || !more)                                                                \
-                NAME(chosen)(v, bits[r], square + r * rs, cs, bp, ldb, more, out + r * ldc, \
+                NAME(chosen)(v, bits[r], square + r * rs, cs, bp, ldb, more, out + r * ldc,      \
                              columns % L, last);                                                 \
+        }                                                                                        \
         break;
                 switch ((columns + L - 1) / L) {
                     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)

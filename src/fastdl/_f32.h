@@ -1,8 +1,9 @@
-/* The constants of float for _loops.h: of its format, and of Cephes' expf and tanhf. */
+/* The constants of float for _functions.h: of its format, and of Cephes' expf and tanhf. */
 #define T float
 #define BITS int
 #define UNSIGNED_BITS unsigned
 #define SQRT(x) __builtin_sqrtf(x)
+#define LEAKY_SLOPE 0.01f
 #define ROUND 12582912.0f /* 1.5 2^23 */
 #define INTEGER_SHIFT 10
 #define EXPONENT_BIAS 127

@@ -1,8 +1,9 @@
-/* The constants of double for _loops.h: of its format, and of Cephes' exp and tanh. */
+/* The constants of double for _functions.h: of its format, and of Cephes' exp and tanh. */
 #define T double
 #define BITS long long
 #define UNSIGNED_BITS unsigned long long
 #define SQRT(x) __builtin_sqrt(x)
+#define LEAKY_SLOPE 0.01
 #define ROUND 6755399441055744.0 /* 1.5 2^52 */
 #define INTEGER_SHIFT 13
 #define EXPONENT_BIAS 1023

@@ -33,6 +33,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #include "_gemm.h"
 #include "_sparse.h"
 #include "_loops.h"
+#include "_functions.h"
 #include "_isa_undef.h"
 
 #define NAME(x) x##_avx512_f64
@@ -52,6 +53,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 #include "_gemm.h"
 #include "_sparse.h"
 #include "_loops.h"
+#include "_functions.h"
 #include "_isa_undef.h"
 
 #undef COLUMN_VECTORS
@@ -101,6 +103,7 @@ static inline double sum_avx2_f64(__m256d v)
 #include "_gemm.h"
 #include "_sparse.h"
 #include "_loops.h"
+#include "_functions.h"
 #include "_isa_undef.h"
 #undef MASK
 
@@ -123,6 +126,7 @@ static inline double sum_avx2_f64(__m256d v)
 #include "_gemm.h"
 #include "_sparse.h"
 #include "_loops.h"
+#include "_functions.h"
 #include "_isa_undef.h"
 
 #pragma GCC pop_options
@@ -132,17 +136,19 @@ static inline double sum_avx2_f64(__m256d v)
 #define NAME(x) x##_baseline_f32
 #include "_f32.h"
 #include "_loops.h"
+#include "_functions.h"
 #include "_isa_undef.h"
 
 #define NAME(x) x##_baseline_f64
 #include "_f64.h"
 #include "_loops.h"
+#include "_functions.h"
 #include "_isa_undef.h"
 
 #define LOOPS(s)                                                                                 \
     zeros_f32_##s, zeros_f64_##s, zeros_u8_##s, gather_f32_##s, gather_f64_##s, gather_u8_##s,   \
-        transpose_##s, sum_rows_##s, sgd_##s, momentum_##s, adam_##s, sigmoid_##s, tanh_##s, \
-        softmax_##s, softmax_xent_##s
+        transpose_##s, sum_rows_##s, sgd_##s, momentum_##s, adam_##s, activate_##s,           \
+        activate_backward_##s, softmax_##s, softmax_xent_##s
 #define ALL(s) {product_##s, dot_product_##s, skip_product_##s, LOOPS(s)}
 
 const fastdl_isa *fastdl_isa_at(int i)

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+enum { FASTDL_IDENTITY, FASTDL_RELU, FASTDL_LEAKY_RELU, FASTDL_SIGMOID, FASTDL_TANH };
+
 /* Rows of a data set that will be read soon, as many as the depth of a product with the inputs of
  * others: it asks for them meanwhile, so that they are in the cache when it is their turn. */
 typedef struct {
@@ -25,7 +27,8 @@ typedef struct {
  * sum_rows     out (h) = the sum of x (n x h) over its rows (+ out if add)
  * sgd          param -= rate (grad + 2 l2 param + l1 sign(param))
  * momentum, adam  the other updates, with the same penalty
- * sigmoid, tanh    of every item, in place
+ * activate     z (n x h) = activation(z + bias), in place
+ * activate_backward  dz = dout activation'(z), in place, from the activation's outputs
  * softmax      of a row of logits, in place; best: which of them is the greatest
  * softmax_xent the loss of a row of logits, and dlogits, its gradient times scale, if not NULL */
 #define FASTDL_KERNELS(T)                                                                        \
@@ -49,8 +52,8 @@ typedef struct {
                      T *velocity, long size);                                                    \
     void (*adam)(T rate, T root, T beta1, T rest1, T beta2, T rest2, T epsilon, T l1, T l2,      \
                  const T *grad, T *param, T *mean, T *square, long size);                        \
-    void (*sigmoid)(T *x, long size);                                                            \
-    void (*tanh)(T *x, long size);                                                               \
+    void (*activate)(int activation, const T *bias, T *z, long n, long h);                       \
+    void (*activate_backward)(int activation, const T *out, T *dout, long size);                 \
     void (*softmax)(T *logits, long best, long k);                                               \
     double (*softmax_xent)(const T *logits, long best, long label, double scale, T *dlogits,     \
                            long k);

@@ -1,4 +1,4 @@
-/* Clears what _gemm.h, _sparse.h and _loops.h were told, for the next type. */
+/* Clears what _gemm.h, _sparse.h, _loops.h and _functions.h were told, for the next type. */
 #undef NAME
 #undef T
 #undef V
@@ -16,6 +16,7 @@
 #undef BITS
 #undef UNSIGNED_BITS
 #undef SQRT
+#undef LEAKY_SLOPE
 #undef ROUND
 #undef INTEGER_SHIFT
 #undef EXPONENT_BIAS

@@ -16,8 +16,7 @@ from libc.math cimport fabs, sqrt
 
 from fastdl._blas cimport blas_gemm
 from fastdl._rows cimport (
-    HINGE, IDENTITY, LEAKY_RELU, MSE, RELU, SIGMOID, SIGMOID_XENT, SOFTMAX_XENT, TANH,
-    activate_row, activate_row_backward, argmax_row, hinge_row, mse_row, sigmoid_xent_row,
+    HINGE, MSE, SIGMOID_XENT, SOFTMAX_XENT, argmax_row, hinge_row, mse_row, sigmoid_xent_row,
 )
 
 
@@ -58,8 +57,10 @@ cdef extern from "_isa.h" nogil:
             float rate, float root, float beta1, float rest1, float beta2, float rest2,
             float epsilon, float l1, float l2, const float* grad, float* param, float* mean,
             float* square, long size) noexcept nogil
-        void (*sigmoid)(float* x, long size) noexcept nogil
-        void (*tanh)(float* x, long size) noexcept nogil
+        void (*activate)(
+            int activation, const float* bias, float* z, long n, long h) noexcept nogil
+        void (*activate_backward)(
+            int activation, const float* out, float* dout, long size) noexcept nogil
         void (*softmax)(float* logits, long best, long k) noexcept nogil
         double (*softmax_xent)(
             const float* logits, long best, long label, double scale, float* dlogits, long k,
@@ -100,8 +101,10 @@ cdef extern from "_isa.h" nogil:
             double rate, double root, double beta1, double rest1, double beta2, double rest2,
             double epsilon, double l1, double l2, const double* grad, double* param, double* mean,
             double* square, long size) noexcept nogil
-        void (*sigmoid)(double* x, long size) noexcept nogil
-        void (*tanh)(double* x, long size) noexcept nogil
+        void (*activate)(
+            int activation, const double* bias, double* z, long n, long h) noexcept nogil
+        void (*activate_backward)(
+            int activation, const double* out, double* dout, long size) noexcept nogil
         void (*softmax)(double* logits, long best, long k) noexcept nogil
         double (*softmax_xent)(
             const double* logits, long best, long label, double scale, double* dlogits, long k,
@@ -111,6 +114,11 @@ cdef extern from "_isa.h" nogil:
         Kernels32 f32
         Kernels64 f64
     const fastdl_isa* fastdl_isa_at(int i)
+    const int IDENTITY "FASTDL_IDENTITY"
+    const int RELU "FASTDL_RELU"
+    const int LEAKY_RELU "FASTDL_LEAKY_RELU"
+    const int SIGMOID "FASTDL_SIGMOID"
+    const int TANH "FASTDL_TANH"
 
 cdef extern from "_team.h" nogil:
     const int MOST "FASTDL_MOST"
@@ -378,19 +386,10 @@ cdef void activate_block(
     floating* z, Py_ssize_t n, Py_ssize_t h,  # in and out
 ) noexcept nogil:
     """z (n x h) = activation(z + bias), in place."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        activate_row(activation, bias, z + i * h, h)
-    if activation == SIGMOID:
-        if floating is float:
-            isa.f32.sigmoid(z, n * h)
-        else:
-            isa.f64.sigmoid(z, n * h)
-    elif activation == TANH:
-        if floating is float:
-            isa.f32.tanh(z, n * h)
-        else:
-            isa.f64.tanh(z, n * h)
+    if floating is float:
+        isa.f32.activate(activation, bias, z, n, h)
+    else:
+        isa.f64.activate(activation, bias, z, n, h)
 
 
 cdef void activate_backward_block(
@@ -398,9 +397,10 @@ cdef void activate_backward_block(
     floating* dout, Py_ssize_t n, Py_ssize_t h,  # in and out
 ) noexcept nogil:
     """dz (n x h) = dout * activation'(z), in place."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        activate_row_backward(activation, out + i * h, dout + i * h, h)
+    if floating is float:
+        isa.f32.activate_backward(activation, out, dout, n * h)
+    else:
+        isa.f64.activate_backward(activation, out, dout, n * h)
 
 
 cdef void sum_rows_block(

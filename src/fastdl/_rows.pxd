@@ -11,20 +11,12 @@ from libc.math cimport exp, expf, fabs, log1p
 
 cdef extern from *:
     """
-    enum { FASTDL_IDENTITY, FASTDL_RELU, FASTDL_LEAKY_RELU, FASTDL_SIGMOID, FASTDL_TANH };
     enum { FASTDL_SOFTMAX_XENT, FASTDL_HINGE, FASTDL_SIGMOID_XENT, FASTDL_MSE };
-    #define FASTDL_LEAKY_SLOPE 0.01
     """
-    const int IDENTITY "FASTDL_IDENTITY"
-    const int RELU "FASTDL_RELU"
-    const int LEAKY_RELU "FASTDL_LEAKY_RELU"
-    const int SIGMOID "FASTDL_SIGMOID"
-    const int TANH "FASTDL_TANH"
     const int SOFTMAX_XENT "FASTDL_SOFTMAX_XENT"
     const int HINGE "FASTDL_HINGE"
     const int SIGMOID_XENT "FASTDL_SIGMOID_XENT"
     const int MSE "FASTDL_MSE"
-    const double LEAKY_SLOPE "FASTDL_LEAKY_SLOPE"
 
 
 cdef inline floating exp_of(floating x) noexcept nogil:
@@ -47,42 +39,6 @@ cdef inline Py_ssize_t argmax_row(const floating* x, Py_ssize_t k) noexcept nogi
         if x[j] > x[best]:
             best = j
     return best
-
-
-cdef inline void activate_row(
-    int activation, const floating* bias, floating* z, Py_ssize_t h,
-) noexcept nogil:
-    """z = activation(z + bias), in place; for sigmoid and tanh only the sum: see _loops.h."""
-    cdef Py_ssize_t j
-    cdef floating slope = <floating> LEAKY_SLOPE
-    for j in range(h):
-        z[j] += bias[j]
-    if activation == RELU:
-        for j in range(h):
-            z[j] = 0 if z[j] < 0 else z[j]
-    elif activation == LEAKY_RELU:
-        for j in range(h):
-            z[j] = slope * z[j] if z[j] < 0 else z[j]
-
-
-cdef inline void activate_row_backward(
-    int activation, const floating* out, floating* dout, Py_ssize_t h,
-) noexcept nogil:
-    """dz = dout * activation'(z), in place, with the derivative written in terms of out."""
-    cdef Py_ssize_t j
-    cdef floating slope = <floating> LEAKY_SLOPE
-    if activation == RELU:
-        for j in range(h):
-            dout[j] = dout[j] if out[j] > 0 else 0
-    elif activation == LEAKY_RELU:
-        for j in range(h):
-            dout[j] = dout[j] if out[j] > 0 else slope * dout[j]
-    elif activation == SIGMOID:
-        for j in range(h):
-            dout[j] = dout[j] * (out[j] * (1 - out[j]))
-    elif activation == TANH:
-        for j in range(h):
-            dout[j] = dout[j] * (1 - out[j] * out[j])
 
 
 cdef inline double hinge_row(

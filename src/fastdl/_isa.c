@@ -7,6 +7,28 @@
 
 static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
+/* b = the transpose of a, 8 x 8: two rows of 4 in a register, four rows apart. */
+#pragma GCC push_options
+#pragma GCC target("avx2")
+static inline __attribute__((always_inline)) void transpose_8x8(const float *a, long lda, float *b,
+                                                                long ldb)
+{
+    for (int half = 0; half < 8; half += 4, a += 4, b += 4 * ldb) {
+        __m256 row[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            row[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a + i * lda)),
+                                          _mm_loadu_ps(a + (i + 4) * lda), 1);
+        __m256 low01 = _mm256_unpacklo_ps(row[0], row[1]), low23 = _mm256_unpacklo_ps(row[2], row[3]);
+        __m256 high01 = _mm256_unpackhi_ps(row[0], row[1]), high23 = _mm256_unpackhi_ps(row[2], row[3]);
+        _mm256_storeu_ps(b, _mm256_shuffle_ps(low01, low23, 0x44));
+        _mm256_storeu_ps(b + ldb, _mm256_shuffle_ps(low01, low23, 0xee));
+        _mm256_storeu_ps(b + 2 * ldb, _mm256_shuffle_ps(high01, high23, 0x44));
+        _mm256_storeu_ps(b + 3 * ldb, _mm256_shuffle_ps(high01, high23, 0xee));
+    }
+}
+#pragma GCC pop_options
+
 /* --- AVX-512 ------------------------------------------------------------------------------- */
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
@@ -18,6 +40,7 @@ static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0,
 
 #define NAME(x) x##_avx512_f32
 #include "_f32.h"
+#define TRANSPOSE_8X8 transpose_8x8
 #define V __m512
 #define M __mmask16
 #define L 16
@@ -86,6 +109,7 @@ static inline double sum_avx2_f64(__m256d v)
 
 #define NAME(x) x##_avx2_f32
 #include "_f32.h"
+#define TRANSPOSE_8X8 transpose_8x8
 #define V __m256
 #define M __m256i
 #define L 8

@@ -13,6 +13,7 @@
 #undef FMA
 #undef SUM
 #undef NONZERO
+#undef TRANSPOSE_8X8
 #undef BITS
 #undef UNSIGNED_BITS
 #undef SQRT

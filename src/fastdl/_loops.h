@@ -65,29 +65,43 @@ static void NAME(sum_rows)(const T *x, long n, long h, int add, T *out)
         NAME(sum_columns)(h - j, x + j, n, h, add, out + j);
 }
 
-/* b (n x m) = the transpose of a (m x n), in squares of 4 x 4 that stay in registers. */
+/* b = the transpose of a, in a square that stays in registers. */
+#ifdef TRANSPOSE_8X8
+#define SIDE 8
+#define TRANSPOSE_SQUARE TRANSPOSE_8X8
+#else
+#define SIDE 4
+#define TRANSPOSE_SQUARE NAME(transpose_square)
+static inline void NAME(transpose_square)(const T *restrict a, long lda, T *restrict b, long ldb)
+{
+    T square[SIDE][SIDE];
+    for (int r = 0; r < SIDE; r++)
+        for (int c = 0; c < SIDE; c++)
+            square[c][r] = a[r * lda + c];
+    for (int r = 0; r < SIDE; r++)
+        for (int c = 0; c < SIDE; c++)
+            b[r * ldb + c] = square[r][c];
+}
+#endif
+
+/* b (n x m) = the transpose of a (m x n). */
 static void NAME(transpose)(long m, long n, const T *restrict a, long lda, T *restrict b, long ldb)
 {
-    T square[4][4];
     long i = 0;
-    for (; i + 4 <= m; i += 4) {
+    for (; i + SIDE <= m; i += SIDE) {
         long j = 0;
-        for (; j + 4 <= n; j += 4) {
-            for (int r = 0; r < 4; r++)
-                for (int c = 0; c < 4; c++)
-                    square[c][r] = a[(i + r) * lda + j + c];
-            for (int r = 0; r < 4; r++)
-                for (int c = 0; c < 4; c++)
-                    b[(j + r) * ldb + i + c] = square[r][c];
-        }
+        for (; j + SIDE <= n; j += SIDE)
+            TRANSPOSE_SQUARE(a + i * lda + j, lda, b + j * ldb + i, ldb);
         for (; j < n; j++)
-            for (int r = 0; r < 4; r++)
+            for (int r = 0; r < SIDE; r++)
                 b[j * ldb + i + r] = a[(i + r) * lda + j];
     }
     for (; i < m; i++)
         for (long j = 0; j < n; j++)
             b[j * ldb + i] = a[i * lda + j];
 }
+#undef SIDE
+#undef TRANSPOSE_SQUARE
 
 /* param -= rate (grad + 2 l2 param + l1 sign(param)). */
 static void NAME(sgd)(T rate, T l1, T l2, const T *restrict grad, T *restrict param, long size)

@@ -10,7 +10,7 @@
 
 enum {
     DEPTH = 256,      /* of a block that one tile of a product sums in registers */
-    DOT_DEPTH = 512,  /* of a block that dot products read again for further rows and columns */
+    DOT_DEPTH = 4096, /* of a block that dot products read again for further rows and columns */
     DOT_MOST = 64,    /* columns of a dot product */
     SQUARE = 64,      /* rows and columns of A whose zeros are known at once: the bits of a word */
     SKIP_VECTORS = 8, /* of a row of C that stay in registers */

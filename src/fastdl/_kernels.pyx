@@ -158,12 +158,13 @@ cdef enum:
     DOT_COLUMNS = 64  # so many at most a product with a transpose takes along its depth at once
     FEW_COLUMNS = 16  # It does so up to here,
     FEW_ROWS = 24  # or here, rather than that BLAS packs its factors,
-    LONG_DEPTH = 1024  # or in single precision for DOT_COLUMNS over so long a depth.
+    LONG_DEPTH = 176  # or in single precision for DOT_COLUMNS over so long a depth.
     WIDE_COLUMNS = 128  # in double precision BLAS, which packs, is faster beyond this
     TRANSPOSE_UNITS = 16  # of a weight, a row of a batch, that are transposed rather than summed
     SKIP_COLUMNS = 48  # so many make it pay to look for the zeros of rows,
     SKIP_DEPTH = 64  # of at least so many items,
-    SKIP_SHARE = 3  # one in so many of which, or fewer, is not zero
+    SKIP_SHARE = 3,  # one in so many of which, or fewer, is not zero
+    SKIP_MOST = 1024  # items of a row at which narrow layers rather lie by unit, which skips none
 
 cdef const fastdl_isa* isa = fastdl_isa_at(0)
 
@@ -278,14 +279,13 @@ def lies_by_unit(Py_ssize_t d, Py_ssize_t h, bint single):
     """Whether a weight (d x h) is best kept unit by unit: products then run along the inputs.
 
     Along the units the last vector of 16 is filled in part; along the inputs each sum ends with the
-    addition of a vector's lanes, which costs some 160 multiply-adds.
+    addition of a vector's lanes, which costs some 160 multiply-adds. No zeros are skipped then.
     """
     if h <= FEW_COLUMNS:
         return True
-    return (
-        single and h < DOT_COLUMNS and d >= LONG_DEPTH
-        and h * (d + 160) < (h + 15) // 16 * 16 * d
-    )
+    if not single or h >= DOT_COLUMNS or d < LONG_DEPTH or d < SKIP_MOST and skips(d, h):
+        return False
+    return h * (d + 160) < (h + 15) // 16 * 16 * d
 
 
 def forward_needs_blas(Py_ssize_t h, bint single):

@@ -51,7 +51,7 @@ cdef extern from "_team.h" nogil:
 cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
     SAMPLE = 64  # rows by which is judged whether it is worth to look at each
-    PAGE = 1024  # items: where rows lie so far apart, their columns share the cache's lines
+    POWER = 64  # items: where rows lie a multiple of it apart, their columns share the cache's lines
     TILE_ROWS = 512  # the most rows of a batch in the workspace at once
     SLICE_BYTES = 320 << 10  # of x in a slice: a third of a core's second-level cache
     SLICE_LEAST = 20  # rows
@@ -65,6 +65,7 @@ cdef enum:
 
 cdef struct Layer:
     Py_ssize_t d, h
+    Py_ssize_t ld, ldt  # items from row to row of its outputs, and of its transposed weight
     Py_ssize_t weight, bias  # where they lie in the flat parameters
     Py_ssize_t column  # items of the workspace, a row, before this layer's
     Py_ssize_t transposed  # where its weight lies as (h x d), if it does; else -1
@@ -140,6 +141,12 @@ cdef struct View:  # a data set as pointers; what has the network's dtype is voi
 cdef inline Py_ssize_t aligned(Py_ssize_t items) noexcept nogil:
     """items, rounded up to whole cache lines."""
     return (items + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+cdef inline Py_ssize_t apart(Py_ssize_t items) noexcept nogil:
+    """From one row of so many items to the next, each on a cache line, and these spread."""
+    cdef Py_ssize_t ld = aligned(items)
+    return ld + ALIGNMENT if ld % POWER == 0 else ld
 
 
 # --- pieces ----------------------------------------------------------------------------------
@@ -282,16 +289,16 @@ cdef void sparse_rows(
 ) noexcept nogil:
     """The first layer's product for rows that are mostly zero, and not shifted."""
     cdef const Layer* layer = &net.layers[0]
-    cdef Py_ssize_t i, j, h = layer.h
+    cdef Py_ssize_t i, j, h = layer.h, ldz = layer.ld
     if shares != NULL:
         memcpy(z, shares, h * sizeof(floating))
         for i in range(1, layer.n_pieces):
             for j in range(h):
                 z[j] += shares[i * aligned(h) + j]
         for i in range(1, n):
-            memcpy(z + i * h, z, h * sizeof(floating))
+            memcpy(z + i * ldz, z, h * sizeof(floating))
     skip_block[floating](
-        False, n, h, layer.d, x, ldx, params + layer.weight, h, NULL, shares != NULL, z, h)
+        False, n, h, layer.d, x, ldx, params + layer.weight, h, NULL, shares != NULL, z, ldz)
 
 
 cdef void first_product(
@@ -303,10 +310,10 @@ cdef void first_product(
     It goes run by run of rows that are sparse or are not; sparse may be NULL.
     """
     cdef const Layer* layer = &net.layers[0]
-    cdef Py_ssize_t start = 0, stop, h = layer.h
+    cdef Py_ssize_t start = 0, stop, h = layer.h, ldz = layer.ld
     if order != NULL:
         dot_block[floating](
-            n, h, layer.d, x, ldx, order, params + layer.weight, layer.d, 0, z, h)
+            n, h, layer.d, x, ldx, order, params + layer.weight, layer.d, 0, z, ldz)
         return
     while start < n:
         stop = n if sparse == NULL else start + 1
@@ -314,11 +321,11 @@ cdef void first_product(
             stop += 1
         if sparse != NULL and sparse[start]:
             sparse_rows(
-                net, params, shares, x + start * ldx, ldx, z + start * h, stop - start)
+                net, params, shares, x + start * ldx, ldx, z + start * ldz, stop - start)
         else:
             gemm_block[floating](
                 False, layer.by_unit, stop - start, h, layer.d, x + start * ldx, ldx,
-                params + layer.weight, layer.d if layer.by_unit else h, 0, z + start * h, h,
+                params + layer.weight, layer.d if layer.by_unit else h, 0, z + start * ldz, ldz,
             )
         start = stop
 
@@ -334,15 +341,15 @@ cdef void forward_piece(
     cdef floating* z
     for i in range(net.n_layers):
         layer = &net.layers[i]
-        z = outputs + tile * layer.column + first * layer.h
+        z = outputs + tile * layer.column + first * layer.ld
         if i == 0:
             first_product(net, params, shares, sparse, x, ldx, order, z, n)
         else:
             gemm_block[floating](
-                False, layer.by_unit, n, layer.h, layer.d, x, layer.d,
-                params + layer.weight, layer.d if layer.by_unit else layer.h, 0, z, layer.h,
+                False, layer.by_unit, n, layer.h, layer.d, x, net.layers[i - 1].ld,
+                params + layer.weight, layer.d if layer.by_unit else layer.h, 0, z, layer.ld,
             )
-        activate_block[floating](layer.activation, params + layer.bias, z, n, layer.h)
+        activate_block[floating](layer.activation, params + layer.bias, z, n, layer.h, layer.ld)
         x = z
 
 
@@ -356,21 +363,24 @@ cdef void backward_piece(
     cdef int i
     cdef Layer* layer = &net.layers[net.n_layers - 1]
     cdef Layer* below
-    cdef Py_ssize_t here = tile * layer.column + first * layer.h, there
-    activate_backward_block[floating](layer.activation, outputs + here, dz + here, n, layer.h)
+    cdef Py_ssize_t here = tile * layer.column + first * layer.ld, there, ldw
+    activate_backward_block[floating](
+        layer.activation, outputs + here, dz + here, n, layer.h, layer.ld)
     for i in range(net.n_layers - 1, 0, -1):
         layer = &net.layers[i]
         below = &net.layers[i - 1]
-        there = tile * below.column + first * below.h
+        there = tile * below.column + first * below.ld
         weight, as_it_lies = params + layer.weight, layer.by_unit
+        ldw = layer.d if layer.by_unit else layer.h
         if is_transposed(layer, arrays):
             weight = <const floating*> arrays.transposed + layer.transposed
-            as_it_lies = True
+            as_it_lies, ldw = True, layer.ldt
         gemm_block[floating](
-            False, not as_it_lies, n, layer.d, layer.h, dz + here, layer.h,
-            weight, layer.d if as_it_lies else layer.h, 0, dz + there, below.h,
+            False, not as_it_lies, n, layer.d, layer.h, dz + here, layer.ld, weight, ldw, 0,
+            dz + there, below.ld,
         )
-        activate_backward_block[floating](below.activation, outputs + there, dz + there, n, below.h)
+        activate_backward_block[floating](
+            below.activation, outputs + there, dz + there, n, below.h, below.ld)
         here = there
 
 
@@ -447,9 +457,11 @@ cdef void first_gradient(
     for i in range(n):
         n_sparse += sparse[i]
     if 2 * n_sparse > n:
-        skip_block(True, size, h, n, x, net.ldx, dz, h, coming, beta, dweight, h)
+        skip_block(
+            True, size, h, n, x, net.ldx, dz, layer.ld, coming, beta, dweight, h)
     else:
-        gradient_block(size, h, n, x, net.ldx, dz, h, NULL, coming, beta, dweight, h)
+        gradient_block(
+            size, h, n, x, net.ldx, dz, layer.ld, NULL, coming, beta, dweight, h)
     if n_sparse == 0 or shares == NULL:
         return
     shares += (layer.n_pieces + start // layer.piece) * aligned(h)
@@ -457,7 +469,7 @@ cdef void first_gradient(
     for i in range(n):
         if sparse[i]:
             for j in range(h):
-                shares[j] += dz[i * h + j]
+                shares[j] += dz[i * layer.ld + j]
     gemm_block(
         False, False, size, h, 1, <const floating*> rows.offset + start, 1, shares, h, 1,
         dweight, h)
@@ -469,14 +481,15 @@ cdef void direct_gradient(
     floating* dweight,
 ) noexcept nogil:
     """dW = dz^T x for some of the first layer's inputs, x where it lies."""
-    cdef Py_ssize_t h = net.layers[0].h
+    cdef const Layer* layer = &net.layers[0]
     cdef const floating* x = <const floating*> rows.x + start
     cdef const Py_ssize_t* order = NULL
     if tile.order != NULL:
         order = tile.order + first
     else:
         x += (tile.first + first) * rows.stride
-    gradient_block(h, size, n, dz, h, x, rows.stride, order, coming, beta, dweight, net.d)
+    gradient_block(
+        layer.h, size, n, dz, layer.ld, x, rows.stride, order, coming, beta, dweight, layer.d)
 
 
 cdef inline Coming coming_rows(
@@ -501,10 +514,11 @@ cdef void slice_gradient(
     The bias goes with the first inputs. beta 0: nothing was there before.
     """
     cdef const Layer* layer = &net.layers[i]
-    cdef Py_ssize_t h = layer.h, d = layer.d, ldx = net.ldx if i == 0 else d
+    cdef Py_ssize_t h = layer.h, d = layer.d, ld = layer.ld
+    cdef Py_ssize_t ldx = net.ldx if i == 0 else net.layers[i - 1].ld
     cdef const floating* workspace = <const floating*> arrays.workspace
     cdef const floating* x = workspace + first * ldx + start
-    cdef const floating* dz = workspace + tile.n * (net.ldx + net.width + layer.column) + first * h
+    cdef const floating* dz = workspace + tile.n * (net.ldx + net.width + layer.column) + first * ld
     cdef floating* dweight = <floating*> arrays.grads + layer.weight
     cdef Coming coming
     cdef const Coming* soon = NULL
@@ -521,11 +535,11 @@ cdef void slice_gradient(
             net, rows, start, size, x, dz, team.sparse + first, n, soon, beta,
             <floating*> arrays.shares, dweight)
     elif layer.by_unit:
-        gradient_block(h, size, n, dz, h, x, ldx, NULL, soon, beta, dweight, d)
+        gradient_block(h, size, n, dz, ld, x, ldx, NULL, soon, beta, dweight, d)
     else:
-        gradient_block(size, h, n, x, ldx, dz, h, NULL, soon, beta, dweight, h)
+        gradient_block(size, h, n, x, ldx, dz, ld, NULL, soon, beta, dweight, h)
     if start == 0:
-        sum_rows_block(dz, beta, <floating*> arrays.grads + layer.bias, n, h)
+        sum_rows_block(dz, ld, beta, <floating*> arrays.grads + layer.bias, n, h)
 
 
 cdef void weights_piece(
@@ -597,7 +611,7 @@ cdef void transpose_slice(
     """Copy some inputs' weights to where the layer's weight lies as (h x d)."""
     cdef floating* out = <floating*> arrays.transposed + layer.transposed + start
     transpose_block(
-        params + layer.weight + start * layer.h, layer.h, out, layer.d, size, layer.h)
+        params + layer.weight + start * layer.h, layer.h, out, layer.ldt, size, layer.h)
 
 
 cdef void transpose_all(
@@ -816,23 +830,24 @@ cdef class Program:
             layer.activation, layer.by_unit = <int> layers[i, 4], <bint> layers[i, 5]
             layer.l1, layer.l2 = penalties[i, 0], penalties[i, 1]
             layer.column = self.net.width
+            # The last layer's outputs lie side by side, as a caller wants them.
+            layer.ld = layer.h if i == self.net.n_layers - 1 else apart(layer.h)
             layer.transposed = -1
             if i > 0 and not layer.by_unit:
                 layer.transposed = self.net.n_transposed
-                self.net.n_transposed += aligned(layer.d * layer.h)
+                layer.ldt = apart(layer.d)
+                self.net.n_transposed += layer.ldt * layer.h
             pieces = (layer.d + PIECE_INPUTS - 1) // PIECE_INPUTS
             layer.piece = ((layer.d + pieces - 1) // pieces + 15) // 16 * 16
             layer.n_pieces = (layer.d + layer.piece - 1) // layer.piece
             layer.first_piece = self.net.n_pieces
             self.net.n_pieces += layer.n_pieces
-            self.net.width += aligned(layer.h)
+            self.net.width += aligned(layer.ld)
         layer = &self.net.layers[0]
         if not layer.by_unit:
             self.net.n_shares = 2 * layer.n_pieces * aligned(layer.h)
         self.net.d = layer.d
-        self.net.ldx = aligned(self.net.d)
-        if self.net.ldx % PAGE == 0:
-            self.net.ldx += ALIGNMENT
+        self.net.ldx = apart(self.net.d)
         # As many rows as the layer has units: to add to dW costs no more than to read x.
         self.net.slice_rows = max(
             SLICE_BYTES // (self.net.ldx * (4 if single else 8)), layer.h,

@@ -22,52 +22,61 @@ static inline T NAME(exp)(T x)
     return EXP_OF_REST(r) * up * down;
 }
 
-/* z (n x h) = activation(z + bias), in place. tanh is near zero a polynomial, which keeps all digits,
+/* z (h) = activation(z + bias), in place. tanh is near zero a polynomial, which keeps all digits,
  * elsewhere by the exponential. */
-static void NAME(activate)(int activation, const T *restrict bias, T *restrict z, long n, long h)
-{
-    for (long i = 0; i < n; i++) {
-        T *row = z + i * h;
-        if (activation == FASTDL_RELU)
-            for (long j = 0; j < h; j++)
-                row[j] = row[j] + bias[j] < 0 ? 0 : row[j] + bias[j];
-        else if (activation == FASTDL_LEAKY_RELU)
-            for (long j = 0; j < h; j++)
-                row[j] = (row[j] + bias[j] < 0 ? LEAKY_SLOPE : 1) * (row[j] + bias[j]);
-        else
-            for (long j = 0; j < h; j++)
-                row[j] += bias[j];
-    }
-    if (activation == FASTDL_SIGMOID)
-        for (long i = 0; i < n * h; i++) {
-            T e = NAME(exp)(z[i] < 0 ? z[i] : -z[i]);
-            z[i] = (z[i] < 0 ? e : (T)1) / (1 + e);
-        }
-    else if (activation == FASTDL_TANH)
-        for (long i = 0; i < n * h; i++) {
-            T v = z[i], positive = v < 0 ? -v : v, square = v * v;
-            T e = NAME(exp)(-2 * positive), far = (1 - e) / (1 + e);
-            T near = v + v * square * TANH_NEAR_ZERO(square);
-            z[i] = positive < (T)0.625 ? near : v < 0 ? -far : far;
-        }
-}
-
-/* dz = dout activation'(z), in place, with the derivative written in terms of out. */
-static void NAME(activate_backward)(int activation, const T *restrict out, T *restrict dout,
-                                    long size)
+static inline void NAME(activate_row)(int activation, const T *restrict bias, T *restrict z, long h)
 {
     if (activation == FASTDL_RELU)
-        for (long i = 0; i < size; i++)
-            dout[i] = out[i] > 0 ? dout[i] : 0;
+        for (long j = 0; j < h; j++)
+            z[j] = z[j] + bias[j] < 0 ? 0 : z[j] + bias[j];
     else if (activation == FASTDL_LEAKY_RELU)
-        for (long i = 0; i < size; i++)
-            dout[i] = (out[i] > 0 ? 1 : LEAKY_SLOPE) * dout[i];
+        for (long j = 0; j < h; j++)
+            z[j] = (z[j] + bias[j] < 0 ? LEAKY_SLOPE : 1) * (z[j] + bias[j]);
     else if (activation == FASTDL_SIGMOID)
-        for (long i = 0; i < size; i++)
-            dout[i] = dout[i] * (out[i] * (1 - out[i]));
+        for (long j = 0; j < h; j++) {
+            T v = z[j] + bias[j], e = NAME(exp)(v < 0 ? v : -v);
+            z[j] = (v < 0 ? e : (T)1) / (1 + e);
+        }
     else if (activation == FASTDL_TANH)
-        for (long i = 0; i < size; i++)
-            dout[i] = dout[i] * (1 - out[i] * out[i]);
+        for (long j = 0; j < h; j++) {
+            T v = z[j] + bias[j], positive = v < 0 ? -v : v, square = v * v;
+            T e = NAME(exp)(-2 * positive), far = (1 - e) / (1 + e);
+            T near = v + v * square * TANH_NEAR_ZERO(square);
+            z[j] = positive < (T)0.625 ? near : v < 0 ? -far : far;
+        }
+    else
+        for (long j = 0; j < h; j++)
+            z[j] += bias[j];
+}
+
+static void NAME(activate)(int activation, const T *bias, T *z, long n, long h, long ld)
+{
+    for (long i = 0; i < n; i++)
+        NAME(activate_row)(activation, bias, z + i * ld, h);
+}
+
+/* dz (h) = dout activation'(z), in place, with the derivative written in terms of out. */
+static inline void NAME(activate_row_backward)(int activation, const T *restrict out,
+                                               T *restrict dout, long h)
+{
+    if (activation == FASTDL_RELU)
+        for (long j = 0; j < h; j++)
+            dout[j] = out[j] > 0 ? dout[j] : 0;
+    else if (activation == FASTDL_LEAKY_RELU)
+        for (long j = 0; j < h; j++)
+            dout[j] = (out[j] > 0 ? 1 : LEAKY_SLOPE) * dout[j];
+    else if (activation == FASTDL_SIGMOID)
+        for (long j = 0; j < h; j++)
+            dout[j] = dout[j] * (out[j] * (1 - out[j]));
+    else if (activation == FASTDL_TANH)
+        for (long j = 0; j < h; j++)
+            dout[j] = dout[j] * (1 - out[j] * out[j]);
+}
+
+static void NAME(activate_backward)(int activation, const T *out, T *dout, long n, long h, long ld)
+{
+    for (long i = 0; i < n; i++)
+        NAME(activate_row_backward)(activation, out + i * ld, dout + i * ld, h);
 }
 
 /* A loop over all lanes must stay one: GCC unrolls it into single items before it looks for vectors. */

@@ -28,7 +28,7 @@ typedef struct {
  * sgd          param -= rate (grad + 2 l2 param + l1 sign(param))
  * momentum, adam  the other updates, with the same penalty
  * activate     z (n x h) = activation(z + bias), in place
- * activate_backward  dz = dout activation'(z), in place, from the activation's outputs
+ * activate_backward  dz (n x h) = dout activation'(z), in place, from the activation's outputs
  * softmax      of a row of logits, in place; best: which of them is the greatest
  * softmax_xent the loss of a row of logits, and dlogits, its gradient times scale, if not NULL */
 #define FASTDL_KERNELS(T)                                                                        \
@@ -46,14 +46,14 @@ typedef struct {
     void (*gather_f64)(const double *x, const T *shift, const T *scale, T *out, long d);         \
     void (*gather_u8)(const unsigned char *x, const T *shift, const T *scale, T *out, long d);   \
     void (*transpose)(long m, long n, const T *a, long lda, T *b, long ldb);                     \
-    void (*sum_rows)(const T *x, long n, long h, int add, T *out);                               \
+    void (*sum_rows)(const T *x, long n, long h, long ldx, int add, T *out);                     \
     void (*sgd)(T rate, T l1, T l2, const T *grad, T *param, long size);                         \
     void (*momentum)(T rate, T momentum, int nesterov, T l1, T l2, const T *grad, T *param,      \
                      T *velocity, long size);                                                    \
     void (*adam)(T rate, T root, T beta1, T rest1, T beta2, T rest2, T epsilon, T l1, T l2,      \
                  const T *grad, T *param, T *mean, T *square, long size);                        \
-    void (*activate)(int activation, const T *bias, T *z, long n, long h);                       \
-    void (*activate_backward)(int activation, const T *out, T *dout, long size);                 \
+    void (*activate)(int activation, const T *bias, T *z, long n, long h, long ld);              \
+    void (*activate_backward)(int activation, const T *out, T *dout, long n, long h, long ld);   \
     void (*softmax)(T *logits, long best, long k);                                               \
     double (*softmax_xent)(const T *logits, long best, long label, double scale, T *dlogits,     \
                            long k);

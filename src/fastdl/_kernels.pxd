@@ -64,15 +64,16 @@ cdef void gather_block(
 ) noexcept nogil
 
 cdef void activate_block(
-    int activation, const floating* bias, floating* z, Py_ssize_t n, Py_ssize_t h,
+    int activation, const floating* bias, floating* z, Py_ssize_t n, Py_ssize_t h, Py_ssize_t ld,
 ) noexcept nogil
 
 cdef void activate_backward_block(
     int activation, const floating* out, floating* dout, Py_ssize_t n, Py_ssize_t h,
+    Py_ssize_t ld,
 ) noexcept nogil
 
 cdef void sum_rows_block(
-    const floating* x, floating beta, floating* out, Py_ssize_t n, Py_ssize_t h,
+    const floating* x, Py_ssize_t ldx, floating beta, floating* out, Py_ssize_t n, Py_ssize_t h,
 ) noexcept nogil
 
 cdef double loss_block(

@@ -46,7 +46,8 @@ cdef extern from "_isa.h" nogil:
         ) noexcept nogil
         void (*transpose)(
             long m, long n, const float* a, long lda, float* b, long ldb) noexcept nogil
-        void (*sum_rows)(const float* x, long n, long h, int add, float* out) noexcept nogil
+        void (*sum_rows)(
+            const float* x, long n, long h, long ldx, int add, float* out) noexcept nogil
         void (*sgd)(
             float rate, float l1, float l2, const float* grad, float* param, long size,
         ) noexcept nogil
@@ -58,9 +59,10 @@ cdef extern from "_isa.h" nogil:
             float epsilon, float l1, float l2, const float* grad, float* param, float* mean,
             float* square, long size) noexcept nogil
         void (*activate)(
-            int activation, const float* bias, float* z, long n, long h) noexcept nogil
+            int activation, const float* bias, float* z, long n, long h, long ld) noexcept nogil
         void (*activate_backward)(
-            int activation, const float* out, float* dout, long size) noexcept nogil
+            int activation, const float* out, float* dout, long n, long h, long ld,
+        ) noexcept nogil
         void (*softmax)(float* logits, long best, long k) noexcept nogil
         double (*softmax_xent)(
             const float* logits, long best, long label, double scale, float* dlogits, long k,
@@ -90,7 +92,8 @@ cdef extern from "_isa.h" nogil:
         ) noexcept nogil
         void (*transpose)(
             long m, long n, const double* a, long lda, double* b, long ldb) noexcept nogil
-        void (*sum_rows)(const double* x, long n, long h, int add, double* out) noexcept nogil
+        void (*sum_rows)(
+            const double* x, long n, long h, long ldx, int add, double* out) noexcept nogil
         void (*sgd)(
             double rate, double l1, double l2, const double* grad, double* param, long size,
         ) noexcept nogil
@@ -102,9 +105,10 @@ cdef extern from "_isa.h" nogil:
             double epsilon, double l1, double l2, const double* grad, double* param, double* mean,
             double* square, long size) noexcept nogil
         void (*activate)(
-            int activation, const double* bias, double* z, long n, long h) noexcept nogil
+            int activation, const double* bias, double* z, long n, long h, long ld) noexcept nogil
         void (*activate_backward)(
-            int activation, const double* out, double* dout, long size) noexcept nogil
+            int activation, const double* out, double* dout, long n, long h, long ld,
+        ) noexcept nogil
         void (*softmax)(double* logits, long best, long k) noexcept nogil
         double (*softmax_xent)(
             const double* logits, long best, long label, double scale, double* dlogits, long k,
@@ -383,35 +387,35 @@ cdef void gather_block(
 
 cdef void activate_block(
     int activation, const floating* bias,  # in
-    floating* z, Py_ssize_t n, Py_ssize_t h,  # in and out
+    floating* z, Py_ssize_t n, Py_ssize_t h, Py_ssize_t ld,  # in and out
 ) noexcept nogil:
     """z (n x h) = activation(z + bias), in place."""
     if floating is float:
-        isa.f32.activate(activation, bias, z, n, h)
+        isa.f32.activate(activation, bias, z, n, h, ld)
     else:
-        isa.f64.activate(activation, bias, z, n, h)
+        isa.f64.activate(activation, bias, z, n, h, ld)
 
 
 cdef void activate_backward_block(
     int activation, const floating* out,  # in
-    floating* dout, Py_ssize_t n, Py_ssize_t h,  # in and out
+    floating* dout, Py_ssize_t n, Py_ssize_t h, Py_ssize_t ld,  # in and out
 ) noexcept nogil:
     """dz (n x h) = dout * activation'(z), in place."""
     if floating is float:
-        isa.f32.activate_backward(activation, out, dout, n * h)
+        isa.f32.activate_backward(activation, out, dout, n, h, ld)
     else:
-        isa.f64.activate_backward(activation, out, dout, n * h)
+        isa.f64.activate_backward(activation, out, dout, n, h, ld)
 
 
 cdef void sum_rows_block(
-    const floating* x, floating beta,  # in
+    const floating* x, Py_ssize_t ldx, floating beta,  # in
     floating* out, Py_ssize_t n, Py_ssize_t h,  # out
 ) noexcept nogil:
     """out (h) = the sum of x (n x h) over its rows + beta out; beta is 0 or 1."""
     if floating is float:
-        isa.f32.sum_rows(x, n, h, beta != 0, out)
+        isa.f32.sum_rows(x, n, h, ldx, beta != 0, out)
     else:
-        isa.f64.sum_rows(x, n, h, beta != 0, out)
+        isa.f64.sum_rows(x, n, h, ldx, beta != 0, out)
 
 
 cdef double loss_block(
@@ -576,7 +580,7 @@ def bias_activation(int activation, const floating[::1] bias, floating[:, ::1] z
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
     ):
-        activate_block(activation, &bias[0], &z[i * BLOCK, 0], block_rows(i, n), h)
+        activate_block(activation, &bias[0], &z[i * BLOCK, 0], block_rows(i, n), h, h)
 
 
 def activation_backward(
@@ -590,7 +594,7 @@ def activation_backward(
         use_threads_if=n_threads > 1,
     ):
         activate_backward_block(
-            activation, &out[i * BLOCK, 0], &dout[i * BLOCK, 0], block_rows(i, n), h,
+            activation, &out[i * BLOCK, 0], &dout[i * BLOCK, 0], block_rows(i, n), h, h,
         )
 
 
@@ -610,8 +614,9 @@ def softmax(floating[:, ::1] logits, int n_threads):
 
 def sum_rows(const floating[:, ::1] x, floating[::1] out):
     """out = the sum of x over its rows."""
+    cdef Py_ssize_t h = x.shape[1]
     with nogil:
-        sum_rows_block[floating](&x[0, 0], 0, &out[0], x.shape[0], x.shape[1])
+        sum_rows_block[floating](&x[0, 0], h, 0, &out[0], x.shape[0], h)
 
 
 def loss_forward_backward(

@@ -56,13 +56,13 @@ static inline __attribute__((always_inline)) void NAME(sum_columns)(
 
 /* out (h) = the sum of x (n x h) over its rows (+ out). Runs of a few rows are summed in T and added
  * in double, so that no number of rows wears the sum out. */
-static void NAME(sum_rows)(const T *x, long n, long h, int add, T *out)
+static void NAME(sum_rows)(const T *x, long n, long h, long ldx, int add, T *out)
 {
     long j = 0;
     for (; j + SUM_COLUMNS <= h; j += SUM_COLUMNS)
-        NAME(sum_columns)(SUM_COLUMNS, x + j, n, h, add, out + j);
+        NAME(sum_columns)(SUM_COLUMNS, x + j, n, ldx, add, out + j);
     if (j < h)
-        NAME(sum_columns)(h - j, x + j, n, h, add, out + j);
+        NAME(sum_columns)(h - j, x + j, n, ldx, add, out + j);
 }
 
 /* b = the transpose of a, in a square that stays in registers. */

@@ -7,6 +7,7 @@ from fastdl import _kernels, _reference, losses
 
 BLOCK = _kernels.BLOCK_ROWS
 ROWS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 1025)
+CLASSES = (1, 2, 15, 16, 17, 33, 300)  # of which exponentials are taken 16 at a time
 LABELLED = [name for name, loss in losses.LOSSES.items() if not loss.targets]
 pytestmark = pytest.mark.usefixtures("isa")  # that is, on every one of this machine
 
@@ -70,6 +71,34 @@ def test_loss_is_the_sum_and_the_gradient_is_scaled(name, n, dtype, rng, agree):
     double = (x.astype(float) if x.dtype == dtype else x for x in (logits, y))
     loss, gradient = getattr(_reference, name)(*double, sample_weight=weights.astype(float))
     agree([total, dlogits], [loss * n, gradient * (n * 0.25)], dtype)
+
+
+@pytest.mark.parametrize("k", CLASSES)
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_loss_of_any_number_of_classes(name, k, dtype, rng, agree):
+    logits, y = problem(name, rng, 70, k, dtype)
+    logits *= 20  # so that some probabilities vanish
+    dlogits = np.full_like(logits, np.nan)
+    total, n_correct = loss_and_correct(name, readonly(logits), y, dlogits=dlogits)
+    double = (x.astype(float) if x.dtype == dtype else x for x in (logits, y))
+    loss, gradient = getattr(_reference, name)(*double)
+    agree([total, dlogits], [loss * 70, gradient * 70], dtype)
+    if name in LABELLED:
+        assert n_correct == (logits.argmax(axis=1) == y).sum()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("k", CLASSES)
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "sigmoid_cross_entropy"])
+def test_a_loss_of_what_is_not_finite_is_not_either(name, k, bad, dtype, rng):
+    logits, y = problem(name, rng, 5, k, dtype)
+    for j in range(k):
+        row = logits.copy()
+        row[2, j] = bad
+        for label in {0, j, k - 1}:
+            loss, _ = loss_and_correct(name, row, np.full(5, label))
+            certain = name == "sigmoid_cross_entropy" and bad == np.inf and label == j
+            assert np.isfinite(loss) == certain
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
@@ -146,10 +175,10 @@ def test_gather_reads_strided_rows(n, dtype, n_threads, rng):
     np.testing.assert_array_equal(out, x[order])
 
 
-@pytest.mark.parametrize("n", ROWS)
+@pytest.mark.parametrize(("n", "h"), [*((n, 9) for n in ROWS), (3, 1), (3, 16), (3, 31), (3, 300)])
 @pytest.mark.parametrize("activation", _kernels.ACTIVATIONS)
-def test_activations_run_over_every_row(activation, n, dtype, n_threads, rng, agree):
-    z, bias = rng.standard_normal((n, 9)).astype(dtype), rng.standard_normal(9).astype(dtype)
+def test_activations_run_over_every_unit(activation, n, h, dtype, n_threads, rng, agree):
+    z, bias = rng.standard_normal((n, h)).astype(dtype), rng.standard_normal(h).astype(dtype)
     out, code = z.copy(), _kernels.ACTIVATIONS[activation]
     _kernels.bias_activation(code, readonly(bias), out, n_threads)
     double = _reference.bias_activation(z.astype(float), bias.astype(float), activation)
@@ -160,11 +189,12 @@ def test_activations_run_over_every_row(activation, n, dtype, n_threads, rng, ag
     agree([dout], [double], dtype)
 
 
-@pytest.mark.parametrize("n", ROWS)
-def test_softmax_rows_sum_to_one(n, dtype, n_threads, rng):
-    out = (10 * rng.standard_normal((n, 10))).astype(dtype)
+@pytest.mark.parametrize(("n", "k"), [*((n, 10) for n in ROWS), *((3, k) for k in CLASSES)])
+def test_softmax(n, k, dtype, n_threads, rng, agree):
+    logits = (10 * rng.standard_normal((n, k))).astype(dtype)
+    out = logits.copy()
     _kernels.softmax(out, n_threads)
-    np.testing.assert_allclose(out.sum(axis=1), 1, rtol=10 * np.finfo(dtype).eps)
+    agree([out], [_reference.softmax(logits.astype(float))], dtype)
 
 
 @pytest.mark.parametrize("n", ROWS)

@@ -91,7 +91,7 @@ def test_loss_of_any_number_of_classes(name, k, dtype, rng, agree):
 @pytest.mark.parametrize("k", CLASSES)
 @pytest.mark.parametrize("name", ["softmax_cross_entropy", "sigmoid_cross_entropy"])
 def test_a_loss_of_what_is_not_finite_is_not_either(name, k, bad, dtype, rng):
-    logits, y = problem(name, rng, 5, k, dtype)
+    logits = rng.standard_normal((5, k)).astype(dtype)
     for j in range(k):
         row = logits.copy()
         row[2, j] = bad

@@ -204,6 +204,16 @@ def test_sum_rows(n, dtype, rng, agree):
     agree([out], [x.sum(axis=0, dtype=float)], dtype)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_finite(bad, dtype):
+    x = np.full(70, np.finfo(dtype).max, dtype)
+    assert _kernels.finite(readonly(x))
+    for i in range(len(x)):
+        one = x.copy()
+        one[i] = bad
+        assert not _kernels.finite(one)
+
+
 @pytest.mark.parametrize(("l1", "l2"), [(0, 0), (0.1, 0), (0, 0.1), (0.1, 0.2)])
 def test_penalty_and_its_gradient(l1, l2, dtype, rng, agree):
     weight, dweight = readonly(rng.standard_normal(1000).astype(dtype)), np.empty(1000, dtype)

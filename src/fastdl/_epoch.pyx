@@ -51,7 +51,7 @@ cdef extern from "_team.h" nogil:
 cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
     SAMPLE = 64  # rows by which is judged whether it is worth to look at each
-    POWER = 64  # items: where rows lie a multiple of it apart, their columns share the cache's lines
+    POWER = 64  # items: rows a multiple of it apart share a few places of the cache
     TILE_ROWS = 512  # the most rows of a batch in the workspace at once
     SLICE_BYTES = 320 << 10  # of x in a slice: a third of a core's second-level cache
     SLICE_LEAST = 20  # rows

@@ -25,6 +25,7 @@ typedef struct {
  * gather_*     out = (x - shift) * scale; shift NULL: 0; scale NULL: 1
  * transpose    b (n x m) = a^T
  * sum_rows     out (h) = the sum of x (n x h) over its rows (+ out if add)
+ * finite       whether no item of x is NaN or infinite
  * sgd          param -= rate (grad + 2 l2 param + l1 sign(param))
  * momentum, adam  the other updates, with the same penalty
  * activate     z (n x h) = activation(z + bias), in place
@@ -47,6 +48,7 @@ typedef struct {
     void (*gather_u8)(const unsigned char *x, const T *shift, const T *scale, T *out, long d);   \
     void (*transpose)(long m, long n, const T *a, long lda, T *b, long ldb);                     \
     void (*sum_rows)(const T *x, long n, long h, long ldx, int add, T *out);                     \
+    int (*finite)(const T *x, long size);                                                        \
     void (*sgd)(T rate, T l1, T l2, const T *grad, T *param, long size);                         \
     void (*momentum)(T rate, T momentum, int nesterov, T l1, T l2, const T *grad, T *param,      \
                      T *velocity, long size);                                                    \

@@ -48,6 +48,7 @@ cdef extern from "_isa.h" nogil:
             long m, long n, const float* a, long lda, float* b, long ldb) noexcept nogil
         void (*sum_rows)(
             const float* x, long n, long h, long ldx, int add, float* out) noexcept nogil
+        int (*finite)(const float* x, long size) noexcept nogil
         void (*sgd)(
             float rate, float l1, float l2, const float* grad, float* param, long size,
         ) noexcept nogil
@@ -94,6 +95,7 @@ cdef extern from "_isa.h" nogil:
             long m, long n, const double* a, long lda, double* b, long ldb) noexcept nogil
         void (*sum_rows)(
             const double* x, long n, long h, long ldx, int add, double* out) noexcept nogil
+        int (*finite)(const double* x, long size) noexcept nogil
         void (*sgd)(
             double rate, double l1, double l2, const double* grad, double* param, long size,
         ) noexcept nogil
@@ -665,6 +667,14 @@ def row_losses(
                 p_targets + i * k if p_targets != NULL else NULL, NULL, NULL, margin, 0,
                 NULL, &hit, 1, k,
             )
+
+
+def finite(const floating[::1] x):
+    """Whether no element is NaN or infinite."""
+    if floating is float:
+        return bool(isa.f32.finite(&x[0], x.shape[0]))
+    else:
+        return bool(isa.f64.finite(&x[0], x.shape[0]))
 
 
 def penalty(const floating[::1] weight, double l1, double l2):

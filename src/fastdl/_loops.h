@@ -65,6 +65,15 @@ static void NAME(sum_rows)(const T *x, long n, long h, long ldx, int add, T *out
         NAME(sum_columns)(h - j, x + j, n, ldx, add, out + j);
 }
 
+/* Whether no item is NaN or infinite. */
+static int NAME(finite)(const T *x, long size)
+{
+    int bad = 0;
+    for (long i = 0; i < size; i++)
+        bad |= x[i] - x[i] != 0;
+    return !bad;
+}
+
 /* b = the transpose of a, in a square that stays in registers. */
 #ifdef TRANSPOSE_8X8
 #define SIDE 8

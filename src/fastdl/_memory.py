@@ -1,8 +1,8 @@
 """Arrays whose first item lies on a cache line: a vector that crosses one costs two reads.
 
-They begin in the middle of a page, where a large array of NumPy's begins at its start: lines that lie
-equally far into a page share a few places of the first-level cache, and a product reads some rows of
-x and some of a weight at the same column.
+They begin in the middle of a page, where a large array of NumPy's begins at its start: lines that
+lie equally far into a page share a few places of the first-level cache, and a product reads some
+rows of x and some of a weight at the same column.
 """
 
 import numpy as np

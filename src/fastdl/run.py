@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _check, _memory, _threads, resume, schedules
+from fastdl import _check, _kernels, _memory, _threads, resume, schedules
 from fastdl._check import Array
 from fastdl.callbacks import Callback
 from fastdl.checkpoint import CheckpointError
@@ -262,12 +262,13 @@ class Run:
             self._rates = _rates(schedule, self.step - self._at, n, self.epoch)
 
     def _end_epoch(self) -> None:
-        if not np.isfinite(self.network._flat).all():
+        if not _kernels.finite(self.network._flat):
             self._diverged(float("inf"))
         self._steady = False
         self.trainer.epoch += 1
         self._at = 0
-        self._generator = self.trainer._rng.bit_generator.state
+        if self._callbacks:  # only they save
+            self._generator = self.trainer._rng.bit_generator.state
         for kept, array in zip(self._good, self._state, strict=True):
             np.copyto(kept, array)
         self._good_step = self.step

@@ -16,9 +16,9 @@ SECONDS = 4
 PARTS = {  # by the names of functions; the first that fits
     "products": r"(skip_|dot_)?product_",
     "reading": r"gather_|zeros_|is_sparse|read_x|memmove|memcpy",
-    "activation": r"activate_|sigmoid_|tanh_",
-    "loss": r"loss_|expf|log1p|argmax",
-    "update": r"sgd_|momentum_|adam_|sum_rows|transpose_",
+    "activation": r"activate_",
+    "loss": r"softmax_|loss_|expf|log1p|argmax",
+    "update": r"sgd_|momentum_|adam_|sum_rows|transpose_|finite_",
     "loops": r"_epoch_",
 }
 COLUMNS = [*PARTS, "Python", "system"]

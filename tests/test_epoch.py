@@ -25,7 +25,8 @@ WIDTHS = {
     "narrow, narrow": [33, 16, 10],
     "wide, narrow": [130, 200, 10],
     "inputs of three pieces": [600, 65, 4],
-    "narrow and long": [200, 20, 10],
+    "narrow and long": [300, 20, 10],
+    "narrow and long, hidden": [64, 300, 20, 5],
     "multiples of 64": [128, 64, 128, 64],
     "three layers": [40, 17, 130, 3],
     "batches of several slices": [4000, 10],
@@ -158,6 +159,20 @@ def test_any_widths_on_any_instruction_set(widths, loss, isa, dtype, rng, agree)
     network = make(widths, loss, dtype=dtype)
     x, y = data(network, 150, rng)
     agrees_after_training(network, OPTIMISERS["nesterov"], x, y, agree, 64)
+
+
+@pytest.mark.parametrize("widths", [[128, 64, 128, 64], [300, 129, 10]])
+def test_what_lies_between_the_rows_of_the_workspace_is_not_read(
+    widths, isa, dtype, rng, agree, monkeypatch
+):
+    def empty(size, dtype):
+        return np.full(size, np.nan, dtype)
+
+    network = make(widths, dtype=dtype)
+    monkeypatch.setattr(fd.run._memory, "empty", empty)
+    x = mostly_zero(rng, 150, widths[0], dtype)
+    agrees_after_training(network, OPTIMISERS["sgd"], x, np.arange(150) % 10, agree, 64)
+    assert np.isfinite(network.logits(x)).all()
 
 
 @pytest.mark.parametrize("batch_size", [20, 40])  # without and with transposed weights

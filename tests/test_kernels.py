@@ -166,6 +166,27 @@ def test_gemm_of_sizes_around_every_tile(transpose_a, transpose_b, dtype, rng, a
                 agree([out], [left.astype(float) @ right.astype(float)], dtype)
 
 
+@pytest.mark.parametrize("k", [4095, 4097, 9001])
+def test_dot_products_of_any_depth(k, dtype, rng, agree):
+    a, b = rng.standard_normal((7, k)).astype(dtype), rng.standard_normal((10, k)).astype(dtype)
+    out = np.full((7, 10), np.nan, dtype)
+    _kernels.gemm(False, True, a, b, out, 1)
+    agree([out], [a.astype(float) @ b.T.astype(float)], dtype)
+
+
+def test_narrow_layers_lie_by_unit_but_where_zeros_are_skipped():
+    assert _kernels.lies_by_unit(5, 16, False, True)
+    assert [_kernels.lies_by_unit(d, 20, True, True) for d in (175, 260, 300)] == [
+        False,
+        False,
+        True,
+    ]
+    assert [_kernels.lies_by_unit(d, 50, True, True) for d in (784, 1024)] == [False, True]
+    assert _kernels.lies_by_unit(784, 50, True, False)
+    assert not _kernels.lies_by_unit(3072, 50, False, True)
+    assert not _kernels.lies_by_unit(3072, 64, True, True)
+
+
 @pytest.mark.parametrize("n", ROWS)
 def test_gather_reads_strided_rows(n, dtype, n_threads, rng):
     x = readonly(rng.integers(0, 256, (50, 40), np.uint8))[::-3, 5:18]

@@ -75,9 +75,18 @@ import fastdl as fd
 from fastdl import _kernels, _memory
 
 _memory.empty = guarded  # parameters, moments and workspace
+shuffled = fd.run.Run._shuffled
+
+
+def guarded_order(run):
+    starts, stops, order = shuffled(run)
+    return starts, stops, like(order)
+
+
+fd.run.Run._shuffled = guarded_order
 rng = np.random.default_rng(0)
-WIDTHS = [[1, 1], [7, 5], [20, 150], [33, 16, 10], [130, 200, 10], [600, 20, 4], [784, 50, 10],
-          [40, 17, 130, 3]]
+WIDTHS = [[1, 1], [7, 5], [20, 150], [33, 16, 10], [130, 200, 10], [300, 20, 4], [784, 50, 10],
+          [40, 17, 130, 3], [64, 128, 64]]
 for isa in _kernels.ISAS:
     _kernels.use_isa(isa)
     for widths in WIDTHS:

@@ -228,6 +228,18 @@ def test_a_copy_in_the_other_dtype(dtype, rng):
     assert bits(there_and_back) == bits(make().copy("float32"))
 
 
+@pytest.mark.parametrize(
+    "widths", [[300, 20, 10], [600, 33, 10], [3072, 50, 10], [784, 50, 40, 10]]
+)
+def test_a_copy_in_the_other_dtype_has_the_same_weights_however_they_lie(widths, isa):
+    network = fd.Network(widths, seed=3)
+    for name, view in network.copy("float64").parameters.items():
+        assert view.tolist() == network.parameters[name].tolist()
+    _kernels.use_isa("baseline")
+    assert bits(network.copy()) == bits(network)
+    _kernels.use_isa(isa)
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("loss", losses.LOSSES)
 def test_a_file_gives_back_the_same_bits(loss, scaled, dtype, tmp_path, rng):

@@ -1,4 +1,4 @@
-/* The constants of float for _functions.h: of its format, and of Cephes' expf and tanhf. */
+/* The type float for the templates: its format, and the constants of Cephes' exp and tanh. */
 #define T float
 #define BITS int
 #define UNSIGNED_BITS unsigned

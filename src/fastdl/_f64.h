@@ -1,4 +1,4 @@
-/* The constants of double for _functions.h: of its format, and of Cephes' exp and tanh. */
+/* The type double for the templates: its format, and the constants of Cephes' exp and tanh. */
 #define T double
 #define BITS long long
 #define UNSIGNED_BITS unsigned long long

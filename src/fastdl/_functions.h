@@ -1,6 +1,6 @@
-/* The functions of a network's units, for one type and one instruction set; the compiler vectorises
- * them. _isa.c includes this once for each, after one of _f32.h and _f64.h, which hold the constants
- * of a type. A comparison that is false for NaN is written so that NaN passes through it. */
+/* Activations, softmax and its loss, for one type and one instruction set; the compiler vectorises
+ * them. _isa.c includes this once for each, after one of _f32.h and _f64.h. A comparison that is
+ * false for NaN is written so that NaN passes through it. */
 
 /* exp(x) for x <= 0, as in Cephes: x = n ln 2 + r, and 2^n in two factors so that it underflows
  * gradually. Adding ROUND leaves n in the low bits of the sum; NaN passes through all of it. */
@@ -79,7 +79,8 @@ static void NAME(activate_backward)(int activation, const T *out, T *dout, long 
         NAME(activate_row_backward)(activation, out + i * ld, dout + i * ld, h);
 }
 
-/* A loop over all lanes must stay one: GCC unrolls it into single items before it looks for vectors. */
+/* The loops over LANES must stay loops: GCC unrolls them before it looks for vectors. */
+
 /* row (LANES) = n items of x, then the one that is the greatest; e = exp(row - greatest). */
 static inline void NAME(exponentials)(const T *x, long n, T greatest, T *row, T *e)
 {
@@ -117,8 +118,8 @@ static inline double NAME(rest_of_difference)(T a, T b)
 }
 
 /* -log softmax(logits)[label]; dlogits, if not NULL, = scale (softmax(logits) - onehot(label)).
- * best is the index of the greatest logit; dlogits may be logits itself. Keeping the sum over the other classes apart loses no
- * digit of a probability near one. */
+ * best is the index of the greatest logit; dlogits may be logits itself. Keeping the sum over the
+ * other classes apart loses no digit of a probability near one. */
 static double NAME(softmax_xent)(const T *logits, long best, long label, double scale, T *dlogits,
                                  long k)
 {

@@ -1,10 +1,10 @@
 /* The matrix products for one type and one instruction set; _isa.c includes this once for each.
  *
  * Before: NAME(x) appends the suffix; T the type, V the vector of L lanes, M a mask of lanes;
- * LOAD, LOADM, STORE, STOREM, SET1, ADD, FMA, SUM, MASK(r): the first r lanes. So that the sums of a
- * tile fill the registers: COLUMN_VECTORS, the width of one of six rows; TALL_VECTORS, of one of
- * twelve; DOT_ROWS, the rows of one of five dot products, and DOT_GROUP, those for which five
- * columns stay in the first-level cache.
+ * LOAD, LOADM, STORE, STOREM, SET1, ADD, FMA, SUM, MASK(r): the first r lanes. So that the sums of
+ * a tile fill the registers: COLUMN_VECTORS, the width of one of six rows; TALL_VECTORS, of one of
+ * twelve; DOT_ROWS, the rows of one of five dot products, and DOT_GROUP, those that are taken before
+ * the next five columns.
  *
  * No product packs or copies its factors: a tile of C stays in registers over a block of depth.
  * Rows of a data set are taken where they lie: order, if not NULL, says which. A product with the
@@ -221,8 +221,7 @@ static void NAME(some_dots)(long rows, long columns, long k, const T *const *a, 
 }
 #undef CASES
 
-/* All columns for a few rows of C: five columns' blocks of depth stay in the first-level cache for
- * all of these rows, and the rows for all columns. */
+/* All columns for a few rows of C, which stay in the second-level cache for a block of depth. */
 INLINE void NAME(dot_rows)(long m, long n, long k, const T *const *a, const T *b, long ldb, int add,
                            T *c, long ldc)
 {

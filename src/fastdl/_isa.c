@@ -19,8 +19,10 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
         for (int i = 0; i < 4; i++)
             row[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a + i * lda)),
                                           _mm_loadu_ps(a + (i + 4) * lda), 1);
-        __m256 low01 = _mm256_unpacklo_ps(row[0], row[1]), low23 = _mm256_unpacklo_ps(row[2], row[3]);
-        __m256 high01 = _mm256_unpackhi_ps(row[0], row[1]), high23 = _mm256_unpackhi_ps(row[2], row[3]);
+        __m256 low01 = _mm256_unpacklo_ps(row[0], row[1]);
+        __m256 low23 = _mm256_unpacklo_ps(row[2], row[3]);
+        __m256 high01 = _mm256_unpackhi_ps(row[0], row[1]);
+        __m256 high23 = _mm256_unpackhi_ps(row[2], row[3]);
         _mm256_storeu_ps(b, _mm256_shuffle_ps(low01, low23, 0x44));
         _mm256_storeu_ps(b + ldb, _mm256_shuffle_ps(low01, low23, 0xee));
         _mm256_storeu_ps(b + 2 * ldb, _mm256_shuffle_ps(high01, high23, 0x44));
@@ -171,8 +173,8 @@ static inline double sum_avx2_f64(__m256d v)
 
 #define LOOPS(s)                                                                                 \
     zeros_f32_##s, zeros_f64_##s, zeros_u8_##s, gather_f32_##s, gather_f64_##s, gather_u8_##s,   \
-        transpose_##s, sum_rows_##s, finite_##s, sgd_##s, momentum_##s, adam_##s, activate_##s,           \
-        activate_backward_##s, softmax_##s, softmax_xent_##s
+        transpose_##s, sum_rows_##s, finite_##s, sgd_##s, momentum_##s, adam_##s,                \
+        activate_##s, activate_backward_##s, softmax_##s, softmax_xent_##s
 #define ALL(s) {product_##s, dot_product_##s, skip_product_##s, LOOPS(s)}
 
 const fastdl_isa *fastdl_isa_at(int i)

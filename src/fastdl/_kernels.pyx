@@ -170,7 +170,7 @@ cdef enum:
     SKIP_COLUMNS = 48  # so many make it pay to look for the zeros of rows,
     SKIP_DEPTH = 64  # of at least so many items,
     SKIP_SHARE = 3,  # one in so many of which, or fewer, is not zero
-    SKIP_MOST = 1024  # items of a row at which narrow layers rather lie by unit, which skips none
+    SKIP_MOST = 1024  # items of a row from which a narrow first layer lies by unit all the same
 
 cdef const fastdl_isa* isa = fastdl_isa_at(0)
 
@@ -215,20 +215,16 @@ cdef void gemm_block(
 ) noexcept nogil:
     """C (m x n) = op(A) op(B) + beta C, row-major; beta is 0 or 1.
 
-    The one place that decides which kernel serves which shape.
+    With multiplies() the one place that decides which kernel serves which shape.
     """
     cdef Py_ssize_t rs = 1 if transpose_a else lda, cs = lda if transpose_a else 1
-    cdef bint add = beta != 0
     if chooses() and transpose_b and not transpose_a and (
             n <= FEW_COLUMNS or m <= FEW_ROWS
             or floating is float and n <= DOT_COLUMNS and k >= LONG_DEPTH):
         dot_block(m, n, k, a, lda, NULL, b, ldb, beta, c, ldc)
         return
     if not transpose_b and multiplies(floating is float, m, n):
-        if floating is float:
-            isa.f32.product(m, n, k, a, rs, cs, b, ldb, NULL, NULL, add, c, ldc)
-        else:
-            isa.f64.product(m, n, k, a, rs, cs, b, ldb, NULL, NULL, add, c, ldc)
+        product_block(m, n, k, a, rs, cs, b, ldb, NULL, NULL, beta, c, ldc)
         return
     blas_gemm(
         transpose_a, transpose_b, <int> m, <int> n, <int> k, <floating> 1,
@@ -265,10 +261,21 @@ cdef void gradient_block(
     """
     if order == NULL and not multiplies(floating is float, m, n):
         gemm_block(True, False, m, n, k, a, lda, b, ldb, beta, c, ldc)
-    elif floating is float:
-        isa.f32.product(m, n, k, a, 1, lda, b, ldb, order, coming, beta != 0, c, ldc)
     else:
-        isa.f64.product(m, n, k, a, 1, lda, b, ldb, order, coming, beta != 0, c, ldc)
+        product_block(m, n, k, a, 1, lda, b, ldb, order, coming, beta, c, ldc)
+
+
+cdef inline void product_block(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,  # in
+    const floating* a, Py_ssize_t rs, Py_ssize_t cs, const floating* b, Py_ssize_t ldb,
+    const Py_ssize_t* order, const Coming* coming, floating beta,
+    floating* c, Py_ssize_t ldc,  # out
+) noexcept nogil:
+    """C (m x n) = A B[order] + beta C by the micro-kernels; A (i, p) lies at a[i rs + p cs]."""
+    if floating is float:
+        isa.f32.product(m, n, k, a, rs, cs, b, ldb, order, coming, beta != 0, c, ldc)
+    else:
+        isa.f64.product(m, n, k, a, rs, cs, b, ldb, order, coming, beta != 0, c, ldc)
 
 
 cdef inline bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
@@ -281,15 +288,18 @@ cdef bint chooses() noexcept nogil:
     return isa.f32.product != NULL
 
 
-def lies_by_unit(Py_ssize_t d, Py_ssize_t h, bint single):
+def lies_by_unit(Py_ssize_t d, Py_ssize_t h, bint single, bint first):
     """Whether a weight (d x h) is best kept unit by unit: products then run along the inputs.
 
     Along the units the last vector of 16 is filled in part; along the inputs each sum ends with the
-    addition of a vector's lanes, which costs some 160 multiply-adds. No zeros are skipped then.
+    addition of a vector's lanes, which costs some 160 multiply-adds. A first layer that lies by
+    unit skips no zeros.
     """
     if h <= FEW_COLUMNS:
         return True
-    if not single or h >= DOT_COLUMNS or d < LONG_DEPTH or d < SKIP_MOST and skips(d, h):
+    if not single or h >= DOT_COLUMNS or d < LONG_DEPTH:
+        return False
+    if first and h >= SKIP_COLUMNS and d < SKIP_MOST:
         return False
     return h * (d + 160) < (h + 15) // 16 * 16 * d
 

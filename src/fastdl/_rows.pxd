@@ -1,7 +1,7 @@
 """The mathematics of one row. Nothing here knows of batches or threads.
 
-k is the number of classes (or outputs), h the number of units. Exponentials are taken in the
-row's own precision; sums and logarithms in double, which costs nothing at these lengths.
+k is the number of classes (or outputs). Exponentials are taken in the row's own precision; sums and
+logarithms in double, which costs nothing at these lengths.
 A comparison that is false for NaN is written so that NaN passes through it.
 """
 

@@ -1,5 +1,5 @@
-/* What the kernels of all instruction sets share. _isa.c includes it before it asks for any: compiled
- * for one of them, it would not run on a machine that has another. */
+/* What the kernels of all instruction sets share. _isa.c includes it before it asks for any:
+ * compiled for one of them, it would not run on a machine that has another. */
 #ifndef FASTDL_SHARED_H
 #define FASTDL_SHARED_H
 

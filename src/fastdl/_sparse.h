@@ -78,8 +78,8 @@ static void NAME(skip_product)(long m, long n, long k, const T *a, long rs, long
 #define CASE(v)                                                                                  \
     case v:                                                                                      \
         for (long r = 0; r < rows; r++) {                                                        \
-            if (coming && j == 0 && r < depth)                                                   \
-                ask(coming, p + r, i, SQUARE);                                                   \
+            for (long next = r; coming && j == 0 && next < depth; next += rows)                  \
+                ask(coming, p + next, i, rows);                                                  \
             if (bits[r] || !more)                                                                \
                 NAME(chosen)(v, bits[r], square + r * rs, cs, bp, ldb, more, out + r * ldc,      \
                              columns % L, last);                                                 \

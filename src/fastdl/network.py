@@ -156,10 +156,10 @@ class Network:
     def _lay_out(self) -> None:
         """Give every weight and bias its place in the flat parameters."""
         rows, at = [], 0
-        for layer in self.layers:
+        for i, layer in enumerate(self.layers):
             code = _kernels.ACTIVATIONS[layer.activation]
             bias = at + layer.d * layer.h
-            by_unit = _kernels.lies_by_unit(layer.d, layer.h, self.dtype == np.float32)
+            by_unit = _kernels.lies_by_unit(layer.d, layer.h, self.dtype == np.float32, i == 0)
             rows.append((layer.d, layer.h, at, bias, code, by_unit))
             at = _memory.aligned(bias + layer.h)
         self._table = np.array(rows, np.int64)
@@ -472,7 +472,9 @@ class Network:
         result._dtype = self.dtype if dtype is None else _check.dtype(dtype)
         result._set_scaling()
         result._lay_out()
-        result._flat[...] = self._flat
+        # Not as they lie in memory: where a weight lies by unit depends on the dtype.
+        for name, view in result.parameters.items():
+            view[...] = self.parameters[name]
         return result
 
     __copy__ = copy

@@ -28,6 +28,7 @@ WIDTHS = {
     "narrow and long": [300, 20, 10],
     "narrow and long, hidden": [64, 300, 20, 5],
     "multiples of 64": [128, 64, 128, 64],
+    "a weight larger than the cache": [520, 520, 5],
     "three layers": [40, 17, 130, 3],
     "batches of several slices": [4000, 10],
     "batches of several slices, wide": [4000, 50, 4],

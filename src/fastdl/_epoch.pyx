@@ -56,7 +56,9 @@ cdef enum:
     SLICE_BYTES = 320 << 10  # of x in a slice: a third of a core's second-level cache
     SLICE_LEAST = 20  # rows
     SLICES = 256  # of a batch, at most, while they fit in a tile: each rounds the gradient once
-    PIECE_ROWS = 64  # about the rows of one piece of the first phase
+    PIECE_ROWS = 64  # about the rows of one piece of the first phase,
+    WIDE_ROWS = 128  # or where a weight leaves the second-level cache between two of them:
+    WIDE_BYTES = 1 << 20  # one larger than this
     PIECES_MOST = 64  # of the first phase of one tile: a slice has half of SLICE_LEAST rows or more
     PIECE_INPUTS = 256  # the most inputs of one piece of the second phase
     EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
@@ -81,6 +83,7 @@ cdef struct Net:
     Py_ssize_t d, k  # inputs, outputs
     Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs
     Py_ssize_t slice_rows  # the most of a slice
+    Py_ssize_t piece_rows  # about those of one piece of the first phase
     Py_ssize_t n_pieces
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
     Py_ssize_t n_transposed  # items of all transposed weights
@@ -422,7 +425,8 @@ cdef void rows_phase(
     """Read, forward, loss and backward for the rows of a tile; adds to their loss and number."""
     cdef Py_ssize_t i, start, size, first, stop
     cdef Py_ssize_t slice, part
-    cdef Py_ssize_t parts = count_pieces(tile.batch_rows // tile.batch_slices, PIECE_ROWS)
+    cdef Py_ssize_t parts = count_pieces(
+        tile.batch_rows // tile.batch_slices, net.piece_rows)
     cdef Py_ssize_t pieces = tile.n_slices * parts
     i = fastdl_claim(&team.shared, pieces)
     while i >= 0:
@@ -814,7 +818,7 @@ cdef class Program:
         self, const long long[:, ::1] layers, const double[:, ::1] penalties, int loss,
         double margin, bint single,
     ):
-        cdef Py_ssize_t i, pieces
+        cdef Py_ssize_t i, pieces, item = 4 if single else 8
         cdef Layer* layer
         self.net.single = single
         self.net.n_layers = <int> layers.shape[0]
@@ -823,9 +827,12 @@ cdef class Program:
             raise MemoryError
         self.net.loss = loss
         self.net.margin = margin
+        self.net.piece_rows = PIECE_ROWS
         for i in range(self.net.n_layers):
             layer = &self.net.layers[i]
             layer.d, layer.h = layers[i, 0], layers[i, 1]
+            if layer.d * layer.h * item > WIDE_BYTES:
+                self.net.piece_rows = WIDE_ROWS
             layer.weight, layer.bias = layers[i, 2], layers[i, 3]
             layer.activation, layer.by_unit = <int> layers[i, 4], <bint> layers[i, 5]
             layer.l1, layer.l2 = penalties[i, 0], penalties[i, 1]
@@ -850,8 +857,7 @@ cdef class Program:
         self.net.ldx = apart(self.net.d)
         # As many rows as the layer has units: to add to dW costs no more than to read x.
         self.net.slice_rows = max(
-            SLICE_BYTES // (self.net.ldx * (4 if single else 8)), layer.h,
-            <Py_ssize_t> SLICE_LEAST)
+            SLICE_BYTES // (self.net.ldx * item), layer.h, <Py_ssize_t> SLICE_LEAST)
         self.net.k = self.net.layers[self.net.n_layers - 1].h
         self.net.evaluation_rows = EVALUATION_ITEMS // (self.net.ldx + self.net.width)
         self.net.evaluation_rows = max(

@@ -157,12 +157,12 @@ def test_processes_with_default_threads_keep_up_with_the_best_setting():
     workers = [subprocess.Popen(command, **pipes) for _ in range(_threads.available())]
     try:
         assert {worker.stdout.readline() for worker in workers} == {"ready\n"}
-        best = {None: 0.0, 1: 0.0, 2: 0.0}
-        for _ in range(nightly.count(8, 20)):
-            for n_threads in best:
-                best[n_threads] = max(best[n_threads], steps_a_second(workers, n_threads))
-            share = best[None] / max(best[1], best[2])
-            if share >= 0.9 and not nightly.LONG:
+        shares = []  # the three take turns: a median of ratios, as others want the cores at times
+        for _ in range(40):
+            steps = {n_threads: steps_a_second(workers, n_threads) for n_threads in (None, 1, 2)}
+            shares.append(steps[None] / max(steps[1], steps[2]))
+            share = statistics.median(shares)
+            if len(shares) > 2 and share >= 0.9 and not nightly.LONG:
                 break
     finally:
         for worker in workers:

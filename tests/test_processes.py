@@ -169,4 +169,4 @@ def test_processes_with_default_threads_keep_up_with_the_best_setting():
         for worker in workers:
             worker.communicate()
     nightly.report("processes side by side", processes=len(workers), share=share)
-    assert share >= 0.85  # measured .89 to .92, and others on the machine move it
+    assert share >= 0.9

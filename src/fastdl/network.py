@@ -247,8 +247,9 @@ class Network:
 
     def _set_layers(self, layers: tuple[Dense, ...]) -> None:
         """Layers that differ from the present ones in their penalties alone."""
-        self._layers = layers
-        self._compile()
+        if layers != self._layers:  # a program also knows how many threads are worth it by now
+            self._layers = layers
+            self._compile()
 
     def penalty(self) -> float:
         """The sum over the layers of l1 sum(|W|) + l2 sum(W^2)."""

@@ -174,6 +174,23 @@ def test_dot_products_of_any_depth(k, dtype, rng, agree):
     agree([out], [a.astype(float) @ b.T.astype(float)], dtype)
 
 
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("k", [127, 128, 383, 385, 767, 769, 1281])
+def test_products_of_any_depth(k, transpose_a, dtype, rng, agree):
+    a = rng.standard_normal((k, 25) if transpose_a else (25, k)).astype(dtype)
+    b, out = rng.standard_normal((k, 150)).astype(dtype), np.full((25, 150), np.nan, dtype)
+    _kernels.gemm(transpose_a, False, a, b, out, 1)
+    left = (a.T if transpose_a else a).astype(float)
+    agree([out], [left @ b.astype(float)], dtype)
+    if not _kernels.forward_needs_blas(150, dtype == np.float32):
+        part = np.full((9, 100), np.nan, dtype)
+        _kernels.gemm(
+            transpose_a, False, np.ascontiguousarray(a[:, 3:12] if transpose_a else a[3:12]),
+            np.ascontiguousarray(b[:, :100]), part, 1,
+        )  # fmt: skip
+        np.testing.assert_array_equal(part, out[3:12, :100])
+
+
 def test_narrow_layers_lie_by_unit_but_where_zeros_are_skipped():
     assert _kernels.lies_by_unit(5, 16, False, True)
     assert [_kernels.lies_by_unit(d, 20, True, True) for d in (175, 260, 300)] == [

@@ -4,35 +4,54 @@
  * LOAD, LOADM, STORE, STOREM, SET1, ADD, FMA, SUM, MASK(r): the first r lanes. So that the sums of
  * a tile fill the registers: COLUMN_VECTORS, the width of one of six rows; TALL_VECTORS, of one of
  * twelve; DOT_ROWS, the rows of one of five dot products, and DOT_GROUP, those that are taken before
- * the next five columns.
+ * the next five columns. DEPTH, about that of a block whose products a tile sums in registers.
  *
  * No product packs or copies its factors: a tile of C stays in registers over a block of depth.
  * Rows of a data set are taken where they lie: order, if not NULL, says which. A product with the
  * inputs of some rows may ask for those of coming rows, one cache line or a few at each step; where
- * they are B's own, chosen ones, no register is spent on where they lie.
+ * they are B's own, chosen ones, no register is spent on where they lie. What a tile will read of A
+ * and B some tiles later, and add to or overwrite of C at its end, it asks for as well: factors of
+ * wide layers come from the third-level cache, whose latency would show.
  * Each element of C is summed in an order that depends on the depth alone, so cutting the rows or
  * the columns of a product anywhere leaves its bits as they are. */
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* C (rows x vectors L) = A B (+ C), A's element (i, p) at a[i rs + p cs]. */
+#define LINE (CACHE_LINE / (long)sizeof(T))
+
+/* C (rows x vectors L) = A B (+ C), A's element (i, p) at a[i rs + p cs]; next_a and next_b,
+ * if asks: items to ask for, as many as k, cs and ldb apart, or NULL. */
 INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, const int masked,
-                       long k, const T *a, long rs, long cs, const T *b, long ldb,
-                       const ptrdiff_t *order, const fastdl_coming soon, int add, T *c, long ldc,
-                       M last)
+                       const int asks, long k, const T *a, long rs, long cs, const T *b, long ldb,
+                       const ptrdiff_t *order, const fastdl_coming soon, const T *next_a,
+                       const T *next_b, int add, T *c, long ldc, M last)
 {
     V sum[12][COLUMN_VECTORS];
+    if (k >= ASK_DEPTH)
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+            for (int j = 0; j < vectors * L; j += LINE)
+                __builtin_prefetch(c + i * ldc + j, 1, 3);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 16
         for (int j = 0; j < vectors; j++)
             sum[i][j] = SET1(0);
+    const T *third[4]; /* of every third row: all rows would take more registers than there are */
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i += 3)
+        third[i / 3] = a + i * rs;
     for (long p = 0; p < k; p++) {
         const T *from = b + (chosen ? order[p] : p) * ldb;
         V row[COLUMN_VECTORS];
 #pragma GCC unroll 16
         for (int j = 0; j < vectors; j++)
             row[j] = masked && j == vectors - 1 ? LOADM(from + j * L, last) : LOAD(from + j * L);
+        if (asks && next_a)
+            __builtin_prefetch(next_a + p * cs, 0, 2);
+        if (asks && next_b)
+            __builtin_prefetch(next_b + p * ldb, 0, 2);
         if (soon.order) {
 #pragma GCC unroll 16
             for (int j = 0; j < vectors; j++) {
@@ -45,10 +64,15 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
         }
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++) {
-            V factor = SET1(a[i * rs + p * cs]);
+            V factor = SET1(third[i / 3][i % 3 * rs]);
 #pragma GCC unroll 16
             for (int j = 0; j < vectors; j++)
                 sum[i][j] = FMA(factor, row[j], sum[i][j]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i += 3) {
+            third[i / 3] += cs;
+            asm("" : "+r"(third[i / 3])); /* or GCC makes a pointer of each row after all */
         }
     }
 #pragma GCC unroll 16
@@ -70,8 +94,8 @@ INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, lo
 {
 #define CASE(rows)                                                                               \
     case rows:                                                                                   \
-        NAME(tile)(chosen, rows, vectors, masked, k, a, rs, cs, b, ldb, order, soon, add, c,     \
-                   ldc, last);                                                                   \
+        NAME(tile)(chosen, rows, vectors, masked, 0, k, a, rs, cs, b, ldb, order, soon, NULL,    \
+                   NULL, add, c, ldc, last);                                                     \
         break;
     switch (m) {
         CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
@@ -92,14 +116,30 @@ INLINE void NAME(tall_product)(const int chosen, long m, long n, long k, const T
                    MASK(n - j < L ? n - j : L));
 }
 
-/* All rows of C for one panel of columns. */
+/* Where A lies along its columns, and the tile at a is the last one on its cache lines: the lines
+ * after those of the next tile. */
+INLINE const T *NAME(lines_after)(const T *a, long rs)
+{
+    return rs == 1 && (uintptr_t)a % CACHE_LINE + 6 * sizeof(T) > CACHE_LINE ? a + 2 * LINE : NULL;
+}
+
+/* All rows of C for one panel of columns; next_b: where B's next panel begins, or NULL. */
 INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, long m, long k,
                         const T *a, long rs, long cs, const T *b, long ldb, const ptrdiff_t *order,
-                        fastdl_coming soon, int add, T *c, long ldc, M last)
+                        fastdl_coming soon, const T *next_b, int add, T *c, long ldc, M last)
 {
-    for (; m >= 6; m -= 6, a += 6 * rs, c += 6 * ldc, soon = beyond(soon, soon.columns, 6))
-        NAME(tile)(chosen, 6, vectors, masked, k, a, rs, cs, b, ldb, order, soon, add, c, ldc,
-                   last);
+    const T *end = next_b ? next_b + COLUMN_VECTORS * L : NULL;
+    for (; m >= 6; m -= 6, a += 6 * rs, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
+        const T *next_a = NAME(lines_after)(a, rs);
+        if (next_a || next_b)
+            NAME(tile)(chosen, 6, vectors, masked, 1, k, a, rs, cs, b, ldb, order, soon, next_a,
+                       next_b, add, c, ldc, last);
+        else
+            NAME(tile)(chosen, 6, vectors, masked, 0, k, a, rs, cs, b, ldb, order, soon, NULL,
+                       NULL, add, c, ldc, last);
+        if (next_b && (next_b += LINE) == end)
+            next_b = NULL;
+    }
     switch (m) {
         CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
     }
@@ -111,9 +151,10 @@ INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *
                              const fastdl_coming *coming, int add, T *c, long ldc)
 {
     const long width = COLUMN_VECTORS * L;
-    for (long p = 0; p < k || p == 0; p += DEPTH) {
+    const long blocks = k < DEPTH ? 1 : (k + DEPTH / 2) / DEPTH, most = (k + blocks - 1) / blocks;
+    for (long p = 0; p < k || p == 0; p += most) {
         fastdl_coming soon = {0};
-        long depth = k - p < DEPTH ? k - p : DEPTH, j = 0;
+        long depth = k - p < most ? k - p : most, j = 0;
         const T *ap = a + p * cs, *bp = chosen ? b : b + p * ldb;
         const ptrdiff_t *here = chosen ? order + p : NULL;
         const int more = add || p > 0;
@@ -125,16 +166,18 @@ INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *
             NAME(tall_product)(chosen, m, n, depth, ap, rs, cs, bp, ldb, here, soon, more, c, ldc);
             continue;
         }
-        for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width))
+        for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width)) {
+            const T *next = j + width < n ? bp + j + width : p + most < k ? bp + most * ldb : NULL;
             NAME(panel)(chosen, COLUMN_VECTORS, 0, m, depth, ap, rs, cs, bp + j, ldb, here, soon,
-                        more, c + j, ldc, MASK(L));
+                        chosen ? NULL : next, more, c + j, ldc, MASK(L));
+        }
         if (j == n)
             continue;
         M last = MASK((n - j - 1) % L + 1);
 #define CASE(vectors)                                                                            \
     case vectors:                                                                                \
-        NAME(panel)(chosen, vectors, 1, m, depth, ap, rs, cs, bp + j, ldb, here, soon, more,     \
-                    c + j, ldc, last);                                                           \
+        NAME(panel)(chosen, vectors, 1, m, depth, ap, rs, cs, bp + j, ldb, here, soon, NULL,     \
+                    more, c + j, ldc, last);                                                     \
         break;
         switch ((n - j + L - 1) / L) {
 #if COLUMN_VECTORS == 4
@@ -253,4 +296,5 @@ static void NAME(dot_product)(long m, long n, long k, const T *a, long lda, cons
     }
 }
 
+#undef LINE
 #undef INLINE

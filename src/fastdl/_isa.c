@@ -34,6 +34,7 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 /* --- AVX-512 ------------------------------------------------------------------------------- */
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
+#define DEPTH 512
 #define COLUMN_VECTORS 4
 #define TALL_VECTORS 2
 #define DOT_ROWS 5
@@ -81,6 +82,7 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 #include "_functions.h"
 #include "_isa_undef.h"
 
+#undef DEPTH
 #undef COLUMN_VECTORS
 #undef TALL_VECTORS
 #undef DOT_ROWS
@@ -91,6 +93,7 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 /* --- AVX2 ---------------------------------------------------------------------------------- */
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
+#define DEPTH 256
 #define COLUMN_VECTORS 2
 #define TALL_VECTORS 1
 #define DOT_ROWS 2

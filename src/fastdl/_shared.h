@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    DEPTH = 256,      /* of a block that one tile of a product sums in registers */
+    ASK_DEPTH = 128,  /* from which a tile asks for its C before */
     DOT_DEPTH = 4096, /* of a block that dot products read again for further rows and columns */
     DOT_MOST = 64,    /* columns of a dot product */
     SQUARE = 64,      /* rows and columns of A whose zeros are known at once: the bits of a word */

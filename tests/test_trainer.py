@@ -196,6 +196,17 @@ def test_the_penalties_of_a_trainer_are_given_to_the_layers_and_none_leaves_them
     assert [(layer.l1, layer.l2) for layer in network.layers] == [(0.1, 0.5), (0, 0.5)]
 
 
+def test_what_a_network_learns_of_threads_lasts_from_fit_to_fit(problem):
+    network = fd.Network([3, 4, 2])
+    trainer = fd.Trainer(network, fd.SGD(0.1), l2=0.5)
+    trainer.fit(*problem)
+    program = network._program
+    trainer.fit(*problem)
+    assert network._program is program
+    network.set_penalty(l2=0.1)
+    assert network._program is not program
+
+
 # --- weights ---------------------------------------------------------------------------------
 
 

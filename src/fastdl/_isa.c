@@ -93,7 +93,7 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 /* --- AVX2 ---------------------------------------------------------------------------------- */
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
-#define DEPTH 256
+#define DEPTH 192
 #define COLUMN_VECTORS 2
 #define TALL_VECTORS 1
 #define DOT_ROWS 2

@@ -116,11 +116,12 @@ INLINE void NAME(tall_product)(const int chosen, long m, long n, long k, const T
                    MASK(n - j < L ? n - j : L));
 }
 
-/* Where A lies along its columns, and the tile at a is the last one on its cache lines: the lines
- * after those of the next tile. */
+/* Where A lies along its columns, and the tile at a takes the last items of their cache lines: the
+ * second lines after those. */
 INLINE const T *NAME(lines_after)(const T *a, long rs)
 {
-    return rs == 1 && (uintptr_t)a % CACHE_LINE + 6 * sizeof(T) > CACHE_LINE ? a + 2 * LINE : NULL;
+    const int last = (uintptr_t)a % CACHE_LINE + 6 * sizeof(T) >= CACHE_LINE;
+    return rs == 1 && last ? a + 2 * LINE : NULL;
 }
 
 /* All rows of C for one panel of columns; next_b: where B's next panel begins, or NULL. */
@@ -151,7 +152,8 @@ INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *
                              const fastdl_coming *coming, int add, T *c, long ldc)
 {
     const long width = COLUMN_VECTORS * L;
-    const long blocks = k < DEPTH ? 1 : (k + DEPTH / 2) / DEPTH, most = (k + blocks - 1) / blocks;
+    const long blocks = k < DEPTH ? 1 : (k + DEPTH / 2) / DEPTH;
+    const long most = k > 0 ? (k + blocks - 1) / blocks : 1;
     for (long p = 0; p < k || p == 0; p += most) {
         fastdl_coming soon = {0};
         long depth = k - p < most ? k - p : most, j = 0;

@@ -166,17 +166,6 @@ def test_gemm_of_sizes_around_every_tile(transpose_a, transpose_b, dtype, rng, a
                 agree([out], [left.astype(float) @ right.astype(float)], dtype)
 
 
-@pytest.mark.parametrize("transpose_b", [False, True])
-@pytest.mark.parametrize("transpose_a", [False, True])
-def test_a_product_of_no_depth_is_zero(transpose_a, transpose_b, dtype):
-    for m, n in ((1, 1), (7, 70), (25, 9)):
-        a, b = np.empty((m, 0), dtype), np.empty((0, n), dtype)
-        out = np.full((m, n), np.nan, dtype)
-        _kernels.gemm(transpose_a, transpose_b, a.T.copy() if transpose_a else a,
-                      b.T.copy() if transpose_b else b, out, 1)  # fmt: skip
-        np.testing.assert_array_equal(out, 0)
-
-
 @pytest.mark.parametrize("k", [4095, 4097, 9001])
 def test_dot_products_of_any_depth(k, dtype, rng, agree):
     a, b = rng.standard_normal((7, k)).astype(dtype), rng.standard_normal((10, k)).astype(dtype)

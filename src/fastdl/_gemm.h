@@ -153,8 +153,9 @@ INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *
 {
     const long width = COLUMN_VECTORS * L;
     const long blocks = k < DEPTH ? 1 : (k + DEPTH / 2) / DEPTH;
-    const long most = k > 0 ? (k + blocks - 1) / blocks : 1;
-    for (long p = 0; p < k || p == 0; p += most) {
+    const long most = (k + blocks - 1) / blocks;
+    long p = 0;
+    do {
         fastdl_coming soon = {0};
         long depth = k - p < most ? k - p : most, j = 0;
         const T *ap = a + p * cs, *bp = chosen ? b : b + p * ldb;
@@ -169,9 +170,12 @@ INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *
             continue;
         }
         for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width)) {
-            const T *next = j + width < n ? bp + j + width : p + most < k ? bp + most * ldb : NULL;
+            const T *next_b = chosen          ? NULL
+                              : j + width < n ? bp + j + width
+                              : p + most < k  ? bp + most * ldb
+                                              : NULL;
             NAME(panel)(chosen, COLUMN_VECTORS, 0, m, depth, ap, rs, cs, bp + j, ldb, here, soon,
-                        chosen ? NULL : next, more, c + j, ldc, MASK(L));
+                        next_b, more, c + j, ldc, MASK(L));
         }
         if (j == n)
             continue;
@@ -188,7 +192,7 @@ INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *
             CASE(2) CASE(1)
         }
 #undef CASE
-    }
+    } while ((p += most) < k);
 }
 
 /* C (m x n) = A B (+ C): B lies row by row, so vectors run along the columns. */

@@ -15,11 +15,18 @@ THREADED = $(addprefix tests/test_,threads.py kernels.py epoch.py ops.py changin
 ALONE = tests/test_processes.py tests/test_threads.py
 FIRST = tests/test_memory.py
 LONG = $(filter-out $(FIRST) $(ALONE),$(shell grep -rl 'nightly\.' tests --include='test_*.py'))
-# What goes by the clock, or by the size of the process, says nothing where it is watched.
-WATCHED = python -m pytest -q -o timeout=3600 \
-  -k 'not milliseconds and not little_longer and not be_started and not stays_flat and not little_memory'
-NO_MINUTES = --ignore=tests/experiments --ignore=tests/fuzz \
-  --deselect=tests/test_memory.py::test_resident_memory_stays_flat
+# What goes by the clock says nothing beside other tests; that or the size of a process, nothing where it
+# is watched.
+NO_CLOCK = not milliseconds and not little_longer
+WATCHED = $(BIN)/python -m pytest -q -o timeout=3600 \
+  -k '$(NO_CLOCK) and not be_started and not stays_flat and not little_memory'
+NO_MINUTES = --ignore=tests/experiments --ignore=tests/fuzz -k '$(NO_CLOCK) and not stays_flat'
+# Other builds of the package, in build/KIND/lib, which the tests take instead of the installed one.
+BUILD_debug = FASTDL_DEBUG=1
+BUILD_serial = CC="$(CURDIR)/tests/cc_without_openmp"
+BUILD_address = FASTDL_SANITIZE=address,undefined
+BUILD_thread = FASTDL_SANITIZE=thread
+TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '_isa.c')
 
 .PHONY: experiments reproduce test lint types suite variants sanitize nightly bench develop clean
@@ -48,24 +55,29 @@ suite: $(VENV)/.dev
 	$(BIN)/python -m pytest -q
 
 # The library's tests again, but for those that take minutes, on a build with bounds checks, and on one
-# of a compiler without OpenMP.
-variants:
-	FASTDL_DEBUG=1 $(MAKE) --no-print-directory VENV=.venv-debug .venv-debug/.dev
-	.venv-debug/bin/python -c "from fastdl import _kernels; assert _kernels.DEBUG"
-	.venv-debug/bin/python -m pytest -q $(NO_MINUTES)
-	CC="$(CURDIR)/tests/cc_without_openmp" $(MAKE) --no-print-directory VENV=.venv-serial .venv-serial/.dev
-	.venv-serial/bin/python -c "from fastdl import _kernels; assert not _kernels.OPENMP"
-	.venv-serial/bin/python -m pytest -q $(NO_MINUTES)
+# of a compiler without OpenMP, both at once.
+variants: $(VENV)/.dev
+	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/serial
+
+variant/debug: TOLD = _kernels.DEBUG
+variant/serial: TOLD = not _kernels.OPENMP
+variant/%: build/%/lib
+	$(call TAKE,$*) $(BIN)/python -c "from fastdl import _kernels; assert $(TOLD)"
+	$(call TAKE,$*) $(BIN)/python -m pytest -q $(NO_MINUTES)
+
+.PRECIOUS: build/%/lib
+build/%/lib: $(SOURCES) | $(VENV)/.dev
+	@echo "compiling into $@: about a minute"
+	$(BUILD_$*) $(BIN)/python setup.py -q build --build-base build/$* --build-lib $@
+	@touch $@
 
 # The library's tests where AddressSanitizer and UndefinedBehaviorSanitizer watch the extensions, those
 # of threads where ThreadSanitizer does, those of the kernels under valgrind: see CONTRIBUTING.md.
-sanitize: $(VENV)/.dev
-	FASTDL_SANITIZE=address,undefined $(MAKE) --no-print-directory VENV=.venv-address .venv-address/.dev
-	$(UNDER) address .venv-address/bin/$(WATCHED) tests --ignore=tests/experiments
-	FASTDL_SANITIZE=thread $(MAKE) --no-print-directory VENV=.venv-thread .venv-thread/.dev
-	$(UNDER) thread .venv-thread/bin/$(WATCHED) $(THREADED)
+sanitize: build/address/lib build/thread/lib
+	$(call TAKE,address) $(UNDER) address $(WATCHED) tests --ignore=tests/experiments
+	$(call TAKE,thread) $(UNDER) thread $(WATCHED) $(THREADED)
 	if command -v valgrind > /dev/null; \
-	then $(UNDER) valgrind $(BIN)/$(WATCHED) tests/test_kernels.py; \
+	then $(UNDER) valgrind $(WATCHED) tests/test_kernels.py; \
 	else echo "no valgrind: the kernels' tests are not run under it"; fi
 
 # The tests with their long counts, hours of them, JOBS files at once; what they tried becomes
@@ -107,4 +119,4 @@ $(VENV)/.dev: $(SOURCES) | $(BIN)/python
 	@touch $@ $(VENV)/.experiments
 
 clean:
-	rm -rf .venv .venv-dev .venv-debug .venv-serial .venv-address .venv-thread build results src/*.egg-info src/fastdl/*.so
+	rm -rf .venv .venv-dev build results src/*.egg-info src/fastdl/*.so

@@ -28,6 +28,7 @@ WIDTHS = {
     "narrow and long": [300, 20, 10],
     "narrow and long, hidden": [64, 300, 20, 5],
     "multiples of 64": [128, 64, 128, 64],
+    "multiples of 64, by unit": [256, 16, 192, 10],
     "a weight larger than the cache": [520, 520, 5],
     "three layers": [40, 17, 130, 3],
     "batches of several slices": [4000, 10],
@@ -248,7 +249,7 @@ def mostly_zero(rng, n, d, kind, share=0.2):
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(90, 40), (600, 550)], ids=["one tile", "two"])
-@pytest.mark.parametrize("widths", [[70, 50], [300, 129, 10]])
+@pytest.mark.parametrize("widths", [[70, 50], [300, 129, 10], [192, 128, 10]])
 @pytest.mark.parametrize("scaled", [False, True], ids=["unscaled", "scaled"])
 @pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
 def test_rows_that_are_mostly_zero(kind, scaled, widths, n, batch_size, isa, dtype, rng, agree):
@@ -293,6 +294,29 @@ def test_what_is_not_a_number_is_not_skipped(bad, isa, dtype):
     x[1, 70] = bad
     network = make([100, 64, 3], activation="identity", dtype=dtype)
     assert np.isnan(network.logits(x)).any(axis=1).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_between_the_rows_of_a_weight_lie_zeros(optimiser, dtype, rng):
+    network = make([256, 16, 192, 10], dtype=dtype)
+    x, y = data(network, 40, rng)
+    fd.Trainer(network, OPTIMISERS[optimiser], batch_size=16).fit(x, y, epochs=2)
+    for view in network.parameters.values():
+        view[...] = 0
+    assert len(network._flat) > network.n_parameters
+    assert not network._flat.any()
+
+
+def test_an_epsilon_that_single_precision_takes_for_zero(rng):
+    network = make([5, 128, 3], dtype="float32")
+    network.set_penalty(l1=0, l2=0)
+    x, y = data(network, 40, rng)
+    x[:, 2] = 0  # these weights have no gradient, as what lies between the rows of a weight
+    before = network.parameters["layers.0.weight"].copy()
+    fd.Trainer(network, fd.Adam(0.01, epsilon=1e-60), batch_size=16).fit(x, y, epochs=2)
+    changed = (network.parameters["layers.0.weight"] != before).any(axis=1)
+    assert changed.tolist() == [True, True, False, True, True]
+    assert np.isfinite(network._flat).all()
 
 
 def test_adam_with_its_own_epsilon(rng):

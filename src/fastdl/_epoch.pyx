@@ -67,7 +67,7 @@ cdef enum:
 
 cdef struct Layer:
     Py_ssize_t d, h
-    Py_ssize_t ld, ldt  # items from row to row of its outputs, and of its transposed weight
+    Py_ssize_t ld, ldw, ldt  # items from row to row of its outputs, its weight, that transposed
     Py_ssize_t weight, bias  # where they lie in the flat parameters
     Py_ssize_t column  # items of the workspace, a row, before this layer's
     Py_ssize_t transposed  # where its weight lies as (h x d), if it does; else -1
@@ -268,7 +268,7 @@ cdef void fill_shares(
     cdef const Layer* layer = &net.layers[0]
     gemm_block[floating](
         False, False, 1, layer.h, size, offset + start, layer.d,
-        params + layer.weight + start * layer.h, layer.h, 0,
+        params + layer.weight + start * layer.ldw, layer.ldw, 0,
         shares + start // layer.piece * aligned(layer.h), layer.h,
     )
 
@@ -301,7 +301,8 @@ cdef void sparse_rows(
         for i in range(1, n):
             memcpy(z + i * ldz, z, h * sizeof(floating))
     skip_block[floating](
-        False, n, h, layer.d, x, ldx, params + layer.weight, h, NULL, shares != NULL, z, ldz)
+        False, n, h, layer.d, x, ldx, params + layer.weight, layer.ldw, NULL, shares != NULL,
+        z, ldz)
 
 
 cdef void first_product(
@@ -316,7 +317,7 @@ cdef void first_product(
     cdef Py_ssize_t start = 0, stop, h = layer.h, ldz = layer.ld
     if order != NULL:
         dot_block[floating](
-            n, h, layer.d, x, ldx, order, params + layer.weight, layer.d, 0, z, ldz)
+            n, h, layer.d, x, ldx, order, params + layer.weight, layer.ldw, 0, z, ldz)
         return
     while start < n:
         stop = n if sparse == NULL else start + 1
@@ -328,7 +329,7 @@ cdef void first_product(
         else:
             gemm_block[floating](
                 False, layer.by_unit, stop - start, h, layer.d, x + start * ldx, ldx,
-                params + layer.weight, layer.d if layer.by_unit else h, 0, z + start * ldz, ldz,
+                params + layer.weight, layer.ldw, 0, z + start * ldz, ldz,
             )
         start = stop
 
@@ -350,7 +351,7 @@ cdef void forward_piece(
         else:
             gemm_block[floating](
                 False, layer.by_unit, n, layer.h, layer.d, x, net.layers[i - 1].ld,
-                params + layer.weight, layer.d if layer.by_unit else layer.h, 0, z, layer.ld,
+                params + layer.weight, layer.ldw, 0, z, layer.ld,
             )
         activate_block[floating](layer.activation, params + layer.bias, z, n, layer.h, layer.ld)
         x = z
@@ -373,8 +374,7 @@ cdef void backward_piece(
         layer = &net.layers[i]
         below = &net.layers[i - 1]
         there = tile * below.column + first * below.ld
-        weight, as_it_lies = params + layer.weight, layer.by_unit
-        ldw = layer.d if layer.by_unit else layer.h
+        weight, as_it_lies, ldw = params + layer.weight, layer.by_unit, layer.ldw
         if is_transposed(layer, arrays):
             weight = <const floating*> arrays.transposed + layer.transposed
             as_it_lies, ldw = True, layer.ldt
@@ -462,10 +462,10 @@ cdef void first_gradient(
         n_sparse += sparse[i]
     if 2 * n_sparse > n:
         skip_block(
-            True, size, h, n, x, net.ldx, dz, layer.ld, coming, beta, dweight, h)
+            True, size, h, n, x, net.ldx, dz, layer.ld, coming, beta, dweight, layer.ldw)
     else:
         gradient_block(
-            size, h, n, x, net.ldx, dz, layer.ld, NULL, coming, beta, dweight, h)
+            size, h, n, x, net.ldx, dz, layer.ld, NULL, coming, beta, dweight, layer.ldw)
     if n_sparse == 0 or shares == NULL:
         return
     shares += (layer.n_pieces + start // layer.piece) * aligned(h)
@@ -476,7 +476,7 @@ cdef void first_gradient(
                 shares[j] += dz[i * layer.ld + j]
     gemm_block(
         False, False, size, h, 1, <const floating*> rows.offset + start, 1, shares, h, 1,
-        dweight, h)
+        dweight, layer.ldw)
 
 
 cdef void direct_gradient(
@@ -493,7 +493,7 @@ cdef void direct_gradient(
     else:
         x += (tile.first + first) * rows.stride
     gradient_block(
-        layer.h, size, n, dz, layer.ld, x, rows.stride, order, coming, beta, dweight, layer.d)
+        layer.h, size, n, dz, layer.ld, x, rows.stride, order, coming, beta, dweight, layer.ldw)
 
 
 cdef inline Coming coming_rows(
@@ -518,7 +518,7 @@ cdef void slice_gradient(
     The bias goes with the first inputs. beta 0: nothing was there before.
     """
     cdef const Layer* layer = &net.layers[i]
-    cdef Py_ssize_t h = layer.h, d = layer.d, ld = layer.ld
+    cdef Py_ssize_t h = layer.h, ld = layer.ld, ldw = layer.ldw
     cdef Py_ssize_t ldx = net.ldx if i == 0 else net.layers[i - 1].ld
     cdef const floating* workspace = <const floating*> arrays.workspace
     cdef const floating* x = workspace + first * ldx + start
@@ -526,7 +526,7 @@ cdef void slice_gradient(
     cdef floating* dweight = <floating*> arrays.grads + layer.weight
     cdef Coming coming
     cdef const Coming* soon = NULL
-    dweight += start if layer.by_unit else start * h
+    dweight += start if layer.by_unit else start * ldw
     if i > 0:
         x += tile.n * (net.ldx + net.layers[i - 1].column)
     elif tile.next != NULL:
@@ -539,9 +539,9 @@ cdef void slice_gradient(
             net, rows, start, size, x, dz, team.sparse + first, n, soon, beta,
             <floating*> arrays.shares, dweight)
     elif layer.by_unit:
-        gradient_block(h, size, n, dz, ld, x, ldx, NULL, soon, beta, dweight, d)
+        gradient_block(h, size, n, dz, ld, x, ldx, NULL, soon, beta, dweight, ldw)
     else:
-        gradient_block(size, h, n, x, ldx, dz, ld, NULL, soon, beta, dweight, h)
+        gradient_block(size, h, n, x, ldx, dz, ld, NULL, soon, beta, dweight, ldw)
     if start == 0:
         sum_rows_block(dz, ld, beta, <floating*> arrays.grads + layer.bias, n, h)
 
@@ -576,10 +576,10 @@ cdef void update_piece(
     if layer.by_unit:
         for j in range(h):
             update_at(step, layer.l1, layer.l2, params, arrays,
-                      layer.weight + j * layer.d + start, size)
+                      layer.weight + j * layer.ldw + start, size)
     else:
         update_at(step, layer.l1, layer.l2, params, arrays,
-                  layer.weight + start * h, size * h)
+                  layer.weight + start * layer.ldw, size * layer.ldw)
     if start == 0:
         update_at(step, 0, 0, params, arrays, layer.bias, h)
     if is_transposed(layer, arrays):
@@ -615,7 +615,7 @@ cdef void transpose_slice(
     """Copy some inputs' weights to where the layer's weight lies as (h x d)."""
     cdef floating* out = <floating*> arrays.transposed + layer.transposed + start
     transpose_block(
-        params + layer.weight + start * layer.h, layer.h, out, layer.ldt, size, layer.h)
+        params + layer.weight + start * layer.ldw, layer.ldw, out, layer.ldt, size, layer.h)
 
 
 cdef void transpose_all(
@@ -798,8 +798,9 @@ cdef class Program:
 
     Parameters
     ----------
-    layers : int64 array (n_layers, 6)
-        d, h, offset of the weight, offset of the bias, activation code, whether stored by unit.
+    layers : int64 array (n_layers, 7)
+        d, h, offset of the weight, items from one of its rows to the next, offset of the bias,
+        activation code, whether stored by unit. Between rows lie zeros, in gradients too.
     penalties : float64 array (n_layers, 2)
         l1 and l2 of each layer's weight.
     loss : int
@@ -833,8 +834,8 @@ cdef class Program:
             layer.d, layer.h = layers[i, 0], layers[i, 1]
             if layer.d * layer.h * item > WIDE_BYTES:
                 self.net.piece_rows = WIDE_ROWS
-            layer.weight, layer.bias = layers[i, 2], layers[i, 3]
-            layer.activation, layer.by_unit = <int> layers[i, 4], <bint> layers[i, 5]
+            layer.weight, layer.ldw, layer.bias = layers[i, 2], layers[i, 3], layers[i, 4]
+            layer.activation, layer.by_unit = <int> layers[i, 5], <bint> layers[i, 6]
             layer.l1, layer.l2 = penalties[i, 0], penalties[i, 1]
             layer.column = self.net.width
             # The last layer's outputs lie side by side, as a caller wants them.

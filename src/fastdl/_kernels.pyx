@@ -12,6 +12,7 @@ import os
 
 from cython cimport floating
 from cython.parallel cimport prange
+from libc.float cimport DBL_MIN, FLT_MIN
 from libc.math cimport fabs, sqrt
 
 from fastdl._blas cimport blas_gemm
@@ -511,7 +512,10 @@ cdef void update_block(
     cdef floating beta1 = <floating> step.beta1, beta2 = <floating> step.beta2
     cdef floating rest1 = <floating> (1 - step.beta1), rest2 = <floating> (1 - step.beta2)
     cdef floating rate1 = <floating> (step.learning_rate / step.correction1)
-    cdef floating root2 = <floating> sqrt(step.correction2), epsilon = <floating> step.epsilon
+    cdef floating root2 = <floating> sqrt(step.correction2)
+    # Not 0, as a small one is in single precision: where nothing has a gradient, 0 / 0 would follow.
+    cdef floating least = FLT_MIN if floating is float else DBL_MIN
+    cdef floating epsilon = max(<floating> step.epsilon, least)
     cdef bint nesterov = step.optimiser == NESTEROV
     if step.optimiser == SGD:
         if floating is float:

@@ -12,11 +12,18 @@ from fastdl._check import Array
 
 LINE = 64  # bytes
 PAGE = 4096
+POWER = 64  # items: rows a multiple of it apart share few places of the cache,
+WIDE = 128  # if there are so many of them
 
 
 def aligned(size: int) -> int:
     """A number of items, rounded up to whole cache lines of float32."""
     return -(-size // (LINE // 4)) * (LINE // 4)
+
+
+def apart(columns: int) -> int:
+    """Items from row to row of a matrix: rows of 2^n items share a few places of the caches."""
+    return columns + LINE // 4 if columns >= WIDE and columns % POWER == 0 else columns
 
 
 def empty(size: int, dtype: DTypeLike) -> Array:

@@ -158,9 +158,11 @@ class Network:
         rows, at = [], 0
         for i, layer in enumerate(self.layers):
             code = _kernels.ACTIVATIONS[layer.activation]
-            bias = at + layer.d * layer.h
             by_unit = _kernels.lies_by_unit(layer.d, layer.h, self.dtype == np.float32, i == 0)
-            rows.append((layer.d, layer.h, at, bias, code, by_unit))
+            n, columns = (layer.h, layer.d) if by_unit else (layer.d, layer.h)
+            ld = _memory.apart(columns)
+            bias = at + n * ld
+            rows.append((layer.d, layer.h, at, ld, bias, code, by_unit))
             at = _memory.aligned(bias + layer.h)
         self._table = np.array(rows, np.int64)
         self._flat: Array = _memory.zeros(at, self.dtype)
@@ -202,16 +204,17 @@ class Network:
         """Views of the parameters: ``layers.0.weight`` (d, h), ``layers.0.bias`` (h,), ...
 
         Writing to a view changes the network. The memory order of a weight is the library's
-        business: narrow layers are kept unit by unit, so their views are in Fortran order.
+        business: narrow layers are kept unit by unit, so their views are in Fortran order, and
+        rows may lie apart.
         """
         return self._views(self._flat)
 
     def _views(self, flat: Array) -> dict[str, Array]:
         """A flat array of the parameters' size, cut up as the parameters are."""
         views = {}
-        for i, (d, h, weight, bias, _, by_unit) in enumerate(self._table.tolist()):
-            w = flat[weight:bias]
-            views[f"layers.{i}.weight"] = w.reshape(h, d).T if by_unit else w.reshape(d, h)
+        for i, (d, h, weight, ld, bias, _, by_unit) in enumerate(self._table.tolist()):
+            w = flat[weight:bias].reshape(-1, ld)
+            views[f"layers.{i}.weight"] = w[:, :d].T if by_unit else w[:, :h]
             views[f"layers.{i}.bias"] = flat[bias : bias + h]
         return views
 
@@ -254,7 +257,7 @@ class Network:
     def penalty(self) -> float:
         """The sum over the layers of l1 sum(|W|) + l2 sum(W^2)."""
         total = 0.0
-        for layer, (_, _, weight, bias, _, _) in zip(
+        for layer, (_, _, weight, _, bias, _, _) in zip(
             self.layers, self._table.tolist(), strict=True
         ):
             if layer.l1 or layer.l2:

@@ -104,7 +104,7 @@ class Run:
         network, trainer, n = self.network, self.trainer, len(self._train.x)
         batch = int((self._stops - self._starts).max())
         self._threads = _threads.resolve(trainer.n_threads, batch * network.n_parameters)
-        self._grads = _memory.empty(len(network._flat), network.dtype)
+        self._grads = _memory.zeros(len(network._flat), network.dtype)
         size = network._program.training_size(batch)
         self._workspace = _memory.empty(size, network.dtype)
         self._losses = np.empty(len(self._starts))

@@ -5,8 +5,9 @@
  * a tile fill the registers: COLUMN_VECTORS, the width of one of six rows; TALL_VECTORS, of one of
  * twelve; DOT_ROWS, the rows of one of five dot products, and DOT_GROUP, those that are taken before
  * the next five columns. DEPTH, about that of a block whose products a tile sums in registers.
+ * PACK_COLUMNS, from which on a gradient's product copies A, or none.
  *
- * No product packs or copies its factors: a tile of C stays in registers over a block of depth.
+ * No other product packs or copies its factors: a tile of C stays in registers over a block of depth.
  * Rows of a data set are taken where they lie: order, if not NULL, says which. A product with the
  * inputs of some rows may ask for those of coming rows, one cache line or a few at each step; where
  * they are B's own, chosen ones, no register is spent on where they lie. What a tile will read of A
@@ -147,6 +148,33 @@ INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, l
 #undef CASE
 }
 
+#ifdef PACK_COLUMNS
+/* C (m x n) = A B (+ C) but for its last columns, where A lies along its columns; returns how many
+ * are done. Tiles are narrow and A's lines far apart: six of its columns at a time are copied side
+ * by side into the first-level cache, and there meet all of B, from the second-level one. */
+static long NAME(packed)(long m, long n, long k, const T *a, long cs, const T *b, long ldb,
+                         fastdl_coming soon, int add, T *c, long ldc)
+{
+    enum { SIX = (6 + L - 1) / L * L };
+    const long width = COLUMN_VECTORS * L;
+    T copy[SIX * (DEPTH + DEPTH / 2)];
+    n -= n % width;
+    for (; m >= 6; m -= 6, a += 6, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
+        fastdl_coming next = soon;
+        for (long p = 0; p < k; p++)
+            for (long i = 0; i < 6; i += L)
+                STORE(copy + p * SIX + i, LOADM(a + p * cs + i, MASK(6 - i < L ? 6 - i : L)));
+        for (long j = 0; j < n; j += width, next = beyond(next, !next.columns, width))
+            NAME(tile)(0, 6, COLUMN_VECTORS, 0, 0, k, copy, 1, SIX, b + j, ldb, NULL, next, NULL,
+                       NULL, add, c + j, ldc, MASK(L));
+    }
+    for (long j = 0; j < n; j += width, soon = beyond(soon, !soon.columns, width))
+        NAME(panel)(0, COLUMN_VECTORS, 0, m, k, a, 1, cs, b + j, ldb, NULL, soon, NULL, add, c + j,
+                    ldc, MASK(L));
+    return n;
+}
+#endif
+
 INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *a, long rs,
                              long cs, const T *b, long ldb, const ptrdiff_t *order,
                              const fastdl_coming *coming, int add, T *c, long ldc)
@@ -169,6 +197,12 @@ INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *
             NAME(tall_product)(chosen, m, n, depth, ap, rs, cs, bp, ldb, here, soon, more, c, ldc);
             continue;
         }
+#ifdef PACK_COLUMNS
+        if (!chosen && rs == 1 && n >= PACK_COLUMNS) {
+            j = NAME(packed)(m, n, depth, ap, cs, bp, ldb, soon, more, c, ldc);
+            soon = beyond(soon, !soon.columns, j);
+        }
+#endif
         for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width)) {
             const T *next_b = chosen          ? NULL
                               : j + width < n ? bp + j + width

@@ -94,7 +94,7 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #define DEPTH 192
-#define PACK_COLUMNS 256
+#define PACK_COLUMNS 128
 #define COLUMN_VECTORS 2
 #define TALL_VECTORS 1
 #define DOT_ROWS 2

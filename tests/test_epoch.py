@@ -200,6 +200,15 @@ def test_batches_of_any_size(n, batch_size, drop_last, optimiser, dtype, rng, ag
     agrees_after_training(network, OPTIMISERS[optimiser], x, y, agree, batch_size, drop_last)
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum"])
+@pytest.mark.parametrize("batch_size", [1, 3, 10, 11])
+@pytest.mark.parametrize("widths", [[100, 100, 90, 3], [300, 400, 20, 5], [70, 33, 17, 2]])
+def test_batches_of_a_few_rows(widths, batch_size, optimiser, isa, dtype, rng, agree):
+    network = make(widths, dtype=dtype)
+    x, y = data(network, 2 * batch_size + 1, rng)
+    agrees_after_training(network, OPTIMISERS[optimiser], x, y, agree, batch_size)
+
+
 @pytest.mark.parametrize("loss", losses.LOSSES)
 def test_outputs_with_an_activation_and_a_margin(loss, dtype, rng, agree):
     layers = [fd.Dense(6, 20, "leaky_relu", l2=0.01), fd.Dense(20, 4, "sigmoid", l1=0.01)]

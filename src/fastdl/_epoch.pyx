@@ -32,7 +32,7 @@ from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
 from fastdl._kernels cimport (
-    Coming, Step, activate_backward_block, activate_block, chooses, dot_block, gather_block,
+    Coming, Step, activate_backward_block, activate_block, chooses, dot_block, folds, gather_block,
     gemm_block, gradient_block, is_sparse, loss_block, skip_block, skips, sum_rows_block, team_of,
     transpose_block, transposes, update_block,
 )
@@ -465,7 +465,8 @@ cdef void first_gradient(
             True, size, h, n, x, net.ldx, dz, layer.ld, coming, beta, dweight, layer.ldw)
     else:
         gradient_block(
-            size, h, n, x, net.ldx, dz, layer.ld, NULL, coming, beta, dweight, layer.ldw)
+            size, h, n, x, net.ldx, dz, layer.ld, NULL, coming, NULL, 0, beta, dweight, NULL,
+            layer.ldw)
     if n_sparse == 0 or shares == NULL:
         return
     shares += (layer.n_pieces + start // layer.piece) * aligned(h)
@@ -481,8 +482,8 @@ cdef void first_gradient(
 
 cdef void direct_gradient(
     const Net* net, const View* rows, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
-    Py_ssize_t start, Py_ssize_t size, const floating* dz, const Coming* coming, floating beta,
-    floating* dweight,
+    Py_ssize_t start, Py_ssize_t size, const floating* dz, const Coming* coming,
+    floating beta, floating* dweight,
 ) noexcept nogil:
     """dW = dz^T x for some of the first layer's inputs, x where it lies."""
     cdef const Layer* layer = &net.layers[0]
@@ -493,7 +494,8 @@ cdef void direct_gradient(
     else:
         x += (tile.first + first) * rows.stride
     gradient_block(
-        layer.h, size, n, dz, layer.ld, x, rows.stride, order, coming, beta, dweight, layer.ldw)
+        layer.h, size, n, dz, layer.ld, x, rows.stride, order, coming, NULL, 0, beta,
+        dweight, NULL, layer.ldw)
 
 
 cdef inline Coming coming_rows(
@@ -511,11 +513,13 @@ cdef inline Coming coming_rows(
 
 cdef void slice_gradient(
     const Net* net, const View* rows, const Tile* tile, Py_ssize_t first, Py_ssize_t n, int i,
-    Py_ssize_t start, Py_ssize_t size, floating beta, const Arrays* arrays, Team* team,
+    Py_ssize_t start, Py_ssize_t size, floating beta, const Step* step, floating* params,
+    const Arrays* arrays, Team* team,
 ) noexcept nogil:
     """What n rows of a tile add to the gradient of some inputs of layer i.
 
-    The bias goes with the first inputs. beta 0: nothing was there before.
+    The bias goes with the first inputs. beta 0: nothing was there before. step, if not NULL, is
+    taken by the weight instead.
     """
     cdef const Layer* layer = &net.layers[i]
     cdef Py_ssize_t h = layer.h, ld = layer.ld, ldw = layer.ldw
@@ -523,10 +527,11 @@ cdef void slice_gradient(
     cdef const floating* workspace = <const floating*> arrays.workspace
     cdef const floating* x = workspace + first * ldx + start
     cdef const floating* dz = workspace + tile.n * (net.ldx + net.width + layer.column) + first * ld
-    cdef floating* dweight = <floating*> arrays.grads + layer.weight
+    cdef Py_ssize_t at = layer.weight + (start if layer.by_unit else start * ldw)
+    cdef floating* dweight = <floating*> arrays.grads + at
+    cdef floating* weight = params + at
     cdef Coming coming
     cdef const Coming* soon = NULL
-    dweight += start if layer.by_unit else start * ldw
     if i > 0:
         x += tile.n * (net.ldx + net.layers[i - 1].column)
     elif tile.next != NULL:
@@ -539,9 +544,11 @@ cdef void slice_gradient(
             net, rows, start, size, x, dz, team.sparse + first, n, soon, beta,
             <floating*> arrays.shares, dweight)
     elif layer.by_unit:
-        gradient_block(h, size, n, dz, ld, x, ldx, NULL, soon, beta, dweight, ldw)
+        gradient_block(
+            h, size, n, dz, ld, x, ldx, NULL, soon, step, layer.l2, beta, dweight, weight, ldw)
     else:
-        gradient_block(size, h, n, x, ldx, dz, ld, NULL, soon, beta, dweight, ldw)
+        gradient_block(
+            size, h, n, x, ldx, dz, ld, NULL, soon, step, layer.l2, beta, dweight, weight, ldw)
     if start == 0:
         sum_rows_block(dz, ld, beta, <floating*> arrays.grads + layer.bias, n, h)
 
@@ -557,23 +564,31 @@ cdef void weights_piece(
     cdef const Layer* layer = &net.layers[i]
     cdef Py_ssize_t start = (piece - layer.first_piece) * layer.piece
     cdef Py_ssize_t j, first, size = min(layer.piece, layer.d - start)
+    cdef bint folded = step != NULL and not (i == 0 and (team.skips or team.direct))
+    if folded:
+        folded = folds(step, layer.l1, size if layer.by_unit else layer.h, tile.batch_rows)
     for j in range(tile.n_slices):
         first = slice_start(tile, j)
         slice_gradient[floating](
             net, rows, tile, first, slice_start(tile, j + 1) - first, i, start, size,
-            0 if tile.first_slice + j == 0 else 1, arrays, team)
+            0 if tile.first_slice + j == 0 else 1, step if folded else NULL, params, arrays, team)
     if step != NULL:
-        update_piece(net, rows, i, start, size, step, params, arrays)
+        update_piece(net, rows, i, start, size, step, folded, params, arrays)
 
 
 cdef void update_piece(
     const Net* net, const View* rows, int i, Py_ssize_t start, Py_ssize_t size, const Step* step,
-    floating* params, const Arrays* arrays,
+    bint folded, floating* params, const Arrays* arrays,
 ) noexcept nogil:
-    """Some inputs' weights of layer i (and the bias with the first), and what follows them."""
+    """Some inputs' weights of layer i (and the bias with the first), and what follows them.
+
+    folded: the weights have taken the step already.
+    """
     cdef Layer* layer = &net.layers[i]
     cdef Py_ssize_t j, h = layer.h
-    if layer.by_unit:
+    if folded:
+        pass
+    elif layer.by_unit:
         for j in range(h):
             update_at(step, layer.l1, layer.l2, params, arrays,
                       layer.weight + j * layer.ldw + start, size)

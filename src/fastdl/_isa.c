@@ -57,6 +57,7 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 #define SUM(v) _mm512_reduce_add_ps(v)
 #define NONZERO(v) _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ)
 #include "_gemm.h"
+#include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
 #include "_functions.h"
@@ -77,6 +78,7 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 #define SUM(v) _mm512_reduce_add_pd(v)
 #define NONZERO(v) _mm512_cmp_pd_mask(v, _mm512_setzero_pd(), _CMP_NEQ_UQ)
 #include "_gemm.h"
+#include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
 #include "_functions.h"
@@ -131,6 +133,7 @@ static inline double sum_avx2_f64(__m256d v)
 #define NONZERO(v)                                                                               \
     (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NEQ_UQ))
 #include "_gemm.h"
+#include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
 #include "_functions.h"
@@ -154,6 +157,7 @@ static inline double sum_avx2_f64(__m256d v)
 #define NONZERO(v)                                                                               \
     (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(v, _mm256_setzero_pd(), _CMP_NEQ_UQ))
 #include "_gemm.h"
+#include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
 #include "_functions.h"
@@ -179,14 +183,14 @@ static inline double sum_avx2_f64(__m256d v)
     zeros_f32_##s, zeros_f64_##s, zeros_u8_##s, gather_f32_##s, gather_f64_##s, gather_u8_##s,   \
         transpose_##s, sum_rows_##s, finite_##s, sgd_##s, momentum_##s, adam_##s,                \
         activate_##s, activate_backward_##s, softmax_##s, softmax_xent_##s
-#define ALL(s) {product_##s, dot_product_##s, skip_product_##s, LOOPS(s)}
+#define ALL(s) {product_##s, few_rows_##s, dot_product_##s, skip_product_##s, LOOPS(s)}
 
 const fastdl_isa *fastdl_isa_at(int i)
 {
     static const fastdl_isa baseline = {
         "baseline",
-        {NULL, NULL, NULL, LOOPS(baseline_f32)},
-        {NULL, NULL, NULL, LOOPS(baseline_f64)},
+        {NULL, NULL, NULL, NULL, LOOPS(baseline_f32)},
+        {NULL, NULL, NULL, NULL, LOOPS(baseline_f64)},
     };
 #ifdef FASTDL_X86
     static const fastdl_isa avx512 = {"avx512", ALL(avx512_f32), ALL(avx512_f64)};

@@ -36,8 +36,11 @@ cdef void dot_block(
 cdef void gradient_block(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
-    const Py_ssize_t* order, const Coming* coming, floating beta, floating* c, Py_ssize_t ldc,
+    const Py_ssize_t* order, const Coming* coming, const Step* step, double l2, floating beta,
+    floating* grad, floating* param, Py_ssize_t ldc,
 ) noexcept nogil
+
+cdef bint folds(const Step* step, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil
 
 cdef bint chooses() noexcept nogil
 

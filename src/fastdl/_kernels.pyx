@@ -27,6 +27,10 @@ cdef extern from "_isa.h" nogil:
             long m, long n, long k, const float* a, long rs, long cs, const float* b, long ldb,
             const Py_ssize_t* order, const Coming* coming, int add, float* c, long ldc,
         ) noexcept nogil
+        void (*few_rows)(
+            long m, long n, long k, const float* a, long lda, const float* b, long ldb,
+            const Py_ssize_t* order, const Coming* coming, float rate, float l2, float* grad,
+            float* param, long ldc) noexcept nogil
         void (*dot_product)(
             long m, long n, long k, const float* a, long lda, const Py_ssize_t* order,
             const float* b, long ldb, int add, float* c, long ldc) noexcept nogil
@@ -74,6 +78,10 @@ cdef extern from "_isa.h" nogil:
             long m, long n, long k, const double* a, long rs, long cs, const double* b, long ldb,
             const Py_ssize_t* order, const Coming* coming, int add, double* c, long ldc,
         ) noexcept nogil
+        void (*few_rows)(
+            long m, long n, long k, const double* a, long lda, const double* b, long ldb,
+            const Py_ssize_t* order, const Coming* coming, double rate, double l2, double* grad,
+            double* param, long ldc) noexcept nogil
         void (*dot_product)(
             long m, long n, long k, const double* a, long lda, const Py_ssize_t* order,
             const double* b, long ldb, int add, double* c, long ldc) noexcept nogil
@@ -121,6 +129,7 @@ cdef extern from "_isa.h" nogil:
         Kernels32 f32
         Kernels64 f64
     const fastdl_isa* fastdl_isa_at(int i)
+    const int MOST_FEW_ROWS "FASTDL_FEW_ROWS"
     const int IDENTITY "FASTDL_IDENTITY"
     const int RELU "FASTDL_RELU"
     const int LEAKY_RELU "FASTDL_LEAKY_RELU"
@@ -166,6 +175,7 @@ cdef enum:
     FEW_COLUMNS = 16  # It does so up to here,
     FEW_ROWS = 24  # or here, rather than that BLAS packs its factors,
     LONG_DEPTH = 176  # or in single precision for DOT_COLUMNS over so long a depth.
+    FEW_SHARE = 6  # columns of a weight for each row of a batch, from which on those are few
     WIDE_COLUMNS = 128  # in double precision BLAS, which packs, is faster beyond this
     TRANSPOSE_UNITS = 16  # of a weight, a row of a batch, that are transposed rather than summed
     SKIP_COLUMNS = 48  # so many make it pay to look for the zeros of rows,
@@ -253,17 +263,37 @@ cdef void dot_block(
 cdef void gradient_block(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,  # in
     const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
-    const Py_ssize_t* order, const Coming* coming, floating beta,
-    floating* c, Py_ssize_t ldc,  # out
+    const Py_ssize_t* order, const Coming* coming, const Step* step, double l2, floating beta,
+    floating* grad, floating* param, Py_ssize_t ldc,  # out
 ) noexcept nogil:
-    """C (m x n) = A^T B[order] + beta C, which may ask for coming rows meanwhile.
+    """grad (m x n) = A^T B[order] + beta grad, which may ask for coming rows meanwhile.
 
-    order NULL: B's first rows, else there must be micro-kernels. coming may be NULL.
+    order NULL: B's first rows, else there must be micro-kernels. coming may be NULL. step, if not
+    NULL, is taken by param instead: for steps that fold and beta 0.
     """
-    if order == NULL and not multiplies(floating is float, m, n):
-        gemm_block(True, False, m, n, k, a, lda, b, ldb, beta, c, ldc)
+    cdef floating rate = 0 if step == NULL else step.learning_rate
+    if step == NULL:
+        param = NULL
+    if order == NULL and beta == 0 and are_few(n, k):
+        if floating is float:
+            isa.f32.few_rows(
+                m, n, k, a, lda, b, ldb, order, coming, rate, <float> l2, grad, param, ldc)
+        else:
+            isa.f64.few_rows(m, n, k, a, lda, b, ldb, order, coming, rate, l2, grad, param, ldc)
+    elif order == NULL and not multiplies(floating is float, m, n):
+        gemm_block(True, False, m, n, k, a, lda, b, ldb, beta, grad, ldc)
     else:
-        product_block(m, n, k, a, 1, lda, b, ldb, order, coming, beta, c, ldc)
+        product_block(m, n, k, a, 1, lda, b, ldb, order, coming, beta, grad, ldc)
+
+
+cdef bint folds(const Step* step, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """Whether gradient_block, order NULL, takes the step with a gradient of n columns, k deep."""
+    return step.optimiser == SGD and l1 == 0 and are_few(n, k)
+
+
+cdef inline bint are_few(Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """Whether k rows cost less than to read and write a weight of n columns."""
+    return chooses() and k <= MOST_FEW_ROWS and FEW_SHARE * k <= n
 
 
 cdef inline void product_block(

@@ -12,8 +12,9 @@ from fastdl._check import Array
 
 LINE = 64  # bytes
 PAGE = 4096
-POWER = 64  # items: rows a multiple of it apart share few places of the cache,
-WIDE = 128  # if there are so many of them
+VECTOR = 16  # items, the most of one; narrower rows lie side by side
+POWER = 64  # items: rows a multiple of it apart share a few places of the caches,
+WIDE = 256  # which begins to matter here
 
 
 def aligned(size: int) -> int:
@@ -22,8 +23,11 @@ def aligned(size: int) -> int:
 
 
 def apart(columns: int) -> int:
-    """Items from row to row of a matrix: rows of 2^n items share a few places of the caches."""
-    return columns + LINE // 4 if columns >= WIDE and columns % POWER == 0 else columns
+    """Items from row to row of a weight with so many columns."""
+    if columns <= VECTOR:
+        return columns
+    columns = aligned(columns)
+    return columns + VECTOR if columns >= WIDE and columns % POWER == 0 else columns
 
 
 def empty(size: int, dtype: DTypeLike) -> Array:

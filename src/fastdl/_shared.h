@@ -14,6 +14,7 @@ enum {
     DOT_MOST = 64,    /* columns of a dot product */
     SQUARE = 64,      /* rows and columns of A whose zeros are known at once: the bits of a word */
     SKIP_VECTORS = 8, /* of a row of C that stay in registers */
+    FEW_VECTORS = 8,  /* likewise */
     CACHE_LINE = 64,  /* bytes */
     SUM_COLUMNS = 64, /* that are summed at once */
     SUM_RUN = 16,     /* rows whose sum keeps the type */

@@ -20,7 +20,7 @@ enum { FASTDL_FEW_ROWS = 10 };
 /* The kernels of one type:
  * product      C (m x n) = A B (+ C if add): A's element (i, p) at a[i rs + p cs], the rest by rows
  * few_rows     grad (m x n) = A^T B of k <= FASTDL_FEW_ROWS rows, or if param is not NULL instead of
- *              it param -= rate (grad + 2 l2 param)
+ *              it param = decay param - rate grad
  * dot_product  C (m x n) = A B^T (+ C if add), all by rows, for few columns and a long depth
  *              order: which rows of B, or of A, to take; NULL: the first ones
  * skip_product product, where rs or cs is 1: skips the zeros of A
@@ -41,8 +41,8 @@ enum { FASTDL_FEW_ROWS = 10 };
                     const ptrdiff_t *order, const fastdl_coming *coming, int add, T *c,          \
                     long ldc);                                                                   \
     void (*few_rows)(long m, long n, long k, const T *a, long lda, const T *b, long ldb,         \
-                     const ptrdiff_t *order, const fastdl_coming *coming, T rate, T l2, T *grad, \
-                     T *param, long ldc);                                                        \
+                     const fastdl_coming *coming, T rate, T decay, T *grad, T *param,            \
+                     long ldc);                                                                  \
     void (*dot_product)(long m, long n, long k, const T *a, long lda, const ptrdiff_t *order,    \
                         const T *b, long ldb, int add, T *c, long ldc);                          \
     void (*skip_product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,       \

@@ -29,8 +29,8 @@ cdef extern from "_isa.h" nogil:
         ) noexcept nogil
         void (*few_rows)(
             long m, long n, long k, const float* a, long lda, const float* b, long ldb,
-            const Py_ssize_t* order, const Coming* coming, float rate, float l2, float* grad,
-            float* param, long ldc) noexcept nogil
+            const Coming* coming, float rate, float decay, float* grad, float* param, long ldc,
+        ) noexcept nogil
         void (*dot_product)(
             long m, long n, long k, const float* a, long lda, const Py_ssize_t* order,
             const float* b, long ldb, int add, float* c, long ldc) noexcept nogil
@@ -80,8 +80,8 @@ cdef extern from "_isa.h" nogil:
         ) noexcept nogil
         void (*few_rows)(
             long m, long n, long k, const double* a, long lda, const double* b, long ldb,
-            const Py_ssize_t* order, const Coming* coming, double rate, double l2, double* grad,
-            double* param, long ldc) noexcept nogil
+            const Coming* coming, double rate, double decay, double* grad, double* param, long ldc,
+        ) noexcept nogil
         void (*dot_product)(
             long m, long n, long k, const double* a, long lda, const Py_ssize_t* order,
             const double* b, long ldb, int add, double* c, long ldc) noexcept nogil
@@ -271,15 +271,16 @@ cdef void gradient_block(
     order NULL: B's first rows, else there must be micro-kernels. coming may be NULL. step, if not
     NULL, is taken by param instead: for steps that fold and beta 0.
     """
-    cdef floating rate = 0 if step == NULL else step.learning_rate
+    cdef double rate = 0 if step == NULL else step.learning_rate
+    cdef floating decay = <floating> (1 - 2 * rate * l2)
     if step == NULL:
         param = NULL
     if order == NULL and beta == 0 and are_few(n, k):
         if floating is float:
             isa.f32.few_rows(
-                m, n, k, a, lda, b, ldb, order, coming, rate, <float> l2, grad, param, ldc)
+                m, n, k, a, lda, b, ldb, coming, <float> rate, decay, grad, param, ldc)
         else:
-            isa.f64.few_rows(m, n, k, a, lda, b, ldb, order, coming, rate, l2, grad, param, ldc)
+            isa.f64.few_rows(m, n, k, a, lda, b, ldb, coming, rate, decay, grad, param, ldc)
     elif order == NULL and not multiplies(floating is float, m, n):
         gemm_block(True, False, m, n, k, a, lda, b, ldb, beta, grad, ldc)
     else:
@@ -543,7 +544,7 @@ cdef void update_block(
     cdef floating rest1 = <floating> (1 - step.beta1), rest2 = <floating> (1 - step.beta2)
     cdef floating rate1 = <floating> (step.learning_rate / step.correction1)
     cdef floating root2 = <floating> sqrt(step.correction2)
-    # Not 0, as a small one is in single precision: where nothing has a gradient, 0 / 0 would follow.
+    # Not 0, as a small one is in single precision: 0 / 0 would follow where no gradient is.
     cdef floating least = FLT_MIN if floating is float else DBL_MIN
     cdef floating epsilon = max(<floating> step.epsilon, least)
     cdef bint nesterov = step.optimiser == NESTEROV

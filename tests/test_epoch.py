@@ -201,7 +201,7 @@ def test_batches_of_any_size(n, batch_size, drop_last, optimiser, dtype, rng, ag
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum"])
-@pytest.mark.parametrize("batch_size", [1, 3, 10, 11])
+@pytest.mark.parametrize("batch_size", [1, 3, 10, 17])
 @pytest.mark.parametrize("widths", [[100, 100, 90, 3], [300, 400, 20, 5], [70, 33, 17, 2]])
 def test_batches_of_a_few_rows(widths, batch_size, optimiser, isa, dtype, rng, agree):
     network = make(widths, dtype=dtype)

@@ -103,7 +103,7 @@ def run_it(*arguments):
 def test_a_wrong_name_is_an_error_of_one_line():
     done = run_it("a3")
     assert done.returncode == 2
-    assert "a name must be one of a1, a2, hw2_128" in done.stderr
+    assert "a name must be one of a1, a2, hw2_1, hw2_10" in done.stderr
 
 
 def test_a_peer_that_is_not_installed_is_named(monkeypatch):

@@ -93,6 +93,8 @@ WORKLOADS = {
     for workload in (
         Workload("a1", 10_000, (3072, 10), 100, epochs=5),
         Workload("a2", 10_000, (3072, 50, 10), 100, epochs=5),
+        Workload("hw2_1", 2_000, (784, 128, 10), 1, epochs=3),
+        Workload("hw2_10", 20_000, (784, 128, 10), 10, epochs=1),
         Workload("hw2_128", 60_000, (784, 128, 10), 128, epochs=3),
         Workload("hw2_1024", 60_000, (784, 128, 10), 1024, epochs=3),
         Workload("hw2_10k", 60_000, (784, 128, 10), 10_000, epochs=3),

@@ -4,8 +4,8 @@ A batch is cut into slices of rows whose x fits in a core's cache. A tile is a s
 of the team, and takes two phases:
 
     rows      read, forward, loss, backward to every layer's dz: a piece is a part of a slice
-    weights   dW = x^T dz, slice by slice, and after the batch's last tile the update: a piece is
-              some of the inputs
+    weights   dW = x^T dz, slice by slice, and after the batch's last tile the update, for a
+              few rows both at once: a piece is some of the inputs
 
 The slices and the pieces depend on the shapes alone, no piece adds to what another one writes, and
 slices are added in their order, so any number of threads gives the same bits.

@@ -15,7 +15,7 @@ typedef struct {
     int columns;            /* whether the inputs are columns of C, else they are its rows */
 } fastdl_coming;
 
-enum { FASTDL_FEW_ROWS = 10 };
+enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
 
 /* The kernels of one type:
  * product      C (m x n) = A B (+ C if add): A's element (i, p) at a[i rs + p cs], the rest by rows

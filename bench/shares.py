@@ -14,7 +14,7 @@ from peers.workloads import L2, LEARNING_RATE, WORKLOADS
 
 SECONDS = 4
 PARTS = {  # by the names of functions; the first that fits
-    "products": r"(skip_|dot_)?product_",
+    "products": r"(skip_|dot_)?product_|few_rows_",
     "reading": r"gather_|zeros_|is_sparse|read_x|memmove|memcpy",
     "activation": r"activate_",
     "loss": r"softmax_|loss_|expf|log1p|argmax",

@@ -201,7 +201,7 @@ def test_batches_of_any_size(n, batch_size, drop_last, optimiser, dtype, rng, ag
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum"])
-@pytest.mark.parametrize("batch_size", [1, 3, 10, 17])
+@pytest.mark.parametrize("batch_size", [1, 3, 10, 16, 17])
 @pytest.mark.parametrize("widths", [[100, 100, 90, 3], [300, 400, 20, 5], [70, 33, 17, 2]])
 def test_batches_of_a_few_rows(widths, batch_size, optimiser, isa, dtype, rng, agree):
     network = make(widths, dtype=dtype)
@@ -398,7 +398,7 @@ def everything(widths, dtype, batch_size, n_threads, sparse=False):
     return [*values, network.evaluate(x, y, n_threads=n_threads)]
 
 
-@pytest.mark.parametrize("batch_size", [50, 650])
+@pytest.mark.parametrize("batch_size", [8, 50, 650])
 @pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
 def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads(widths, batch_size, dtype):
     first = everything(widths, dtype, batch_size, 1)

@@ -4,6 +4,8 @@ from numpy.typing import NDArray
 
 _Array = NDArray[Any]
 
+def weight_stride(columns: int) -> int: ...
+
 @final
 class Rows:
     def __new__(

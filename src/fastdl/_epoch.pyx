@@ -51,7 +51,8 @@ cdef extern from "_team.h" nogil:
 cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
     SAMPLE = 64  # rows by which is judged whether it is worth to look at each
-    POWER = 64  # items: rows a multiple of it apart share a few places of the cache
+    POWER = 64  # items: rows a multiple of it apart share a few places of the cache,
+    APART_COLUMNS = 256  # which begins to matter for a weight with so many
     TILE_ROWS = 512  # the most rows of a batch in the workspace at once
     SLICE_BYTES = 320 << 10  # of x in a slice: a third of a core's second-level cache
     SLICE_LEAST = 20  # rows
@@ -150,6 +151,13 @@ cdef inline Py_ssize_t apart(Py_ssize_t items) noexcept nogil:
     """From one row of so many items to the next, each on a cache line, and these spread."""
     cdef Py_ssize_t ld = aligned(items)
     return ld + ALIGNMENT if ld % POWER == 0 else ld
+
+
+def weight_stride(Py_ssize_t columns):
+    """Items from row to row of a weight with so many columns; narrow rows lie side by side."""
+    if columns <= ALIGNMENT:
+        return columns
+    return apart(columns) if columns >= APART_COLUMNS else aligned(columns)
 
 
 # --- pieces ----------------------------------------------------------------------------------
@@ -482,8 +490,8 @@ cdef void first_gradient(
 
 cdef void direct_gradient(
     const Net* net, const View* rows, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
-    Py_ssize_t start, Py_ssize_t size, const floating* dz, const Coming* coming,
-    floating beta, floating* dweight,
+    Py_ssize_t start, Py_ssize_t size, const floating* dz, const Coming* coming, floating beta,
+    floating* dweight,
 ) noexcept nogil:
     """dW = dz^T x for some of the first layer's inputs, x where it lies."""
     cdef const Layer* layer = &net.layers[0]
@@ -585,24 +593,31 @@ cdef void update_piece(
     folded: the weights have taken the step already.
     """
     cdef Layer* layer = &net.layers[i]
-    cdef Py_ssize_t j, h = layer.h
-    if folded:
-        pass
-    elif layer.by_unit:
-        for j in range(h):
-            update_at(step, layer.l1, layer.l2, params, arrays,
-                      layer.weight + j * layer.ldw + start, size)
-    else:
-        update_at(step, layer.l1, layer.l2, params, arrays,
-                  layer.weight + start * layer.ldw, size * layer.ldw)
+    if not folded:
+        update_weight(layer, start, size, step, params, arrays)
     if start == 0:
-        update_at(step, 0, 0, params, arrays, layer.bias, h)
+        update_at(step, 0, 0, params, arrays, layer.bias, layer.h)
     if is_transposed(layer, arrays):
         transpose_slice(layer, <const floating*> params, arrays, start, size)
     if i == 0 and arrays.shares != NULL:
         fill_shares(
             net, <const floating*> params, <const floating*> rows.offset,
             <floating*> arrays.shares, start, size)
+
+
+cdef void update_weight(
+    const Layer* layer, Py_ssize_t start, Py_ssize_t size, const Step* step, floating* params,
+    const Arrays* arrays,
+) noexcept nogil:
+    """Some inputs' weights of one layer."""
+    cdef Py_ssize_t j
+    if not layer.by_unit:
+        update_at(step, layer.l1, layer.l2, params, arrays,
+                  layer.weight + start * layer.ldw, size * layer.ldw)
+        return
+    for j in range(layer.h):
+        update_at(step, layer.l1, layer.l2, params, arrays,
+                  layer.weight + j * layer.ldw + start, size)
 
 
 cdef inline void update_at(

@@ -1,5 +1,5 @@
 /* The gradient of a weight for a batch of a few rows, and plain SGD's update by it, for one type and
- * one instruction set; _isa.c includes this once for each, after _gemm.h.
+ * one instruction set; _isa.c includes this once for each, after _row.h.
  *
  * So few rows cost less than to read and write the weight, which lies in the second-level cache: it
  * is taken row by row as it lies, once, and the gradient is not stored if the update is done. */
@@ -9,7 +9,7 @@ static inline __attribute__((always_inline)) void NAME(few_columns)(
     const int vectors, const int masked, long k, const T *a, long lda, const T *b, long ldb,
     T scale, T decay, int before, T *c, M last)
 {
-    V sum[FEW_VECTORS];
+    V sum[ROW_VECTORS];
 #pragma GCC unroll 16
     for (int j = 0; j < vectors; j++)
         if (!before)
@@ -17,19 +17,9 @@ static inline __attribute__((always_inline)) void NAME(few_columns)(
         else
             sum[j] = SET1(decay) * (masked && j == vectors - 1 ? LOADM(c + j * L, last)
                                                                : LOAD(c + j * L));
-    for (long p = 0; p < k; p++, a += lda, b += ldb) {
-        const V factor = SET1(scale * *a);
-#pragma GCC unroll 16
-        for (int j = 0; j < vectors; j++)
-            sum[j] = FMA(factor, masked && j == vectors - 1 ? LOADM(b + j * L, last)
-                                                            : LOAD(b + j * L), sum[j]);
-    }
-#pragma GCC unroll 16
-    for (int j = 0; j < vectors; j++)
-        if (masked && j == vectors - 1)
-            STOREM(c + j * L, last, sum[j]);
-        else
-            STORE(c + j * L, sum[j]);
+    for (long p = 0; p < k; p++, a += lda, b += ldb)
+        NAME(add_row)(vectors, masked, SET1(scale * *a), b, last, sum);
+    NAME(store_row)(vectors, masked, sum, c, last);
 }
 
 /* grad (m x n) = A^T B of at most FASTDL_FEW_ROWS rows, or if param is not NULL instead of it
@@ -38,7 +28,7 @@ static void NAME(few_rows)(long m, long n, long k, const T *a, long lda, const T
                            const fastdl_coming *coming, T rate, T decay, T *grad, T *param,
                            long ldc)
 {
-    const long width = FEW_VECTORS * L;
+    const long width = ROW_VECTORS * L;
     const T scale = param ? -rate : 1;
     T *c = param ? param : grad;
     for (long p = 0; coming && p < k; p++)
@@ -52,7 +42,7 @@ static void NAME(few_rows)(long m, long n, long k, const T *a, long lda, const T
                           param != NULL, c + i * ldc + j, last);                                 \
     break
         switch (columns == width ? 0 : (columns + L - 1) / L) {
-        case 0: CASE(FEW_VECTORS, 0);
+        case 0: CASE(ROW_VECTORS, 0);
         case 1: CASE(1, 1);
         case 2: CASE(2, 1);
         case 3: CASE(3, 1);

@@ -57,6 +57,7 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 #define SUM(v) _mm512_reduce_add_ps(v)
 #define NONZERO(v) _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ)
 #include "_gemm.h"
+#include "_row.h"
 #include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
@@ -78,6 +79,7 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 #define SUM(v) _mm512_reduce_add_pd(v)
 #define NONZERO(v) _mm512_cmp_pd_mask(v, _mm512_setzero_pd(), _CMP_NEQ_UQ)
 #include "_gemm.h"
+#include "_row.h"
 #include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
@@ -133,6 +135,7 @@ static inline double sum_avx2_f64(__m256d v)
 #define NONZERO(v)                                                                               \
     (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NEQ_UQ))
 #include "_gemm.h"
+#include "_row.h"
 #include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
@@ -157,6 +160,7 @@ static inline double sum_avx2_f64(__m256d v)
 #define NONZERO(v)                                                                               \
     (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(v, _mm256_setzero_pd(), _CMP_NEQ_UQ))
 #include "_gemm.h"
+#include "_row.h"
 #include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"

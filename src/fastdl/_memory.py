@@ -12,22 +12,11 @@ from fastdl._check import Array
 
 LINE = 64  # bytes
 PAGE = 4096
-VECTOR = 16  # items, the most of one; narrower rows lie side by side
-POWER = 64  # items: rows a multiple of it apart share a few places of the caches,
-WIDE = 256  # which begins to matter here
 
 
 def aligned(size: int) -> int:
     """A number of items, rounded up to whole cache lines of float32."""
     return -(-size // (LINE // 4)) * (LINE // 4)
-
-
-def apart(columns: int) -> int:
-    """Items from row to row of a weight with so many columns."""
-    if columns <= VECTOR:
-        return columns
-    columns = aligned(columns)
-    return columns + VECTOR if columns >= WIDE and columns % POWER == 0 else columns
 
 
 def empty(size: int, dtype: DTypeLike) -> Array:

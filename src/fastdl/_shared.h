@@ -13,8 +13,7 @@ enum {
     DOT_DEPTH = 4096, /* of a block that dot products read again for further rows and columns */
     DOT_MOST = 64,    /* columns of a dot product */
     SQUARE = 64,      /* rows and columns of A whose zeros are known at once: the bits of a word */
-    SKIP_VECTORS = 8, /* of a row of C that stay in registers */
-    FEW_VECTORS = 8,  /* likewise */
+    ROW_VECTORS = 8,  /* of a row of C that stay in registers */
     CACHE_LINE = 64,  /* bytes */
     SUM_COLUMNS = 64, /* that are summed at once */
     SUM_RUN = 16,     /* rows whose sum keeps the type */

@@ -1,5 +1,5 @@
 /* The matrix product that skips zeros of A, for one type and one instruction set; _isa.c includes
- * this once for each, after _gemm.h.
+ * this once for each, after _row.h.
  *
  * Before, besides what _gemm.h needs: NONZERO(v), an integer whose bit i tells that lane i is not
  * zero (NaN is not).
@@ -39,24 +39,15 @@ static inline __attribute__((always_inline)) void NAME(chosen)(
     const int vectors, uint64_t bits, const T *a, long s, const T *b, long ldb, int add, T *c,
     int partial, M last)
 {
-    V sum[SKIP_VECTORS];
+    V sum[ROW_VECTORS];
 #pragma GCC unroll 16
     for (int j = 0; j < vectors; j++)
         sum[j] = !add ? SET1(0) : j == vectors - 1 ? LOADM(c + j * L, last) : LOAD(c + j * L);
     for (; bits; bits &= bits - 1) {
         const long p = __builtin_ctzll(bits);
-        const V factor = SET1(a[p * s]);
-#pragma GCC unroll 16
-        for (int j = 0; j < vectors; j++)
-            sum[j] = FMA(factor, j == vectors - 1 ? LOADM(b + p * ldb + j * L, last)
-                                                  : LOAD(b + p * ldb + j * L), sum[j]);
+        NAME(add_row)(vectors, 1, SET1(a[p * s]), b + p * ldb, last, sum);
     }
-#pragma GCC unroll 16
-    for (int j = 0; j < vectors; j++)
-        if (partial && j == vectors - 1)
-            STOREM(c + j * L, last, sum[j]);
-        else
-            STORE(c + j * L, sum[j]);
+    NAME(store_row)(vectors, partial, sum, c, last);
 }
 
 /* C (m x n) = A B (+ C), skipping the zeros of A: one of its strides is 1, B and C lie by rows. */
@@ -64,8 +55,8 @@ static void NAME(skip_product)(long m, long n, long k, const T *a, long rs, long
                                long ldb, const fastdl_coming *coming, int add, T *c, long ldc)
 {
     uint64_t bits[SQUARE];
-    for (long j = 0; j < n; j += SKIP_VECTORS * L) {
-        const long columns = n - j < SKIP_VECTORS * L ? n - j : SKIP_VECTORS * L;
+    for (long j = 0; j < n; j += ROW_VECTORS * L) {
+        const long columns = n - j < ROW_VECTORS * L ? n - j : ROW_VECTORS * L;
         const M last = MASK((columns - 1) % L + 1);
         for (long p = 0; p < k; p += SQUARE)
             for (long i = 0; i < m; i += SQUARE) {

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastdl import _check, _kernels, _memory, _threads, checkpoint, init, layers, losses, ops
 from fastdl._check import Array
-from fastdl._epoch import Program, Rows
+from fastdl._epoch import Program, Rows, weight_stride
 from fastdl.checkpoint import OF_LAYER, CheckpointError, Layout
 from fastdl.init import Init
 from fastdl.layers import Dense
@@ -160,7 +160,7 @@ class Network:
             code = _kernels.ACTIVATIONS[layer.activation]
             by_unit = _kernels.lies_by_unit(layer.d, layer.h, self.dtype == np.float32, i == 0)
             n, columns = (layer.h, layer.d) if by_unit else (layer.d, layer.h)
-            ld = _memory.apart(columns)
+            ld = weight_stride(columns)
             bias = at + n * ld
             rows.append((layer.d, layer.h, at, ld, bias, code, by_unit))
             at = _memory.aligned(bias + layer.h)

@@ -1,6 +1,7 @@
 """The database that trials wait in: Optuna's, safe on SQLite and where workers are killed."""
 
 import contextlib
+import logging
 import sqlite3
 import time
 import warnings
@@ -102,6 +103,9 @@ def _find_file(url: str, *, create: bool) -> None:
 
 def _open(url: str, heartbeat: int, retry: Retry) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    # Ctrl-C in a statement closes the connection; that its cursor cannot be closed after that
+    # would be told with a traceback. What fails is raised besides.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     parsed = sqlalchemy.make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
     kwargs = {"connect_args": {"timeout": _BUSY}} if sqlite else {"pool_pre_ping": True}

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 
 import fastdl as fd
@@ -155,6 +156,23 @@ def test_ctrl_c_in_this_process_puts_the_trial_back(do, store, monkeypatch):
     assert states(do.storage) == {"FAIL": 1, "WAITING": 2}
     do(seeds(FIT, 2))
     assert states(do.storage) == {"FAIL": 1, "COMPLETE": 2}
+
+
+def test_ctrl_c_in_a_query_is_told_without_a_traceback(do, caplog):
+    do(seeds(FIT, 1))
+
+    def on_text(_):
+        raise KeyboardInterrupt
+
+    def on_checkout(connection, *_):
+        connection.text_factory = on_text
+
+    with opened(do.storage, 1, queues.retry) as database:
+        sqlalchemy.event.listen(database.engine, "checkout", on_checkout)
+        with pytest.raises(KeyboardInterrupt):
+            database.get_all_studies()
+    assert not caplog.records
+    assert states(do.storage) == {"COMPLETE": 1}
 
 
 def test_workers_that_die_before_the_first_heartbeat(do, store):

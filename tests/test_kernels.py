@@ -7,7 +7,8 @@ from fastdl import _kernels, _reference, losses
 
 BLOCK = _kernels.BLOCK_ROWS
 ROWS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 1025)
-CLASSES = (1, 2, 15, 16, 17, 33, 300)  # of which exponentials are taken 16 at a time
+CLASSES = (1, 2, 15, 16, 17, 32, 33, 300)  # of which exponentials are taken 16 at a time
+FEW_AND_MORE = (5, 22)  # rows, of which exponentials are taken together from 8 on
 LABELLED = [name for name, loss in losses.LOSSES.items() if not loss.targets]
 pytestmark = pytest.mark.usefixtures("isa")  # that is, on every one of this machine
 
@@ -55,11 +56,12 @@ def test_number_correct(name, n, dtype, n_threads, rng):
     assert n_correct == (logits.argmax(axis=1) == labels).sum()
 
 
+@pytest.mark.parametrize("n", FEW_AND_MORE)
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_number_correct_of_ties_is_the_first_class(name, dtype):
-    y = np.zeros((3, 4), dtype) if losses.LOSSES[name].targets else np.array([0, 1, 0])
-    _, n_correct = loss_and_correct(name, np.ones((3, 4), dtype), y)
-    assert n_correct == (0 if losses.LOSSES[name].targets else 2)
+def test_number_correct_of_ties_is_the_first_class(name, n, dtype):
+    y = np.zeros((n, 4), dtype) if losses.LOSSES[name].targets else np.arange(n) % 2
+    _, n_correct = loss_and_correct(name, np.ones((n, 4), dtype), y)
+    assert n_correct == (0 if losses.LOSSES[name].targets else (n + 1) // 2)
 
 
 @pytest.mark.parametrize("n", ROWS)
@@ -88,15 +90,16 @@ def test_loss_of_any_number_of_classes(name, k, dtype, rng, agree):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("n", FEW_AND_MORE)
 @pytest.mark.parametrize("k", CLASSES)
 @pytest.mark.parametrize("name", ["softmax_cross_entropy", "sigmoid_cross_entropy"])
-def test_a_loss_of_what_is_not_finite_is_not_either(name, k, bad, dtype, rng):
-    logits = rng.standard_normal((5, k)).astype(dtype)
+def test_a_loss_of_what_is_not_finite_is_not_either(name, k, n, bad, dtype, rng):
+    logits = rng.standard_normal((n, k)).astype(dtype)
     for j in range(k):
         row = logits.copy()
         row[2, j] = bad
         for label in {0, j, k - 1}:
-            loss, _ = loss_and_correct(name, row, np.full(5, label))
+            loss, _ = loss_and_correct(name, row, np.full(n, label))
             certain = name == "sigmoid_cross_entropy" and bad == np.inf and label == j
             assert np.isfinite(loss) == certain
 

@@ -99,31 +99,34 @@ def test_extreme_outputs_give_a_finite_and_right_loss(name, dtype, rng):
     assert np.isfinite(doutputs).all()
 
 
+@pytest.mark.parametrize("n", [1, 20])
 @pytest.mark.parametrize("margin", [30.0, 1e4])
-def test_cross_entropies_of_sure_rows(margin, dtype):
-    logits = np.array([[margin, 0.0, -margin]], dtype)
+def test_cross_entropies_of_sure_rows(margin, n, dtype):
+    logits = np.tile(np.array([margin, 0.0, -margin], dtype), (n, 1))
     double = logits.astype(float)
     for label in range(3):
+        labels = np.full(n, label)
         rest = np.delete(double[0], label) - double[0, label]
-        loss, dlogits = ops.softmax_cross_entropy(logits, [label])
+        loss, dlogits = ops.softmax_cross_entropy(logits, labels)
         assert loss == pytest.approx(np.logaddexp.reduce([0, *rest]), rel=1e-6, abs=0)
         assert abs(dlogits.sum()) <= 1e-6
         signed = np.where(np.arange(3) == label, -1, 1) * double[0]
-        loss, _ = ops.sigmoid_cross_entropy(logits, [label])
+        loss, _ = ops.sigmoid_cross_entropy(logits, labels)
         assert loss == pytest.approx(np.logaddexp(0, signed).mean(), rel=1e-6, abs=0)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("n", [1, 20])
 @pytest.mark.parametrize("k", [1, 2, 3])
 @pytest.mark.parametrize("name", LABELLED)
-def test_one_bad_logit_gives_the_class_that_numpy_gives(name, k, bad, dtype, rng):
+def test_one_bad_logit_gives_the_class_that_numpy_gives(name, k, n, bad, dtype, rng):
     for at in range(k):
         for label in range(k):
-            logits = rng.standard_normal((1, k)).astype(dtype)
-            logits[0, at] = bad
+            logits, labels = rng.standard_normal((n, k)).astype(dtype), np.full(n, label)
+            logits[n // 2, at] = bad
             with np.errstate(all="ignore"):
-                expected = reference(name, logits, np.array([label]))[0]
-            loss = getattr(ops, name)(logits, [label])[0]
+                expected = reference(name, logits, labels)[0]
+            loss = getattr(ops, name)(logits, labels)[0]
             assert str(loss) == str(expected) or np.isfinite([loss, expected]).all(), (at, label)
 
 

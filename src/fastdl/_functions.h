@@ -81,26 +81,48 @@ static void NAME(activate_backward)(int activation, const T *out, T *dout, long 
 
 /* The loops over LANES must stay loops: GCC unrolls them before it looks for vectors. */
 
-/* row (LANES) = n items of x, then the one that is the greatest; e = exp(row - greatest). */
-static inline void NAME(exponentials)(const T *x, long n, T greatest, T *row, T *e)
+/* e = exp(z - greatest); exact: what that would be had z - greatest lost nothing, which in float is
+ * a millionth and more from 16 on. The rest of a difference as in Knuth, TAOCP 2, 4.2.2. */
+static inline T NAME(exponential)(T z, T greatest, double *exact)
 {
-#pragma GCC unroll 1
-    for (long i = 0; i < LANES; i++)
-        row[i] = i < n ? x[i] : greatest;
-#pragma GCC unroll 1
-    for (long i = 0; i < LANES; i++)
-        e[i] = NAME(exp)(row[i] - greatest);
+    const T difference = z - greatest, part = difference - z, e = NAME(exp)(difference);
+    const T rest = (z - (difference - part)) - (greatest + part);
+    *exact = (double)e + (rest > -1 && rest < 1 ? e * rest : 0); /* not where it is not finite */
+    return e;
 }
 
-/* logits = exp(logits) / the sum of exp(logits), in place; best: the index of the greatest. */
-static void NAME(softmax)(T *logits, long best, long k)
+/* e and exact of n items of z; past them those of the greatest. */
+static inline void NAME(exponentials)(const T *z, long n, T greatest, T *e, double *exact)
 {
-    const T greatest = logits[best];
+    T row[LANES];
+#pragma GCC unroll 1
+    for (long i = 0; i < LANES; i++)
+        row[i] = i < n ? z[i] : greatest;
+#pragma GCC unroll 1
+    for (long i = 0; i < LANES; i++)
+        e[i] = NAME(exponential)(row[i], greatest, &exact[i]);
+}
+
+/* The first index of the greatest of k items. */
+static inline long NAME(argmax)(const T *x, long k)
+{
+    long best = 0;
+    for (long j = 1; j < k; j++)
+        if (x[j] > x[best])
+            best = j;
+    return best;
+}
+
+/* logits = exp(logits) / the sum of exp(logits), in place. */
+static void NAME(softmax)(T *logits, long k)
+{
+    const T greatest = logits[NAME(argmax)(logits, k)];
     double total = 0;
     for (long j = 0; j < k; j += LANES) {
         const long n = k - j < LANES ? k - j : LANES;
-        T row[LANES], e[LANES];
-        NAME(exponentials)(logits + j, n, greatest, row, e);
+        T e[LANES];
+        double exact[LANES];
+        NAME(exponentials)(logits + j, n, greatest, e, exact);
         for (long i = 0; i < n; i++) {
             logits[j + i] = e[i];
             total += e[i];
@@ -110,29 +132,26 @@ static void NAME(softmax)(T *logits, long best, long k)
         logits[j] = (T)(logits[j] / total);
 }
 
-/* What a - b loses when it is rounded: in float a millionth and more from 16 on. */
-static inline double NAME(rest_of_difference)(T a, T b)
+/* The loss -log softmax(logits)[label] as gap + log1p(excess), where others is the sum of
+ * exp(z - greatest) but for the label's own: no digit of a probability near one is lost. Where the
+ * label's is the greatest, own is 1, or NaN, which must not be lost either. */
+static inline double NAME(excess)(int best, double others, double own)
 {
-    const double rest = ((double)a - (double)b) - (double)(a - b);
-    return __builtin_fabs(rest) < 1 ? rest : 0; /* also where a - b is no finite number */
+    return best ? others + (own - 1) : (others + own) - 1;
 }
 
-/* -log softmax(logits)[label]; dlogits, if not NULL, = scale (softmax(logits) - onehot(label)).
- * best is the index of the greatest logit; dlogits may be logits itself. Keeping the sum over the
- * other classes apart loses no digit of a probability near one. */
-static double NAME(softmax_xent)(const T *logits, long best, long label, double scale, T *dlogits,
-                                 long k)
+/* softmax_xent of one row: lanes for its classes. */
+static int NAME(softmax_xent_row)(const T *logits, long label, double scale, T *dlogits,
+                                  double *excess, double *gap, long k)
 {
+    const long best = NAME(argmax)(logits, k);
     const T greatest = logits[best], chosen = logits[label];
     double sums[LANES] = {0}, own = 0;
     for (long j = 0; j < k; j += LANES) {
         const long n = k - j < LANES ? k - j : LANES;
-        T row[LANES], e[LANES];
+        T e[LANES];
         double exact[LANES];
-        NAME(exponentials)(logits + j, n, greatest, row, e);
-#pragma GCC unroll 1
-        for (long i = 0; i < LANES; i++)
-            exact[i] = e[i] * (1 + NAME(rest_of_difference)(row[i], greatest));
+        NAME(exponentials)(logits + j, n, greatest, e, exact);
         if (label >= j && label < j + n)
             own = exact[label - j];
 #pragma GCC unroll 1
@@ -148,14 +167,79 @@ static double NAME(softmax_xent)(const T *logits, long best, long label, double 
 #pragma GCC unroll 1
     for (int i = 0; i < LANES / 4; i++)
         sums[i] += sums[i + LANES / 4];
-    const double others = (sums[0] + sums[2]) + (sums[1] + sums[3]), total = others + own;
+    const double others = (sums[0] + sums[2]) + (sums[1] + sums[3]);
     if (dlogits) {
-        const double share = scale / total;
+        const double share = scale / (others + own);
         for (long j = 0; j < k; j++)
             dlogits[j] = (T)(share * dlogits[j]);
         dlogits[label] = (T)(-share * others);
     }
-    /* Where the label's logit is the greatest, own is 1, or NaN, which must not be lost. */
-    return best == label ? log1p(others) + (own - 1)
-                         : (double)greatest - chosen + log(total);
+    *excess = NAME(excess)(best == label, others, own);
+    *gap = (double)greatest - chosen;
+    return best == label;
+}
+
+/* softmax_xent of up to LANES rows of few classes: a lane for each row. */
+static long NAME(softmax_xent_rows)(const T *logits, const int *labels, const double *scales,
+                                    T *dlogits, double *excess, double *gap, long n, long k)
+{
+    T block[NARROW][LANES] = {{0}}, greatest[LANES], chosen[LANES] = {0};
+    BITS label[LANES] = {0}, best[LANES] = {0};
+    double others[LANES] = {0}, own[LANES], share[LANES];
+    long n_correct = 0;
+    NAME(transpose)(n, k, logits, k, block[0], LANES);
+    for (long i = 0; i < n; i++) {
+        label[i] = labels[i];
+        chosen[i] = logits[i * k + labels[i]];
+    }
+    memcpy(greatest, block[0], sizeof greatest);
+    for (long j = 1; j < k; j++)
+#pragma GCC unroll 1
+        for (long i = 0; i < LANES; i++) {
+            best[i] = block[j][i] > greatest[i] ? (BITS)j : best[i];
+            greatest[i] = block[j][i] > greatest[i] ? block[j][i] : greatest[i];
+        }
+    for (long j = 0; j < k; j++)
+#pragma GCC unroll 1
+        for (long i = 0; i < LANES; i++) {
+            double exact;
+            block[j][i] = NAME(exponential)(block[j][i], greatest[i], &exact);
+            others[i] += label[i] == (BITS)j ? 0 : exact;
+        }
+#pragma GCC unroll 1
+    for (long i = 0; i < LANES; i++)
+        NAME(exponential)(chosen[i], greatest[i], &own[i]);
+    for (long i = 0; i < n; i++) {
+        excess[i] = NAME(excess)(best[i] == label[i], others[i], own[i]);
+        gap[i] = (double)greatest[i] - chosen[i];
+        n_correct += best[i] == label[i];
+    }
+    if (!dlogits)
+        return n_correct;
+    for (long i = 0; i < LANES; i++)
+        share[i] = (i < n ? scales[i] : 0) / (others[i] + own[i]);
+    for (long j = 0; j < k; j++)
+#pragma GCC unroll 1
+        for (long i = 0; i < LANES; i++)
+            block[j][i] = (T)(share[i] * block[j][i]);
+    NAME(transpose)(k, n, block[0], LANES, dlogits, k);
+    for (long i = 0; i < n; i++)
+        dlogits[i * k + label[i]] = (T)(-share[i] * others[i]);
+    return n_correct;
+}
+
+/* Of n <= LANES rows: their losses as gap + log1p(excess), and dlogits, if not NULL,
+ * = scale (softmax(logits) - onehot(label)), which may be logits itself. Returns how many labels
+ * have the greatest logit, the first one where it is shared. */
+static long NAME(softmax_xent)(const T *logits, const int *labels, const double *scales,
+                               T *dlogits, double *excess, double *gap, long n, long k)
+{
+    long n_correct = 0;
+    if (n >= LANES / 2 && k <= NARROW)
+        return NAME(softmax_xent_rows)(logits, labels, scales, dlogits, excess, gap, n, k);
+    for (long i = 0; i < n; i++)
+        n_correct += NAME(softmax_xent_row)(logits + i * k, labels[i], scales[i],
+                                            dlogits ? dlogits + i * k : NULL, &excess[i],
+                                            &gap[i], k);
+    return n_correct;
 }

@@ -16,6 +16,7 @@ typedef struct {
 } fastdl_coming;
 
 enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
+enum { FASTDL_LANES = 16 };    /* rows at once, the most of softmax_xent */
 
 /* The kernels of one type:
  * product      C (m x n) = A B (+ C if add): A's element (i, p) at a[i rs + p cs], the rest by rows
@@ -34,8 +35,9 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  * momentum, adam  the other updates, with the same penalty
  * activate     z (n x h) = activation(z + bias), in place
  * activate_backward  dz (n x h) = dout activation'(z), in place, from the activation's outputs
- * softmax      of a row of logits, in place; best: which of them is the greatest
- * softmax_xent the loss of a row of logits, and dlogits, its gradient times scale, if not NULL */
+ * softmax      of a row of logits, in place
+ * softmax_xent of n <= FASTDL_LANES rows of logits: the losses as gap + log1p(excess), dlogits, their
+ *              gradients times scales, if not NULL; how many are classified correctly */
 #define FASTDL_KERNELS(T)                                                                        \
     void (*product)(long m, long n, long k, const T *a, long rs, long cs, const T *b, long ldb,  \
                     const ptrdiff_t *order, const fastdl_coming *coming, int add, T *c,          \
@@ -63,9 +65,9 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
                  const T *grad, T *param, T *mean, T *square, long size);                        \
     void (*activate)(int activation, const T *bias, T *z, long n, long h, long ld);              \
     void (*activate_backward)(int activation, const T *out, T *dout, long n, long h, long ld);   \
-    void (*softmax)(T *logits, long best, long k);                                               \
-    double (*softmax_xent)(const T *logits, long best, long label, double scale, T *dlogits,     \
-                           long k);
+    void (*softmax)(T *logits, long k);                                                          \
+    long (*softmax_xent)(const T *logits, const int *labels, const double *scales, T *dlogits,   \
+                         double *excess, double *gap, long n, long k);
 
 typedef struct {
     FASTDL_KERNELS(float)

@@ -13,7 +13,7 @@ import os
 from cython cimport floating
 from cython.parallel cimport prange
 from libc.float cimport DBL_MIN, FLT_MIN
-from libc.math cimport fabs, sqrt
+from libc.math cimport fabs, log1p, sqrt
 
 from fastdl._blas cimport blas_gemm
 from fastdl._rows cimport (
@@ -69,10 +69,10 @@ cdef extern from "_isa.h" nogil:
         void (*activate_backward)(
             int activation, const float* out, float* dout, long n, long h, long ld,
         ) noexcept nogil
-        void (*softmax)(float* logits, long best, long k) noexcept nogil
-        double (*softmax_xent)(
-            const float* logits, long best, long label, double scale, float* dlogits, long k,
-        ) noexcept nogil
+        void (*softmax)(float* logits, long k) noexcept nogil
+        long (*softmax_xent)(
+            const float* logits, const int* labels, const double* scales, float* dlogits,
+            double* excess, double* gap, long n, long k) noexcept nogil
     ctypedef struct Kernels64 "fastdl_kernels_f64":
         void (*product)(
             long m, long n, long k, const double* a, long rs, long cs, const double* b, long ldb,
@@ -120,16 +120,18 @@ cdef extern from "_isa.h" nogil:
         void (*activate_backward)(
             int activation, const double* out, double* dout, long n, long h, long ld,
         ) noexcept nogil
-        void (*softmax)(double* logits, long best, long k) noexcept nogil
-        double (*softmax_xent)(
-            const double* logits, long best, long label, double scale, double* dlogits, long k,
-        ) noexcept nogil
+        void (*softmax)(double* logits, long k) noexcept nogil
+        long (*softmax_xent)(
+            const double* logits, const int* labels, const double* scales, double* dlogits,
+            double* excess, double* gap, long n, long k) noexcept nogil
     ctypedef struct fastdl_isa:
         const char* name
         Kernels32 f32
         Kernels64 f64
     const fastdl_isa* fastdl_isa_at(int i)
     const int MOST_FEW_ROWS "FASTDL_FEW_ROWS"
+    enum:
+        LANES "FASTDL_LANES"
     const int IDENTITY "FASTDL_IDENTITY"
     const int RELU "FASTDL_RELU"
     const int LEAKY_RELU "FASTDL_LEAKY_RELU"
@@ -473,10 +475,13 @@ cdef double loss_block(
     labels or targets is NULL by the kind of loss; weights NULL: ones; order tells which of all
     these belong to the logits, NULL: the first; dlogits NULL: not wanted.
     """
-    cdef Py_ssize_t i, row, best = 0
+    cdef Py_ssize_t i, row, best
     cdef double weight, total = 0
     cdef int label = 0
     cdef const floating* wanted = NULL
+    if loss == SOFTMAX_XENT:
+        return softmax_xent_block(
+            logits, labels, weights, order, scale, dlogits, n_correct, n, k)
     n_correct[0] = 0
     for i in range(n):
         row = i if order == NULL else order[i]
@@ -487,28 +492,77 @@ cdef double loss_block(
             label, best = labels[row], argmax_row(logits, k)
             n_correct[0] += best == label
         total += weight * loss_row(
-            loss, logits, best, label, wanted, margin, weight * scale, dlogits, k)
+            loss, logits, label, wanted, margin, weight * scale, dlogits, k)
         logits += k
         if dlogits != NULL:
             dlogits += k
     return total
 
 
+cdef double softmax_xent_block(
+    const floating* logits, const int* labels, const floating* weights,  # in
+    const Py_ssize_t* order, double scale,
+    floating* dlogits, Py_ssize_t* n_correct,  # out
+    Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """loss_block for softmax and cross-entropy: LANES rows at once."""
+    cdef int label[LANES]
+    cdef double weight[LANES]
+    cdef double scales[LANES]
+    cdef double excess[LANES]
+    cdef double gap[LANES]
+    cdef double total = 0
+    cdef Py_ssize_t i, row, few, start = 0
+    n_correct[0] = 0
+    while start < n:
+        few = min(<Py_ssize_t> LANES, n - start)
+        for i in range(few):
+            row = start + i if order == NULL else order[start + i]
+            label[i] = labels[row]
+            weight[i] = 1 if weights == NULL else weights[row]
+            scales[i] = weight[i] * scale
+        if floating is float:
+            n_correct[0] += isa.f32.softmax_xent(
+                logits, label, scales, dlogits, excess, gap, few, k)
+        else:
+            n_correct[0] += isa.f64.softmax_xent(
+                logits, label, scales, dlogits, excess, gap, few, k)
+        total += sum_of_logs(weight, gap, excess, few)
+        logits += few * k
+        if dlogits != NULL:
+            dlogits += few * k
+        start += few
+    return total
+
+
+cdef inline double sum_of_logs(
+    const double* weight, const double* gap, const double* excess, Py_ssize_t n,
+) noexcept nogil:
+    """The sum of weight (gap + log1p(excess)), by one logarithm where all weigh the same."""
+    cdef Py_ssize_t i
+    cdef bint equal = True
+    cdef double gaps = 0, product = 0, total = 0  # product: of all 1 + excess, less 1
+    for i in range(n):
+        equal = equal and weight[i] == weight[0]
+        gaps += gap[i]
+        product += excess[i] + product * excess[i]
+    if equal:
+        return weight[0] * (gaps + log1p(product))
+    for i in range(n):
+        total += weight[i] * (gap[i] + log1p(excess[i]))
+    return total
+
+
 cdef inline double loss_row(
-    int loss, const floating* logits, Py_ssize_t best, int label, const floating* targets,
+    int loss, const floating* logits, int label, const floating* targets,
     double margin, double scale, floating* dlogits, Py_ssize_t k,
 ) noexcept nogil:
-    """The loss of one row by its code; best is the index of the greatest logit."""
+    """The loss of one row by its code."""
     if loss == HINGE:
         return hinge_row(logits, label, margin, scale, dlogits, k)
     if loss == SIGMOID_XENT:
         return sigmoid_xent_row(logits, label, scale, dlogits, k)
-    if loss == MSE:
-        return mse_row(logits, targets, scale, dlogits, k)
-    if floating is float:
-        return isa.f32.softmax_xent(logits, best, label, scale, dlogits, k)
-    else:
-        return isa.f64.softmax_xent(logits, best, label, scale, dlogits, k)
+    return mse_row(logits, targets, scale, dlogits, k)
 
 
 cdef double penalty_block(
@@ -647,16 +701,15 @@ def activation_backward(
 
 def softmax(floating[:, ::1] logits, int n_threads):
     """logits = softmax(logits), row by row, in place."""
-    cdef Py_ssize_t i, best, n = logits.shape[0], k = logits.shape[1]
+    cdef Py_ssize_t i, n = logits.shape[0], k = logits.shape[1]
     n_threads = team_of(n_threads)
     for i in prange(
         n, nogil=True, schedule="static", num_threads=n_threads, use_threads_if=n_threads > 1,
     ):
-        best = argmax_row(&logits[i, 0], k)
         if floating is float:
-            isa.f32.softmax(&logits[i, 0], best, k)
+            isa.f32.softmax(&logits[i, 0], k)
         else:
-            isa.f64.softmax(&logits[i, 0], best, k)
+            isa.f64.softmax(&logits[i, 0], k)
 
 
 def sum_rows(const floating[:, ::1] x, floating[::1] out):

@@ -17,7 +17,8 @@ enum {
     CACHE_LINE = 64,  /* bytes */
     SUM_COLUMNS = 64, /* that are summed at once */
     SUM_RUN = 16,     /* rows whose sum keeps the type */
-    LANES = 16        /* items whose exponentials are taken at once */
+    LANES = FASTDL_LANES, /* exponentials that are taken at once */
+    NARROW = 32       /* classes of a block of rows that takes a lane for each row */
 };
 
 /* What is left to ask for beyond some inputs: they may have been asked for before. */

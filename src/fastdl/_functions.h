@@ -2,13 +2,14 @@
  * them. _isa.c includes this once for each, after one of _f32.h and _f64.h. A comparison that is
  * false for NaN is written so that NaN passes through it. */
 
-/* exp(x) for x <= 0, as in Cephes: x = n ln 2 + r, and 2^n in two factors so that it underflows
- * gradually. Adding ROUND leaves n in the low bits of the sum; NaN passes through all of it. */
-static inline T NAME(exp)(T x)
+/* exp(x + tail) for x <= 0 and a small tail, as in Cephes: x = n ln 2 + r, and 2^n in two factors so
+ * that it underflows gradually. Adding ROUND leaves n in the low bits of the sum; NaN passes through
+ * all of it. */
+static inline T NAME(exp_of_sum)(T x, T tail)
 {
     x = x < EXP_LEAST ? EXP_LEAST : x;
     T shifted = x * (T)1.44269504088896341 + ROUND, n = shifted - ROUND, r = x - n * LN2_HIGH;
-    r -= n * LN2_LOW;
+    r = r - n * LN2_LOW + tail;
     BITS whole, half, rest;
     __builtin_memcpy(&whole, &shifted, sizeof whole);
     whole = (BITS)((UNSIGNED_BITS)whole << INTEGER_SHIFT) >> INTEGER_SHIFT;
@@ -20,6 +21,11 @@ static inline T NAME(exp)(T x)
     __builtin_memcpy(&up, &half, sizeof up);
     __builtin_memcpy(&down, &rest, sizeof down);
     return EXP_OF_REST(r) * up * down;
+}
+
+static inline T NAME(exp)(T x)
+{
+    return NAME(exp_of_sum)(x, 0);
 }
 
 /* z (h) = activation(z + bias), in place. tanh is near zero a polynomial, which keeps all digits,
@@ -81,54 +87,79 @@ static void NAME(activate_backward)(int activation, const T *out, T *dout, long 
 
 /* The loops over LANES must stay loops: GCC unrolls them before it looks for vectors. */
 
-/* e = exp(z - greatest); exact: what that would be had z - greatest lost nothing, which in float is
- * a millionth and more from 16 on. The rest of a difference as in Knuth, TAOCP 2, 4.2.2. */
-static inline T NAME(exponential)(T z, T greatest, double *exact)
+/* exp(z - greatest), also of what z - greatest loses, which in float is a millionth and more from 16
+ * on: Knuth, TAOCP 2, 4.2.2. */
+static inline T NAME(exp_of_difference)(T z, T greatest)
 {
-    const T difference = z - greatest, part = difference - z, e = NAME(exp)(difference);
-    const T rest = (z - (difference - part)) - (greatest + part);
-    *exact = (double)e + (rest > -1 && rest < 1 ? e * rest : 0); /* not where it is not finite */
-    return e;
+    const T difference = z - greatest, part = difference - z;
+    const T tail = (z - (difference - part)) - (greatest + part);
+    return NAME(exp_of_sum)(difference, tail > -1 && tail < 1 ? tail : 0); /* it may be NaN */
 }
 
-/* e and exact of n items of z; past them those of the greatest. */
-static inline void NAME(exponentials)(const T *z, long n, T greatest, T *e, double *exact)
+/* e = exp(z - greatest) of n items, added to sums but for one, skip; what that is: own. */
+static inline __attribute__((always_inline)) void NAME(exponentials)(
+    const T *z, long n, long skip, T greatest, T *e, double *sums, double *own)
 {
     T row[LANES];
 #pragma GCC unroll 1
     for (long i = 0; i < LANES; i++)
-        row[i] = i < n ? z[i] : greatest;
+        row[i] = NAME(exp_of_difference)(i < n ? z[i] : greatest, greatest);
+    if (skip >= 0)
+        *own = row[skip];
 #pragma GCC unroll 1
     for (long i = 0; i < LANES; i++)
-        e[i] = NAME(exponential)(row[i], greatest, &exact[i]);
+        sums[i] += i < n && i != skip ? row[i] : 0;
+    if (e)
+        memcpy(e, row, n * sizeof(T));
+}
+
+static inline double NAME(sum_lanes)(double *sums)
+{
+#pragma GCC unroll 1
+    for (int i = 0; i < LANES / 2; i++)
+        sums[i] += sums[i + LANES / 2];
+#pragma GCC unroll 1
+    for (int i = 0; i < LANES / 4; i++)
+        sums[i] += sums[i + LANES / 4];
+    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
 /* The first index of the greatest of k items. */
 static inline long NAME(argmax)(const T *x, long k)
 {
-    long best = 0;
-    for (long j = 1; j < k; j++)
-        if (x[j] > x[best])
-            best = j;
-    return best;
+    T greatest[LANES];
+    BITS best[LANES] = {0};
+    long j = 0, first = 0;
+    for (int i = 0; i < LANES; i++)
+        greatest[i] = x[0];
+    for (; j + LANES <= k; j += LANES)
+#pragma GCC unroll 1
+        for (int i = 0; i < LANES; i++) {
+            const BITS more = -(BITS)(x[j + i] > greatest[i]); /* all its bits: no branch */
+            best[i] = (best[i] & ~more) | ((BITS)(j + i) & more);
+            greatest[i] = x[j + i] > greatest[i] ? x[j + i] : greatest[i];
+        }
+    for (int i = 0; i < LANES; i++)
+        if (x[best[i]] > x[first] || (x[best[i]] == x[first] && best[i] < first))
+            first = best[i];
+    for (; j < k; j++)
+        if (x[j] > x[first])
+            first = j;
+    return first;
 }
 
 /* logits = exp(logits) / the sum of exp(logits), in place. */
 static void NAME(softmax)(T *logits, long k)
 {
     const T greatest = logits[NAME(argmax)(logits, k)];
-    double total = 0;
-    for (long j = 0; j < k; j += LANES) {
-        const long n = k - j < LANES ? k - j : LANES;
-        T e[LANES];
-        double exact[LANES];
-        NAME(exponentials)(logits + j, n, greatest, e, exact);
-        for (long i = 0; i < n; i++) {
-            logits[j + i] = e[i];
-            total += e[i];
-        }
-    }
-    for (long j = 0; j < k; j++)
+    double sums[LANES] = {0};
+    long j = 0;
+    for (; j + LANES <= k; j += LANES)
+        NAME(exponentials)(logits + j, LANES, -1, greatest, logits + j, sums, NULL);
+    if (j < k)
+        NAME(exponentials)(logits + j, k - j, -1, greatest, logits + j, sums, NULL);
+    const double total = NAME(sum_lanes)(sums);
+    for (j = 0; j < k; j++)
         logits[j] = (T)(logits[j] / total);
 }
 
@@ -148,26 +179,14 @@ static int NAME(softmax_xent_row)(const T *logits, long label, double scale, T *
     const T greatest = logits[best], chosen = logits[label];
     double sums[LANES] = {0}, own = 0;
     for (long j = 0; j < k; j += LANES) {
-        const long n = k - j < LANES ? k - j : LANES;
-        T e[LANES];
-        double exact[LANES];
-        NAME(exponentials)(logits + j, n, greatest, e, exact);
-        if (label >= j && label < j + n)
-            own = exact[label - j];
-#pragma GCC unroll 1
-        for (long i = 0; i < LANES; i++)
-            sums[i] += i < n && i != label - j ? exact[i] : 0;
-        if (dlogits)
-            for (long i = 0; i < n; i++)
-                dlogits[j + i] = e[i];
+        const long n = k - j < LANES ? k - j : LANES, at = label - j;
+        T *e = dlogits ? dlogits + j : NULL;
+        if (n == LANES && (at < 0 || at >= n))
+            NAME(exponentials)(logits + j, LANES, -1, greatest, e, sums, NULL);
+        else
+            NAME(exponentials)(logits + j, n, at < n ? at : -1, greatest, e, sums, &own);
     }
-#pragma GCC unroll 1
-    for (int i = 0; i < LANES / 2; i++)
-        sums[i] += sums[i + LANES / 2];
-#pragma GCC unroll 1
-    for (int i = 0; i < LANES / 4; i++)
-        sums[i] += sums[i + LANES / 4];
-    const double others = (sums[0] + sums[2]) + (sums[1] + sums[3]);
+    const double others = NAME(sum_lanes)(sums);
     if (dlogits) {
         const double share = scale / (others + own);
         for (long j = 0; j < k; j++)
@@ -196,19 +215,19 @@ static long NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
     for (long j = 1; j < k; j++)
 #pragma GCC unroll 1
         for (long i = 0; i < LANES; i++) {
-            best[i] = block[j][i] > greatest[i] ? (BITS)j : best[i];
+            const BITS more = -(BITS)(block[j][i] > greatest[i]);
+            best[i] = (best[i] & ~more) | ((BITS)j & more);
             greatest[i] = block[j][i] > greatest[i] ? block[j][i] : greatest[i];
         }
     for (long j = 0; j < k; j++)
 #pragma GCC unroll 1
         for (long i = 0; i < LANES; i++) {
-            double exact;
-            block[j][i] = NAME(exponential)(block[j][i], greatest[i], &exact);
-            others[i] += label[i] == (BITS)j ? 0 : exact;
+            block[j][i] = NAME(exp_of_difference)(block[j][i], greatest[i]);
+            others[i] += label[i] == (BITS)j ? 0 : block[j][i];
         }
 #pragma GCC unroll 1
     for (long i = 0; i < LANES; i++)
-        NAME(exponential)(chosen[i], greatest[i], &own[i]);
+        own[i] = NAME(exp_of_difference)(chosen[i], greatest[i]);
     for (long i = 0; i < n; i++) {
         excess[i] = NAME(excess)(best[i] == label[i], others[i], own[i]);
         gap[i] = (double)greatest[i] - chosen[i];

@@ -194,8 +194,10 @@ def test_products_of_any_depth(k, transpose_a, dtype, rng, agree):
         np.testing.assert_array_equal(part, out[3:12, :100])
 
 
-def test_narrow_layers_lie_by_unit_but_where_zeros_are_skipped():
-    assert _kernels.lies_by_unit(5, 16, False, True)
+def test_narrow_layers_of_some_inputs_lie_by_unit_but_where_zeros_are_skipped():
+    assert [_kernels.lies_by_unit(d, 10, True, True) for d in (13, 30, 64)] == [False, False, True]
+    assert [_kernels.lies_by_unit(d, 10, True, False) for d in (32, 64)] == [False, True]
+    assert [_kernels.lies_by_unit(1000, h, False, False) for h in (10, 16)] == [True, False]
     assert [_kernels.lies_by_unit(d, 20, True, True) for d in (175, 260, 300)] == [
         False,
         False,

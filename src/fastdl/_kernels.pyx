@@ -180,6 +180,7 @@ cdef enum:
     FEW_SHARE = 6  # columns of a weight for each row of a batch, from which on those are few
     WIDE_COLUMNS = 128  # in double precision BLAS, which packs, is faster beyond this
     TRANSPOSE_UNITS = 16  # of a weight, a row of a batch, that are transposed rather than summed
+    DIRECT_DEPTH = 64  # of a first layer of FEW_COLUMNS, that lies by unit from here on
     SKIP_COLUMNS = 48  # so many make it pay to look for the zeros of rows,
     SKIP_DEPTH = 64  # of at least so many items,
     SKIP_SHARE = 3,  # one in so many of which, or fewer, is not zero
@@ -295,8 +296,11 @@ cdef bint folds(const Step* step, double l1, Py_ssize_t n, Py_ssize_t k) noexcep
 
 
 cdef inline bint are_few(Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    """Whether k rows cost less than to read and write a weight of n columns."""
-    return chooses() and k <= MOST_FEW_ROWS and FEW_SHARE * k <= n
+    """Whether k rows cost less than to read and write a weight of n columns.
+
+    One of less than a vector would be stored in part, and the next row wait for that store.
+    """
+    return chooses() and k <= MOST_FEW_ROWS and max(<Py_ssize_t> FEW_COLUMNS, FEW_SHARE * k) <= n
 
 
 cdef inline void product_block(
@@ -326,11 +330,13 @@ def lies_by_unit(Py_ssize_t d, Py_ssize_t h, bint single, bint first):
     """Whether a weight (d x h) is best kept unit by unit: products then run along the inputs.
 
     Along the units the last vector of 16 is filled in part; along the inputs each sum ends with the
-    addition of a vector's lanes, which costs some 160 multiply-adds. A first layer that lies by
-    unit skips no zeros.
+    addition of a vector's lanes: some 160 multiply-adds where the units fill several vectors, 40
+    where they fill one at most, whose gradient gains too, and 20 where the layer would need a
+    transposed copy otherwise. A first layer that lies by unit takes rows where they lie, but skips
+    no zeros.
     """
     if h <= FEW_COLUMNS:
-        return True
+        return first and d >= DIRECT_DEPTH or h * (d + (40 if first else 20)) < FEW_COLUMNS * d
     if not single or h >= DOT_COLUMNS or d < LONG_DEPTH:
         return False
     if first and h >= SKIP_COLUMNS and d < SKIP_MOST:

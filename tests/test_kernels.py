@@ -48,20 +48,24 @@ def test_what_the_build_says_of_itself(isa):
 # --- losses ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("k", [10, 16, 41])
 @pytest.mark.parametrize("n", ROWS)
 @pytest.mark.parametrize("name", LABELLED)
-def test_number_correct(name, n, dtype, n_threads, rng):
-    logits, labels = problem(name, rng, n, 10, dtype)
+def test_number_correct(name, n, k, dtype, n_threads, rng):
+    logits, labels = problem(name, rng, n, k, dtype)
     _, n_correct = loss_and_correct(name, logits, labels, n_threads=n_threads)
     assert n_correct == (logits.argmax(axis=1) == labels).sum()
 
 
+@pytest.mark.parametrize("k", [4, 20, 40])
 @pytest.mark.parametrize("n", FEW_AND_MORE)
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_number_correct_of_ties_is_the_first_class(name, n, dtype):
-    y = np.zeros((n, 4), dtype) if losses.LOSSES[name].targets else np.arange(n) % 2
-    _, n_correct = loss_and_correct(name, np.ones((n, 4), dtype), y)
-    assert n_correct == (0 if losses.LOSSES[name].targets else (n + 1) // 2)
+def test_number_correct_of_ties_is_the_first_class(name, n, k, dtype):
+    y = np.zeros((n, k), dtype) if losses.LOSSES[name].targets else np.arange(n) % 2
+    logits = np.ones((n, k), dtype)
+    logits[:, 0] -= (np.arange(n) % 2).astype(dtype)  # the greatest are all but the first
+    _, n_correct = loss_and_correct(name, logits, y)
+    assert n_correct == (0 if losses.LOSSES[name].targets else n)
 
 
 @pytest.mark.parametrize("n", ROWS)

@@ -11,7 +11,7 @@ SOURCE = ROOT / "src" / "fastdl"
 # Every module imports only from those before it.
 # fmt: off
 ORDER = (
-    "_rows", "_blas", "_pace", "_kernels", "_epoch", "_check", "_memory", "_threads", "losses",
+    "_blas", "_pace", "_kernels", "_epoch", "_check", "_memory", "_threads", "losses",
     "init", "schedules", "scaling", "history", "checkpoint", "ops", "layers", "optim", "config",
     "progress", "callbacks", "network", "gradcheck", "resume", "run", "trainer", "datasets",
     "_openmp", "__init__",
@@ -23,9 +23,8 @@ EXPERIMENTS = (
 )
 # fmt: on
 EXACTLY = {
-    "_rows": set(),
     "_blas": set(),
-    "_kernels": {"_rows", "_blas"},
+    "_kernels": {"_blas"},
     "_pace": set(),
     "_epoch": {"_kernels", "_pace"},
     "_reference": set(),

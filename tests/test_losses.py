@@ -117,7 +117,7 @@ def test_cross_entropies_of_sure_rows(margin, n, dtype):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("n", [1, 20])
-@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("k", [1, 2, 3, 18])
 @pytest.mark.parametrize("name", LABELLED)
 def test_one_bad_logit_gives_the_class_that_numpy_gives(name, k, n, bad, dtype, rng):
     for at in range(k):
@@ -128,6 +128,13 @@ def test_one_bad_logit_gives_the_class_that_numpy_gives(name, k, n, bad, dtype, 
                 expected = reference(name, logits, labels)[0]
             loss = getattr(ops, name)(logits, labels)[0]
             assert str(loss) == str(expected) or np.isfinite([loss, expected]).all(), (at, label)
+
+
+@pytest.mark.parametrize("k", [100, 3000])
+def test_losses_of_so_many_outputs_that_a_product_of_them_overflows(k, dtype):
+    logits, labels = np.zeros((20, k), dtype), np.arange(20)
+    assert ops.sigmoid_cross_entropy(logits, labels)[0] == pytest.approx(np.log(2))
+    assert ops.softmax_cross_entropy(logits, labels)[0] == pytest.approx(np.log(k))
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.5, 1.0, 20.0])

@@ -61,7 +61,8 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 #include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
-#include "_functions.h"
+#include "_activations.h"
+#include "_losses.h"
 #include "_isa_undef.h"
 
 #define NAME(x) x##_avx512_f64
@@ -83,7 +84,8 @@ static inline __attribute__((always_inline)) void transpose_8x8(const float *a, 
 #include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
-#include "_functions.h"
+#include "_activations.h"
+#include "_losses.h"
 #include "_isa_undef.h"
 
 #undef DEPTH
@@ -139,7 +141,8 @@ static inline double sum_avx2_f64(__m256d v)
 #include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
-#include "_functions.h"
+#include "_activations.h"
+#include "_losses.h"
 #include "_isa_undef.h"
 #undef MASK
 
@@ -164,7 +167,8 @@ static inline double sum_avx2_f64(__m256d v)
 #include "_few.h"
 #include "_sparse.h"
 #include "_loops.h"
-#include "_functions.h"
+#include "_activations.h"
+#include "_losses.h"
 #include "_isa_undef.h"
 
 #pragma GCC pop_options
@@ -174,19 +178,22 @@ static inline double sum_avx2_f64(__m256d v)
 #define NAME(x) x##_baseline_f32
 #include "_f32.h"
 #include "_loops.h"
-#include "_functions.h"
+#include "_activations.h"
+#include "_losses.h"
 #include "_isa_undef.h"
 
 #define NAME(x) x##_baseline_f64
 #include "_f64.h"
 #include "_loops.h"
-#include "_functions.h"
+#include "_activations.h"
+#include "_losses.h"
 #include "_isa_undef.h"
 
 #define LOOPS(s)                                                                                 \
     zeros_f32_##s, zeros_f64_##s, zeros_u8_##s, gather_f32_##s, gather_f64_##s, gather_u8_##s,   \
         transpose_##s, sum_rows_##s, finite_##s, sgd_##s, momentum_##s, adam_##s,                \
-        activate_##s, activate_backward_##s, softmax_##s, softmax_xent_##s
+        activate_##s, activate_backward_##s, argmax_##s, softmax_##s, softmax_xent_##s, \
+        row_loss_##s
 #define ALL(s) {product_##s, few_rows_##s, dot_product_##s, skip_product_##s, LOOPS(s)}
 
 const fastdl_isa *fastdl_isa_at(int i)

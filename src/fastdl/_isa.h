@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+enum { FASTDL_SOFTMAX_XENT, FASTDL_HINGE, FASTDL_SIGMOID_XENT, FASTDL_MSE };
 enum { FASTDL_IDENTITY, FASTDL_RELU, FASTDL_LEAKY_RELU, FASTDL_SIGMOID, FASTDL_TANH };
 
 /* Rows of a data set that will be read soon, as many as the depth of a product with the inputs of
@@ -35,9 +36,12 @@ enum { FASTDL_LANES = 16 };    /* rows at once, the most of softmax_xent */
  * momentum, adam  the other updates, with the same penalty
  * activate     z (n x h) = activation(z + bias), in place
  * activate_backward  dz (n x h) = dout activation'(z), in place, from the activation's outputs
+ * argmax       the first index of the greatest of a row
  * softmax      of a row of logits, in place
  * softmax_xent of n <= FASTDL_LANES rows of logits: the losses as gap + log1p(excess), dlogits, their
- *              gradients times scales, if not NULL; how many are classified correctly */
+ *              gradients times scales, if not NULL; how many are classified correctly
+ * row_loss     another loss of a row, by its code, and doutputs, its gradient times scale, if not
+ *              NULL; label or targets is of no matter by the kind of loss */
 #define FASTDL_KERNELS(T)                                                                        \
     void (*product)(long m, long n, long k, const T *a, long rs, long cs, const T *b, long ldb,  \
                     const ptrdiff_t *order, const fastdl_coming *coming, int add, T *c,          \
@@ -65,9 +69,12 @@ enum { FASTDL_LANES = 16 };    /* rows at once, the most of softmax_xent */
                  const T *grad, T *param, T *mean, T *square, long size);                        \
     void (*activate)(int activation, const T *bias, T *z, long n, long h, long ld);              \
     void (*activate_backward)(int activation, const T *out, T *dout, long n, long h, long ld);   \
+    long (*argmax)(const T *x, long k);                                                          \
     void (*softmax)(T *logits, long k);                                                          \
     long (*softmax_xent)(const T *logits, const int *labels, const double *scales, T *dlogits,   \
-                         double *excess, double *gap, long n, long k);
+                         double *excess, double *gap, long n, long k);                          \
+    double (*row_loss)(int loss, const T *outputs, long label, const T *targets, double margin,  \
+                       double scale, T *doutputs, long k);
 
 typedef struct {
     FASTDL_KERNELS(float)

@@ -1,4 +1,4 @@
-/* Clears what _gemm.h, _row.h, _few.h, _sparse.h, _loops.h and _functions.h were told, for the next type. */
+/* Clears what the templates that _isa.c includes were told, for the next type. */
 #undef NAME
 #undef T
 #undef V

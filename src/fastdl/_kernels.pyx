@@ -16,9 +16,6 @@ from libc.float cimport DBL_MIN, FLT_MIN
 from libc.math cimport fabs, log1p, sqrt
 
 from fastdl._blas cimport blas_gemm
-from fastdl._rows cimport (
-    HINGE, MSE, SIGMOID_XENT, SOFTMAX_XENT, argmax_row, hinge_row, mse_row, sigmoid_xent_row,
-)
 
 
 cdef extern from "_isa.h" nogil:
@@ -69,10 +66,14 @@ cdef extern from "_isa.h" nogil:
         void (*activate_backward)(
             int activation, const float* out, float* dout, long n, long h, long ld,
         ) noexcept nogil
+        long (*argmax)(const float* x, long k) noexcept nogil
         void (*softmax)(float* logits, long k) noexcept nogil
         long (*softmax_xent)(
             const float* logits, const int* labels, const double* scales, float* dlogits,
             double* excess, double* gap, long n, long k) noexcept nogil
+        double (*row_loss)(
+            int loss, const float* outputs, long label, const float* targets, double margin,
+            double scale, float* doutputs, long k) noexcept nogil
     ctypedef struct Kernels64 "fastdl_kernels_f64":
         void (*product)(
             long m, long n, long k, const double* a, long rs, long cs, const double* b, long ldb,
@@ -120,10 +121,14 @@ cdef extern from "_isa.h" nogil:
         void (*activate_backward)(
             int activation, const double* out, double* dout, long n, long h, long ld,
         ) noexcept nogil
+        long (*argmax)(const double* x, long k) noexcept nogil
         void (*softmax)(double* logits, long k) noexcept nogil
         long (*softmax_xent)(
             const double* logits, const int* labels, const double* scales, double* dlogits,
             double* excess, double* gap, long n, long k) noexcept nogil
+        double (*row_loss)(
+            int loss, const double* outputs, long label, const double* targets, double margin,
+            double scale, double* doutputs, long k) noexcept nogil
     ctypedef struct fastdl_isa:
         const char* name
         Kernels32 f32
@@ -132,6 +137,10 @@ cdef extern from "_isa.h" nogil:
     const int MOST_FEW_ROWS "FASTDL_FEW_ROWS"
     enum:
         LANES "FASTDL_LANES"
+    const int SOFTMAX_XENT "FASTDL_SOFTMAX_XENT"
+    const int HINGE "FASTDL_HINGE"
+    const int SIGMOID_XENT "FASTDL_SIGMOID_XENT"
+    const int MSE "FASTDL_MSE"
     const int IDENTITY "FASTDL_IDENTITY"
     const int RELU "FASTDL_RELU"
     const int LEAKY_RELU "FASTDL_LEAKY_RELU"
@@ -481,7 +490,7 @@ cdef double loss_block(
     labels or targets is NULL by the kind of loss; weights NULL: ones; order tells which of all
     these belong to the logits, NULL: the first; dlogits NULL: not wanted.
     """
-    cdef Py_ssize_t i, row, best
+    cdef Py_ssize_t i, row
     cdef double weight, total = 0
     cdef int label = 0
     cdef const floating* wanted = NULL
@@ -495,14 +504,26 @@ cdef double loss_block(
         if targets != NULL:
             wanted = targets + row * k
         if labels != NULL:
-            label, best = labels[row], argmax_row(logits, k)
-            n_correct[0] += best == label
-        total += weight * loss_row(
-            loss, logits, label, wanted, margin, weight * scale, dlogits, k)
+            label = labels[row]
+            n_correct[0] += label == argmax(logits, k)
+        if floating is float:
+            total += weight * isa.f32.row_loss(
+                loss, logits, label, wanted, margin, weight * scale, dlogits, k)
+        else:
+            total += weight * isa.f64.row_loss(
+                loss, logits, label, wanted, margin, weight * scale, dlogits, k)
         logits += k
         if dlogits != NULL:
             dlogits += k
     return total
+
+
+cdef inline Py_ssize_t argmax(const floating* x, Py_ssize_t k) noexcept nogil:
+    """The first index of the greatest element."""
+    if floating is float:
+        return isa.f32.argmax(x, k)
+    else:
+        return isa.f64.argmax(x, k)
 
 
 cdef double softmax_xent_block(
@@ -557,18 +578,6 @@ cdef inline double sum_of_logs(
     for i in range(n):
         total += weight[i] * (gap[i] + log1p(excess[i]))
     return total
-
-
-cdef inline double loss_row(
-    int loss, const floating* logits, int label, const floating* targets,
-    double margin, double scale, floating* dlogits, Py_ssize_t k,
-) noexcept nogil:
-    """The loss of one row by its code."""
-    if loss == HINGE:
-        return hinge_row(logits, label, margin, scale, dlogits, k)
-    if loss == SIGMOID_XENT:
-        return sigmoid_xent_row(logits, label, scale, dlogits, k)
-    return mse_row(logits, targets, scale, dlogits, k)
 
 
 cdef double penalty_block(

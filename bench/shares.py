@@ -17,7 +17,7 @@ PARTS = {  # by the names of functions; the first that fits
     "products": r"(skip_|dot_)?product_|few_rows_",
     "reading": r"gather_|zeros_|is_sparse|read_x|memmove|memcpy",
     "activation": r"activate_",
-    "loss": r"softmax_|loss_|expf|log1p|argmax",
+    "loss": r"softmax_|loss_|hinge_|sigmoid_xent_|take_log|log1p|argmax",
     "update": r"sgd_|momentum_|adam_|sum_rows|transpose_|finite_",
     "loops": r"_epoch_",
 }

@@ -103,9 +103,7 @@ def _find_file(url: str, *, create: bool) -> None:
 
 def _open(url: str, heartbeat: int, retry: Retry) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # Ctrl-C in a statement closes the connection; that its cursor cannot be closed after that
-    # would be told with a traceback. What fails is raised besides.
-    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    logging.getLogger("sqlalchemy.pool.impl.QueuePool").addFilter(_is_news)
     parsed = sqlalchemy.make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
     kwargs = {"connect_args": {"timeout": _BUSY}} if sqlite else {"pool_pre_ping": True}
@@ -133,6 +131,11 @@ def _open(url: str, heartbeat: int, retry: Retry) -> RDBStorage:
     if sqlite:
         _make_safe(database.engine)
     return database
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a cursor cannot be closed: Ctrl-C in a statement closes the connection before it."""
+    return record.msg != "Error closing cursor"
 
 
 def _make_safe(engine: sqlalchemy.Engine) -> None:

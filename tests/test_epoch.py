@@ -23,6 +23,7 @@ WIDTHS = {
     "one wide layer": [20, 150],
     "one input and one output": [1, 1],
     "narrow, narrow": [33, 16, 10],
+    "a few by unit": [20, 12, 3],
     "wide, narrow": [130, 200, 10],
     "inputs of three pieces": [600, 65, 4],
     "narrow and long": [300, 20, 10],

@@ -8,7 +8,7 @@ from fastdl import _kernels, _reference, losses
 BLOCK = _kernels.BLOCK_ROWS
 ROWS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 1025)
 CLASSES = (1, 2, 15, 16, 17, 32, 33, 300)  # of which exponentials are taken 16 at a time
-FEW_AND_MORE = (5, 22)  # rows, of which exponentials are taken together from 8 on
+FEW_AND_MORE = (5, 8, 13, 22)  # rows, of which exponentials are taken together from 8 on
 LABELLED = [name for name, loss in losses.LOSSES.items() if not loss.targets]
 pytestmark = pytest.mark.usefixtures("isa")  # that is, on every one of this machine
 
@@ -108,9 +108,10 @@ def test_a_loss_of_what_is_not_finite_is_not_either(name, k, n, bad, dtype, rng)
             assert np.isfinite(loss) == certain
 
 
+@pytest.mark.parametrize(("n", "k"), [(5, 10), (300, 10), (300, 20), (300, 41)])
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_loss_is_the_same_with_no_gradient_or_in_place(name, dtype, rng):
-    logits, y = problem(name, rng, 300, 10, dtype)
+def test_loss_is_the_same_with_no_gradient_or_in_place(name, n, k, dtype, rng):
+    logits, y = problem(name, rng, n, k, dtype)
     dlogits, over = np.empty_like(logits), logits.copy()
     expected = loss_and_correct(name, logits, y, dlogits=dlogits)
     assert loss_and_correct(name, logits, y) == expected

@@ -70,6 +70,27 @@ for isa in _kernels.ISAS:
                 _kernels.gemm(transposed > 1, transposed % 2, left, right, out, 1)
                 assert np.allclose(out, expected, rtol=1e-4), (isa, m, n, k, transposed)
 """
+LOSSES = """
+from fastdl import _kernels
+
+SIZES = [(n, k) for n in (1, 7, 8, 13, 16, 18) for k in (1, 2, 8, 15, 16, 17, 32, 33, 49)]
+for isa in _kernels.ISAS:
+    _kernels.use_isa(isa)
+    for dtype in (np.float32, np.float64):
+        for n, k in SIZES:
+            outputs, labels = like(np.ones((n, k), dtype)), like(np.zeros(n, np.intc))
+            partial, n_correct = guarded(1, np.float64), guarded(1, np.intp)
+            for name, code in _kernels.LOSSES.items():
+                doutputs = like(np.full((n, k), np.nan, dtype))
+                y = (None, outputs) if name == "mse" else (labels, None)
+                for out in (None, doutputs):
+                    _kernels.loss_forward_backward(
+                        code, outputs, *y, None, 1.0, 1.0, out, partial, n_correct, 1)
+                assert np.isfinite(doutputs).all(), (isa, name, n, k)
+            probabilities = like(outputs)
+            _kernels.softmax(probabilities, 1)
+            assert np.allclose(probabilities, 1 / k)
+"""
 FITS = """
 import fastdl as fd
 from fastdl import _kernels, _memory
@@ -117,7 +138,7 @@ def test_who_touches_a_guarded_page_is_killed(guard):
 
 
 @pytest.mark.parametrize("guard", ["before", "behind"])
-@pytest.mark.parametrize("code", [PRODUCTS, FITS], ids=["products", "fits"])
+@pytest.mark.parametrize("code", [PRODUCTS, LOSSES, FITS], ids=["products", "losses", "fits"])
 def test_kernels_touch_nothing_beyond_an_array(code, guard):
     """Masked loads and stores of every instruction set too, which no sanitizer looks at."""
     done = run_guarded(code, guard)

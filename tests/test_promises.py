@@ -116,8 +116,9 @@ def test_softmax_cross_entropy_is_within_a_millionth(largest, k, isa, rng):
     nightly.report(f"cross-entropy up to {largest:g}, {k} classes, {isa}", inputs=n, relative=most)
     assert most <= 1e-6
     assert (relative[~normal] <= 1).all()
-    dlogits = ops.softmax_cross_entropy(logits, labels)[1].astype(float)
-    np.testing.assert_allclose(dlogits * n, gradient, rtol=1e-6, atol=1e-6)
+    mean, dlogits = ops.softmax_cross_entropy(logits, labels)
+    assert mean == pytest.approx(exact.mean(), rel=1e-6, abs=float(least))
+    np.testing.assert_allclose(dlogits.astype(float) * n, gradient, rtol=1e-6, atol=1e-6)
 
 
 # --- exactly ---------------------------------------------------------------------------------
@@ -188,11 +189,11 @@ def test_activations_of_special_numbers_are_those_of_numpy(activation, dtype, ca
 @pytest.mark.parametrize("name", losses.LOSSES)
 def test_losses_of_special_numbers_are_those_of_numpy(name, dtype, call):
     """Row by row: in a mean one NaN would hide the others."""
-    for row in tuples(dtype, 3)[:, None]:
+    for row in [*tuples(dtype, 3)[:, None], *np.tile(tuples(dtype, 3)[:, None], (9, 1))]:
         if losses.LOSSES[name].targets:
             assert_same_classes(name, call, outputs=row, targets=np.ones_like(row))
         else:
-            assert_same_classes(name, call, logits=row, labels=np.array([1]))
+            assert_same_classes(name, call, logits=row, labels=np.ones(len(row), int))
 
 
 def test_softmax_of_special_numbers_is_that_of_numpy(dtype, call):

@@ -261,12 +261,14 @@ cdef void ask_for_labels(
 
     In an order at random each would be waited for: some 100 ns a row where memory is far.
     """
-    cdef Py_ssize_t i, item = 4 if net.single else 8
+    cdef Py_ssize_t i, at, item = 4 if net.single else 8, size = net.k * item
     for i in range(n):
         if rows.labels != NULL:
             prefetch(rows.labels + order[i])
         if rows.targets != NULL:
-            prefetch(<const char*> rows.targets + order[i] * net.k * item)
+            for at in range(0, size, 64):
+                prefetch(<const char*> rows.targets + order[i] * size + at)
+            prefetch(<const char*> rows.targets + order[i] * size + size - 1)
         if rows.weights != NULL:
             prefetch(<const char*> rows.weights + order[i] * item)
 

@@ -192,7 +192,7 @@ static inline double sum_avx2_f64(__m256d v)
 #define LOOPS(s)                                                                                 \
     zeros_f32_##s, zeros_f64_##s, zeros_u8_##s, gather_f32_##s, gather_f64_##s, gather_u8_##s,   \
         transpose_##s, sum_rows_##s, finite_##s, sgd_##s, momentum_##s, adam_##s,                \
-        activate_##s, activate_backward_##s, argmax_##s, softmax_##s, softmax_xent_##s, \
+        activate_##s, activate_backward_##s, argmax_##s, softmax_##s, softmax_xent_##s,          \
         row_loss_##s
 #define ALL(s) {product_##s, few_rows_##s, dot_product_##s, skip_product_##s, LOOPS(s)}
 

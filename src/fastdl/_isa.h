@@ -36,10 +36,10 @@ enum { FASTDL_LANES = 16 };    /* rows at once, the most of softmax_xent */
  * momentum, adam  the other updates, with the same penalty
  * activate     z (n x h) = activation(z + bias), in place
  * activate_backward  dz (n x h) = dout activation'(z), in place, from the activation's outputs
- * argmax       the first index of the greatest of a row
+ * argmax       the first index of the greatest of a row; 0 where the first is NaN
  * softmax      of a row of logits, in place
  * softmax_xent of n <= FASTDL_LANES rows of logits: the losses as gap + log1p(excess), dlogits, their
- *              gradients times scales, if not NULL; how many are classified correctly
+ *              gradients times scales, if not NULL (nor scales then); how many are right
  * row_loss     another loss of a row, by its code, and doutputs, its gradient times scale, if not
  *              NULL; label or targets is of no matter by the kind of loss */
 #define FASTDL_KERNELS(T)                                                                        \
@@ -72,7 +72,7 @@ enum { FASTDL_LANES = 16 };    /* rows at once, the most of softmax_xent */
     long (*argmax)(const T *x, long k);                                                          \
     void (*softmax)(T *logits, long k);                                                          \
     long (*softmax_xent)(const T *logits, const int *labels, const double *scales, T *dlogits,   \
-                         double *excess, double *gap, long n, long k);                          \
+                         double *excess, double *gap, long n, long k);                           \
     double (*row_loss)(int loss, const T *outputs, long label, const T *targets, double margin,  \
                        double scale, T *doutputs, long k);
 

@@ -186,10 +186,11 @@ cdef enum:
     FEW_COLUMNS = 16  # It does so up to here,
     FEW_ROWS = 24  # or here, rather than that BLAS packs its factors,
     LONG_DEPTH = 176  # or in single precision for DOT_COLUMNS over so long a depth.
-    FEW_SHARE = 6  # columns of a weight for each row of a batch, from which on those are few
+    FEW_SHARE = 6  # columns of a weight for each row of a batch, from which on those are few,
+    FEW_LEAST = 16  # but so many at least
     WIDE_COLUMNS = 128  # in double precision BLAS, which packs, is faster beyond this
     TRANSPOSE_UNITS = 16  # of a weight, a row of a batch, that are transposed rather than summed
-    DIRECT_DEPTH = 64  # of a first layer of FEW_COLUMNS, that lies by unit from here on
+    DIRECT_DEPTH = 64  # from which it pays to take rows where they lie, if a first layer is narrow
     SKIP_COLUMNS = 48  # so many make it pay to look for the zeros of rows,
     SKIP_DEPTH = 64  # of at least so many items,
     SKIP_SHARE = 3,  # one in so many of which, or fewer, is not zero
@@ -307,9 +308,9 @@ cdef bint folds(const Step* step, double l1, Py_ssize_t n, Py_ssize_t k) noexcep
 cdef inline bint are_few(Py_ssize_t n, Py_ssize_t k) noexcept nogil:
     """Whether k rows cost less than to read and write a weight of n columns.
 
-    One of less than a vector would be stored in part, and the next row wait for that store.
+    Rows that do not fill a vector are stored in part, and the next one would wait for that store.
     """
-    return chooses() and k <= MOST_FEW_ROWS and max(<Py_ssize_t> FEW_COLUMNS, FEW_SHARE * k) <= n
+    return chooses() and k <= MOST_FEW_ROWS and max(<Py_ssize_t> FEW_LEAST, FEW_SHARE * k) <= n
 
 
 cdef inline void product_block(
@@ -339,10 +340,9 @@ def lies_by_unit(Py_ssize_t d, Py_ssize_t h, bint single, bint first):
     """Whether a weight (d x h) is best kept unit by unit: products then run along the inputs.
 
     Along the units the last vector of 16 is filled in part; along the inputs each sum ends with the
-    addition of a vector's lanes: some 160 multiply-adds where the units fill several vectors, 40
-    where they fill one at most, whose gradient gains too, and 20 where the layer would need a
-    transposed copy otherwise. A first layer that lies by unit takes rows where they lie, but skips
-    no zeros.
+    addition of a vector's lanes, which costs some 160 multiply-adds, or less in a narrow layer:
+    40, since its gradient gains by it, and 20 if it is not the first, since by inputs a transposed
+    copy would be kept. A first layer by unit takes rows where they lie, but skips no zeros.
     """
     if h <= FEW_COLUMNS:
         return first and d >= DIRECT_DEPTH or h * (d + (40 if first else 20)) < FEW_COLUMNS * d
@@ -548,18 +548,25 @@ cdef double softmax_xent_block(
             label[i] = labels[row]
             weight[i] = 1 if weights == NULL else weights[row]
             scales[i] = weight[i] * scale
-        if floating is float:
-            n_correct[0] += isa.f32.softmax_xent(
-                logits, label, scales, dlogits, excess, gap, few, k)
-        else:
-            n_correct[0] += isa.f64.softmax_xent(
-                logits, label, scales, dlogits, excess, gap, few, k)
+        n_correct[0] += softmax_xent(logits, label, scales, dlogits, excess, gap, few, k)
         total += sum_of_logs(weight, gap, excess, few)
         logits += few * k
         if dlogits != NULL:
             dlogits += few * k
         start += few
     return total
+
+
+cdef inline Py_ssize_t softmax_xent(
+    const floating* logits, const int* labels, const double* scales,  # in
+    floating* dlogits, double* excess, double* gap,  # out
+    Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """The losses of at most LANES rows as gap + log1p(excess); how many are classified correctly."""
+    if floating is float:
+        return isa.f32.softmax_xent(logits, labels, scales, dlogits, excess, gap, n, k)
+    else:
+        return isa.f64.softmax_xent(logits, labels, scales, dlogits, excess, gap, n, k)
 
 
 cdef inline double sum_of_logs(
@@ -770,11 +777,19 @@ def row_losses(
     const floating[:, ::1] targets, double margin, double[::1] out,
 ):
     """out = the loss of each row; labels or targets is None."""
-    cdef Py_ssize_t i, n = logits.shape[0], k = logits.shape[1], hit
+    cdef double excess[LANES]
+    cdef Py_ssize_t i, few, n = logits.shape[0], k = logits.shape[1], hit, start = 0
     cdef const int* p_labels = &labels[0] if labels is not None else NULL
     cdef const floating* p_targets = &targets[0, 0] if targets is not None else NULL
     with nogil:
-        for i in range(n):
+        while loss == SOFTMAX_XENT and start < n:
+            few = min(<Py_ssize_t> LANES, n - start)
+            softmax_xent[floating](
+                &logits[start, 0], p_labels + start, NULL, NULL, excess, &out[start], few, k)
+            for i in range(few):
+                out[start + i] += log1p(excess[i])
+            start += few
+        for i in range(start, n):
             out[i] = loss_block[floating](
                 loss, &logits[i, 0], p_labels + i if p_labels != NULL else NULL,
                 p_targets + i * k if p_targets != NULL else NULL, NULL, NULL, margin, 0,

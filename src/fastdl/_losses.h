@@ -16,7 +16,7 @@ static inline double NAME(sum_lanes)(double *sums)
     return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
-/* The first index of the greatest of k items, but of x[0] where that is NaN. */
+/* The first index of the greatest of k items; 0 where x[0] is NaN. */
 static long NAME(argmax)(const T *x, long k)
 {
     long j = 1, first = 0;
@@ -47,8 +47,8 @@ static long NAME(argmax)(const T *x, long k)
 static inline T NAME(exp_of_difference)(T z, T greatest)
 {
     const T difference = z - greatest, part = difference - z;
-    const T tail = (z - (difference - part)) - (greatest + part);
-    return NAME(exp_of_sum)(difference, tail > -1 && tail < 1 ? tail : 0); /* it may be NaN */
+    const T tail = (z - (difference - part)) - (greatest + part); /* NaN where that is infinite */
+    return NAME(exp_of_sum)(difference, difference > EXP_LEAST ? tail : 0);
 }
 
 /* e = exp(z - greatest) of n items, added to sums but for one, skip; what that is: own. */
@@ -122,10 +122,12 @@ static int NAME(softmax_xent_row)(const T *logits, long label, double scale, T *
 static long NAME(softmax_xent_rows)(const T *logits, const int *labels, const double *scales,
                                     T *dlogits, double *excess, double *gap, long n, long k)
 {
-    T block[NARROW][LANES] = {{0}}, greatest[LANES], chosen[LANES] = {0};
+    T block[NARROW][LANES], greatest[LANES], chosen[LANES] = {0};
     BITS label[LANES] = {0}, best[LANES] = {0};
     double others[LANES] = {0}, own[LANES], share[LANES];
     long n_correct = 0;
+    if (n < LANES)
+        memset(block, 0, k * sizeof block[0]);
     NAME(transpose)(n, k, logits, k, block[0], LANES);
     for (long i = 0; i < n; i++) {
         label[i] = labels[i];
@@ -169,7 +171,8 @@ static long NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
 
 /* Of n <= LANES rows: their losses as gap + log1p(excess), and dlogits, if not NULL,
  * = scale (softmax(logits) - onehot(label)), which may be logits itself. Returns how many labels
- * have the greatest logit, the first one where it is shared. */
+ * have the greatest logit, the first one where it is shared. The last bits of a row depend on
+ * whether it is one of few, whose exponentials are added in another order. */
 static long NAME(softmax_xent)(const T *logits, const int *labels, const double *scales,
                                T *dlogits, double *excess, double *gap, long n, long k)
 {
@@ -177,7 +180,7 @@ static long NAME(softmax_xent)(const T *logits, const int *labels, const double 
     if (n >= LANES / 2 && k <= NARROW)
         return NAME(softmax_xent_rows)(logits, labels, scales, dlogits, excess, gap, n, k);
     for (long i = 0; i < n; i++)
-        n_correct += NAME(softmax_xent_row)(logits + i * k, labels[i], scales[i],
+        n_correct += NAME(softmax_xent_row)(logits + i * k, labels[i], dlogits ? scales[i] : 0,
                                             dlogits ? dlogits + i * k : NULL, &excess[i],
                                             &gap[i], k);
     return n_correct;
@@ -283,7 +286,7 @@ static double NAME(sigmoid_xent)(const T *logits, long label, double scale, T *d
             NAME(sigmoid_items)(logits + j, LANES, label - j, scale / k, dz, sums, products);
         else
             NAME(sigmoid_items)(logits + j, k - j, label - j, scale / k, dz, sums, products);
-        if (j % (32 * LANES) == 31 * LANES) /* 2^512 is no infinity yet */
+        if (j / LANES % FACTORS == FACTORS - 1)
             logs += NAME(take_log)(products);
     }
     logs += NAME(take_log)(products);

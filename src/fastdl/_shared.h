@@ -18,7 +18,8 @@ enum {
     SUM_COLUMNS = 64, /* that are summed at once */
     SUM_RUN = 16,     /* rows whose sum keeps the type */
     LANES = FASTDL_LANES, /* exponentials that are taken at once */
-    NARROW = 32       /* classes of a block of rows that takes a lane for each row */
+    NARROW = 32,      /* classes of a block of rows that takes a lane for each row */
+    FACTORS = 32      /* of at most 2, in LANES products, whose product is no infinity yet */
 };
 
 /* What is left to ask for beyond some inputs: they may have been asked for before. */

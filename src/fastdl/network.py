@@ -204,7 +204,7 @@ class Network:
         """Views of the parameters: ``layers.0.weight`` (d, h), ``layers.0.bias`` (h,), ...
 
         Writing to a view changes the network. The memory order of a weight is the library's
-        business: narrow layers are kept unit by unit, so their views are in Fortran order, and
+        business: some layers are kept unit by unit, so their views are in Fortran order, and
         rows may lie apart.
         """
         return self._views(self._flat)

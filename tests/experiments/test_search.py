@@ -171,7 +171,7 @@ def test_ctrl_c_in_a_query_is_told_without_a_traceback(do, caplog):
         sqlalchemy.event.listen(database.engine, "checkout", on_checkout)
         with pytest.raises(KeyboardInterrupt):
             database.get_all_studies()
-    assert not caplog.records
+    assert "Error closing cursor" not in caplog.text
     assert states(do.storage) == {"COMPLETE": 1}
 
 

@@ -562,7 +562,7 @@ cdef inline Py_ssize_t softmax_xent(
     floating* dlogits, double* excess, double* gap,  # out
     Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil:
-    """The losses of at most LANES rows as gap + log1p(excess); how many are classified correctly."""
+    """The losses of at most LANES rows as gap + log1p(excess); how many of them are right."""
     if floating is float:
         return isa.f32.softmax_xent(logits, labels, scales, dlogits, excess, gap, n, k)
     else:

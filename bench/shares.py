@@ -78,6 +78,9 @@ def shares(name):
 def main(names):
     if names[:1] == ["--train"]:
         return train(WORKLOADS[names[1]])
+    for name in names:
+        if name not in WORKLOADS:
+            return f"a workload must be one of {', '.join(WORKLOADS)}; got {name}"
     if shutil.which("perf") is None:
         return "perf must be installed; got none, on Debian it is in linux-perf"
     print(f"{'percent of the time':20}" + "".join(f"{column:>11}" for column in COLUMNS))

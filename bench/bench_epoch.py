@@ -9,6 +9,7 @@ from dataclasses import replace
 import baseline
 import numpy as np
 import pytest
+from peers import data
 from peers.workloads import L2, LEARNING_RATE, SEED, WORKLOADS
 
 import fastdl as fd
@@ -24,9 +25,9 @@ def prepare(label, share):
     """The workload, its data, and its trainer beside the baseline, from the same parameters."""
     workload, of_pixels = CASES[label]
     workload = replace(workload, n=share(workload.n))
-    x, y = workload.data()
+    x, y = data.make(workload)
     if of_pixels:
-        x = np.rint(255 * (x - x.min())).astype(np.uint8)
+        x = np.rint(255 * x).astype(np.uint8)
     loss = "mse" if workload.regression else "softmax_cross_entropy"
     network = fd.Network(workload.widths, loss=loss)
     for parameter, start in zip(network.parameters.values(), workload.start(), strict=True):

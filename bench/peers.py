@@ -9,7 +9,8 @@ Every peer runs in a process of its own that is pinned to as many cores as it ha
 turns, several rounds, and a median is shown. Before anything is timed, all of them train an epoch
 from the same start in the same order and must end with the same parameters. The limit is the time
 that the operations take at the rate of sgemm, or the inputs at the bandwidth of memory, whichever
-is longer; both are measured between the rounds. A first call is the import of the library with
+is longer; both are measured between the rounds. Images are the real ones where fastdl finds them
+(FASTDL_DATA_DIR), else stand-ins. A first call is the import of the library with
 NumPy, the network, and one epoch.
 """
 
@@ -18,7 +19,7 @@ import os
 import sys
 
 # This folder's package; this file is run, never imported.
-from peers import race, show
+from peers import data, race, show
 from peers.adapters import PEERS, missing
 from peers.workloads import WORKLOADS
 
@@ -93,6 +94,8 @@ def main(arguments):
         sys.exit("processes must be pinned to cores; this system cannot, run it on Linux")
     cores = sorted(os.sched_getaffinity(0))
     print(show.machine())
+    for name in sorted({w.images for w in settings.workloads} - {""}):
+        print(data.origin(name))
     busy = disturb(settings, cores) if settings.busy else {}
     races = [] if settings.busy else compare(settings, cores)
     if settings.json:

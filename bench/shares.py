@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from peers import data
 from peers.workloads import L2, LEARNING_RATE, WORKLOADS
 
 SECONDS = 4
@@ -30,7 +31,7 @@ def train(workload):
 
     import fastdl as fd
 
-    x, y = workload.data()
+    x, y = data.make(workload)
     network = fd.Network(
         workload.widths, loss="mse" if workload.regression else "softmax_cross_entropy"
     )

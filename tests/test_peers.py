@@ -15,19 +15,19 @@ if not BENCH.is_dir() or not hasattr(os, "sched_getaffinity"):
 sys.path.insert(0, str(BENCH))
 
 from limits import Limits  # noqa: E402
-from peers import race, show  # noqa: E402
+from peers import data, race, show  # noqa: E402
 from peers.adapters import PEERS, Jax, missing  # noqa: E402
-from peers.workloads import SEED, WORKLOADS, aligned  # noqa: E402
+from peers.workloads import SEED, WORKLOADS  # noqa: E402
 
 # Few rows, and a last batch of fewer.
 TINY = [
-    replace(workload, n=95, widths=(8, *workload.widths[1:]), batch_size=20, epochs=1)
+    replace(workload, n=95, widths=(8, *workload.widths[1:]), batch_size=20, epochs=1, images="")
     for workload in (WORKLOADS["a1"], WORKLOADS["a2"], WORKLOADS["reg"])
 ]
 
 
 def after_an_epoch(peer, workload):
-    x, y = workload.data()
+    x, y = data.make(workload)
     made = PEERS[peer](workload, x, y, 1)
     made.epoch(np.random.default_rng(SEED).permutation(workload.n))
     parameters = [np.array(parameter) for parameter in made.parameters()]
@@ -54,12 +54,37 @@ def test_the_check_notices_an_epoch_without_the_penalty(tiny, monkeypatch):
     assert "off after an epoch, mend its adapter" in wrong["fastdl"]
 
 
-def test_data_are_aligned_and_the_same_every_time(tiny):
-    (x, y), (x_again, y_again) = tiny.data(), tiny.data()
-    assert x.dtype == np.float32
-    assert aligned(3, 5).ctypes.data % 64 == 0
-    np.testing.assert_array_equal(x, x_again)
-    np.testing.assert_array_equal(y, y_again)
+def test_rows_are_aligned_and_the_same_for_every_worker(tiny):
+    x, y = data.make(tiny)
+    with data.written(tiny) as folder:
+        x_read, y_read = data.read(tiny, folder)
+    assert x.dtype == x_read.dtype == np.float32
+    assert x_read.ctypes.data % 64 == 0
+    np.testing.assert_array_equal(x, x_read)
+    np.testing.assert_array_equal(y, y_read)
+
+
+@pytest.mark.parametrize("name", ["mnist_128", "a1"])
+def test_without_the_images_there_are_stand_ins_and_that_is_said(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTDL_DATA_DIR", str(tmp_path))
+    workload = replace(WORKLOADS[name], n=201)
+    x, y = data.make(workload)
+    assert x.shape == (201, workload.widths[0])
+    assert 0 <= x.min() < x.max() <= 1
+    assert set(y) <= set(range(10))
+    assert "made-up images" in data.origin(workload.images)
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif("FASTDL_DATA_DIR" not in os.environ, reason="needs FASTDL_DATA_DIR")
+@pytest.mark.parametrize(("name", "zeros"), [("mnist_128", 0.81), ("a1", 0.0)])
+def test_images_are_real_where_there_are_some(name, zeros):
+    workload = WORKLOADS[name]
+    x, y = data.make(workload)
+    assert x.shape == (workload.n, workload.widths[0])
+    assert len(y) == workload.n
+    assert np.mean(x == 0) == pytest.approx(zeros, abs=0.01)
+    assert "made-up" not in data.origin(workload.images)
 
 
 def test_operations_and_bytes_of_assignment_2():

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from limits import Limits
 
+from peers import data
 from peers.worker import LIMITS, Task
 from peers.workloads import Workload
 
@@ -164,11 +165,17 @@ def run(workload, names, cores, rounds):
     """
     left_out, ready, workers = {}, {}, {}
     with ExitStack() as stack:
-        meter = stack.enter_context(closing(Worker(Task(LIMITS, workload, len(cores)), cores)))
+        folder = stack.enter_context(data.written(workload))
+
+        def start(name):
+            task = Task(name, workload, len(cores), folder)
+            return stack.enter_context(closing(Worker(task, cores)))
+
+        meter = start(LIMITS)
         meter.answer()
         # One after the other: each first call has the machine for itself.
         for name in names:
-            worker = stack.enter_context(closing(Worker(Task(name, workload, len(cores)), cores)))
+            worker = start(name)
             try:
                 ready[name], workers[name] = worker.answer(), worker
             except PeerError as error:
@@ -217,9 +224,10 @@ def run_busy(workload, cores, rounds):
         Threads, None for fastdl's choice: the median milliseconds of an epoch.
     """
     with ExitStack() as stack:
+        folder = stack.enter_context(data.written(workload))
         workers = {}
         for n_threads in (1, 2, None):
-            task = Task("fastdl", workload, n_threads)
+            task = Task("fastdl", workload, n_threads, folder)
             # One thread gets the free core: left to the scheduler it may stay on the busy one.
             own = cores[1:2] if n_threads == 1 else cores[:2]
             workers[n_threads] = stack.enter_context(closing(Worker(task, own)))

@@ -21,11 +21,14 @@ class Task(NamedTuple):
         Its name, or LIMITS.
     workload : Workload
     n_threads : int or None
+    folder : str
+        Where the workload's rows are.
     """
 
     peer: str
     workload: Any
     n_threads: int | None
+    folder: str
 
 
 class Ready(NamedTuple):
@@ -60,10 +63,11 @@ def prepare(task, numpy_seconds):
     """Train the first epoch; return Ready, and a function from epochs to seconds an epoch."""
     import numpy as np
 
+    from peers import data
     from peers.adapters import PEERS
     from peers.workloads import SEED
 
-    x, y = task.workload.data()
+    x, y = data.read(task.workload, task.folder)
     order = np.random.default_rng(SEED).permutation(len(x))
     began = time.perf_counter()
     peer = PEERS[task.peer](task.workload, x, y, task.n_threads)

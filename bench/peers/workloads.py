@@ -25,8 +25,8 @@ class Workload:
         Trained at a stretch each time that a peer is timed.
     regression : bool
         Mean squared error instead of softmax cross-entropy.
-    zeros : float
-        The share of the inputs that is zero: of MNIST's pixels 0.81.
+    images : str
+        "mnist" or "cifar10": pixels in [0, 1]. Empty: random numbers around zero.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Workload:
     batch_size: int
     epochs: int
     regression: bool = False
-    zeros: float = 0.0
+    images: str = ""
 
     @property
     def layers(self):
@@ -58,18 +58,6 @@ class Workload:
         """Of the inputs, which an epoch has to read once."""
         return 4 * self.n * self.widths[0]
 
-    def data(self):
-        """Inputs around zero, or pixels, and labels (n,) or targets (n, k); always the same."""
-        rng = np.random.default_rng(0)
-        x = rng.random(out=aligned(self.n, self.widths[0]), dtype=np.float32)
-        if self.zeros:
-            x[x < self.zeros] = 0
-        else:
-            x -= 0.5
-        if self.regression:
-            return x, np.sin(6 * x).sum(axis=1, keepdims=True).repeat(self.widths[-1], axis=1)
-        return x, rng.integers(0, self.widths[-1], self.n)
-
     def start(self):
         """The parameters to start from: weight (d, h) and bias (h,) of every layer in turn."""
         rng = np.random.default_rng(0)
@@ -81,26 +69,21 @@ class Workload:
         return parameters
 
 
-def aligned(n, d):
-    """An empty float32 array that begins on a cache line, so that JAX need not copy it."""
-    buffer = np.empty(n * d + 16, np.float32)
-    skipped = -buffer.ctypes.data % 64 // 4
-    return buffer[skipped : skipped + n * d].reshape(n, d)
-
-
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("a1", 10_000, (3072, 10), 100, epochs=5),
-        Workload("a2", 10_000, (3072, 50, 10), 100, epochs=5),
+        Workload("a1", 10_000, (3072, 10), 100, epochs=5, images="cifar10"),
+        Workload("a2", 10_000, (3072, 50, 10), 100, epochs=5, images="cifar10"),
         Workload("hw2_1", 2_000, (784, 128, 10), 1, epochs=3),
         Workload("hw2_10", 20_000, (784, 128, 10), 10, epochs=1),
         Workload("hw2_128", 60_000, (784, 128, 10), 128, epochs=3),
         Workload("hw2_1024", 60_000, (784, 128, 10), 1024, epochs=3),
         Workload("hw2_10k", 60_000, (784, 128, 10), 10_000, epochs=3),
-        Workload("mnist_128", 60_000, (784, 128, 10), 128, epochs=3, zeros=0.81),
-        Workload("mnist_10k", 60_000, (784, 128, 10), 10_000, epochs=3, zeros=0.81),
         Workload("hw2_deep", 60_000, (784, 512, 512, 10), 1024, epochs=1),
+        Workload("mnist_128", 60_000, (784, 128, 10), 128, epochs=3, images="mnist"),
+        Workload("mnist_1024", 60_000, (784, 128, 10), 1024, epochs=3, images="mnist"),
+        Workload("mnist_10k", 60_000, (784, 128, 10), 10_000, epochs=3, images="mnist"),
+        Workload("mnist_deep", 60_000, (784, 512, 512, 10), 1024, epochs=1, images="mnist"),
         Workload("reg", 1_000, (2, 128, 64, 1), 100, epochs=200, regression=True),
         Workload("reg10", 100, (2, 128, 64, 1), 10, epochs=500, regression=True),
     )

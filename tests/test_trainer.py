@@ -1,6 +1,7 @@
 """trainer.py: shuffling, records, weights, divergence, going on, the range test."""
 
 import pickle
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -331,6 +332,102 @@ def test_divergence_travels_between_processes(problem):
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.epoch, again.step) == (str(error), error.epoch, error.step)
     assert again.history["loss"].tolist() == error.history["loss"].tolist()
+
+
+# --- rows that are not finite ----------------------------------------------------------------
+
+
+SPOILT = {  # widths, dtype of the network and of x; whether rows are copied goes by these
+    "as they lie": ([100, 10, 2], "float32", "float32"),
+    "copied": ([100, 40, 2], "float32", "float32"),
+    "converted": ([100, 10, 2], "float32", "float64"),
+    "in float64": ([100, 10, 2], "float64", "float64"),
+}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("shuffle", ["rows", "batches", None])
+@pytest.mark.parametrize(("widths", "dtype", "source"), SPOILT.values(), ids=SPOILT)
+def test_a_row_that_is_not_finite_is_named_as_if_nothing_had_happened(
+    rng, n_threads, widths, dtype, source, shuffle, bad
+):
+    x, y = rng.standard_normal((60, 100)).astype(source), rng.integers(0, 2, 60)
+    right = x[37, 2]
+    results = []
+    for spoils in (True, False):
+        network = fd.Network(widths, dtype=dtype, seed=4)
+        optimiser = fd.SGD(0.1, momentum=0.9)
+        trainer = fd.Trainer(
+            network, optimiser, batch_size=8, shuffle=shuffle, seed=3, n_threads=n_threads
+        )
+        if spoils:
+            before = bits(network)
+            x[37, 2] = bad
+            with pytest.raises(ValueError, match=f"x must be finite; got {bad} at row 37, col"):
+                trainer.fit(x, y, epochs=2)
+            assert bits(network) == before
+            assert trainer.epoch == trainer.step == 0
+            x[37, 2] = right
+        trainer.fit(x, y, epochs=2)
+        results.append(bits(network))
+    assert results[0] == results[1]
+
+
+class Counter(fd.Callback):
+    """Looks on at every step."""
+
+    steps = 1
+
+    def __init__(self):
+        self.seen = []
+
+    def on_step(self, run):
+        self.seen.append(run.step)
+
+
+@pytest.mark.parametrize(("widths", "dtype", "source"), SPOILT.values(), ids=SPOILT)
+def test_a_row_is_refused_at_its_batch_though_its_loss_is_finite(widths, dtype, source):
+    """No unit of a ReLU hears of minus infinity."""
+    x, y = np.ones((6, 100), source), np.zeros(6, int)
+    network = fd.Network(widths, dtype=dtype)
+    network.parameters["layers.0.weight"][...] = 1e-3
+    x[3] = -np.inf
+    assert np.isfinite(network.evaluate(x, y).loss)
+    counter = Counter()
+    trainer = fd.Trainer(network, fd.SGD(1e-6), batch_size=1, shuffle=None)
+    with pytest.raises(ValueError, match="x must be finite; got -inf at row 3, column 0"):
+        trainer.fit(x, y, callbacks=[counter])
+    assert counter.seen == [1, 2, 3]
+
+
+class Spoiler(fd.Callback):
+    """Puts a NaN into the data after the first epoch."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def on_epoch(self, run):
+        self.x[5] = np.nan
+        self.good = bits(run.network)
+
+
+def test_a_row_that_is_spoilt_meanwhile_is_named_and_the_last_good_epoch_kept(problem):
+    x, y = problem
+    network, spoiler = make(), Spoiler(x)
+    with pytest.raises(ValueError, match="x must be finite; got nan at row 5, column 0"):
+        fd.Trainer(network, fd.SGD(0.1), batch_size=SIZE).fit(x, y, epochs=3, callbacks=[spoiler])
+    assert bits(network) == spoiler.good
+
+
+def test_rows_that_no_batch_takes_are_looked_at_by_what_takes_them(problem):
+    x, y = problem
+    x[-1] = np.nan  # of the batch that is dropped
+    for metrics, refused in (("batches", False), ("full", True)):
+        network = make()
+        trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=SIZE, shuffle=None, drop_last=True)
+        with pytest.raises(ValueError, match="at row 9") if refused else nullcontext():
+            trainer.fit(x, y, train_metrics=metrics)
+        assert np.isfinite(network._flat).all()
 
 
 # --- the range test --------------------------------------------------------------------------

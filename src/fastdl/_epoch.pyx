@@ -28,13 +28,13 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cython cimport floating
 from cython.parallel cimport parallel
-from libc.math cimport isfinite
+from libc.math cimport NAN, isfinite
 from libc.string cimport memcpy, memset
 
 from fastdl._kernels cimport (
     Coming, Step, activate_backward_block, activate_block, chooses, dot_block, folds, gather_block,
-    gemm_block, gradient_block, is_sparse, loss_block, skip_block, skips, sum_rows_block, team_of,
-    transpose_block, transposes, update_block,
+    gemm_block, gradient_block, is_finite, is_sparse, loss_block, skip_block, skips,
+    sum_rows_block, team_of, transpose_block, transposes, update_block,
 )
 
 from fastdl._pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
@@ -136,6 +136,7 @@ cdef struct View:  # a data set as pointers; what has the network's dtype is voi
     int kind  # of x: 0 float, 1 double, 2 unsigned char
     Py_ssize_t n, stride
     bint look  # whether a row may be worth a look for zeros
+    bint trusted  # whether no row has to be looked at for NaN and infinities
     const void* x
     const void* shift
     const void* scale
@@ -215,6 +216,21 @@ cdef bint is_sparse_at(const View* rows, Py_ssize_t row, Py_ssize_t d) noexcept 
     if rows.kind == 1:
         return is_sparse(<const double*> rows.x + start, d)
     return is_sparse(<const unsigned char*> rows.x + start, d)
+
+
+cdef bint are_finite(
+    const View* rows, const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t n, Py_ssize_t d,
+) noexcept nogil:
+    """Whether the rows order[0:n], or first, first + 1 ..., have no NaN and no infinity."""
+    cdef Py_ssize_t i, start
+    cdef bint finite = True
+    for i in range(n if rows.kind != 2 else 0):
+        start = (first + i if order == NULL else order[i]) * rows.stride
+        if rows.kind == 0:
+            finite &= is_finite(<const float*> rows.x + start, d)
+        else:
+            finite &= is_finite(<const double*> rows.x + start, d)
+    return finite
 
 
 cdef void* address(object array, bint writable=False) except? NULL:
@@ -422,7 +438,10 @@ cdef void rows_piece(
     const Arrays* arrays, double scale, Py_ssize_t first, Py_ssize_t n,
     double* loss, Py_ssize_t* n_correct, Team* team,
 ) noexcept nogil:
-    """Read, forward, loss and backward for rows first to first + n of a tile."""
+    """Read, forward, loss and backward for rows first to first + n of a tile.
+
+    The loss of rows that must be looked at, and are not finite, is NaN.
+    """
     cdef floating* workspace = <floating*> arrays.workspace
     cdef const floating* x = workspace + first * net.ldx
     cdef Py_ssize_t ldx = net.ldx
@@ -446,6 +465,8 @@ cdef void rows_piece(
         order if team.direct else NULL, outputs, tile.n, first, n)
     loss[0] = read_loss[floating](
         net, rows, order, tile.first + first, outputs + last, scale, dz + last, n_correct, n)
+    if not (rows.trusted or are_finite(rows, order, tile.first + first, n, net.d)):
+        loss[0] = NAN
     backward_piece[floating](net, params, arrays, outputs, dz, tile.n, first, n)
 
 
@@ -824,7 +845,7 @@ cdef class Rows:
         self.arrays = (x, shift, scale, offset, labels, targets, weights)
         self.view.kind = "fdB".index(x.dtype.char)
         self.view.n, self.d = x.shape[0], x.shape[1]
-        self.view.look = True
+        self.view.look = self.view.trusted = True
         self.view.stride = x.strides[0] // x.itemsize
         self.view.x = address(x)
         self.view.shift = address(shift)
@@ -843,6 +864,10 @@ cdef class Rows:
         for i in range(n):
             sparse += is_sparse_at(&self.view, i * self.view.n // n, self.d)
         self.view.look = 4 * sparse >= n
+
+    def trust(self, bint trusted):
+        """Whether train() takes it that x is finite; else a row that is not has the loss NaN."""
+        self.view.trusted = trusted
 
 
 @cython.final

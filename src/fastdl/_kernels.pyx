@@ -410,6 +410,16 @@ cdef bint is_sparse(const source* row, Py_ssize_t d) noexcept nogil:
     return SKIP_SHARE * (d - zeros) <= d
 
 
+cdef bint is_finite(const source* row, Py_ssize_t d) noexcept nogil:
+    """Whether no item of a row is NaN or infinite."""
+    if source is float:
+        return isa.f32.finite(row, d)
+    elif source is double:
+        return isa.f64.finite(row, d)
+    else:
+        return True
+
+
 cdef void gather_block(
     const source* x, Py_ssize_t stride, const Py_ssize_t* order,  # in
     const floating* shift, const floating* scale,
@@ -799,10 +809,7 @@ def row_losses(
 
 def finite(const floating[::1] x):
     """Whether no element is NaN or infinite."""
-    if floating is float:
-        return bool(isa.f32.finite(&x[0], x.shape[0]))
-    else:
-        return bool(isa.f64.finite(&x[0], x.shape[0]))
+    return bool(is_finite(&x[0], x.shape[0]))
 
 
 def penalty(const floating[::1] weight, double l1, double l2):

@@ -85,7 +85,9 @@ class Run:
         self._record_every, self._train_metrics = record, train_metrics
         self._train, self._validation = train, validation
         train.compiled.judge()
+        train.compiled.trust(False)  # until an epoch has read every row
         self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
+        self._whole = False  # whether the epoch at hand reads every row
         self._began = time.perf_counter()
         self._rates = np.empty(0)  # of the epoch at hand
         self._sums = np.zeros(3)  # loss, hits and rows of the batches since the last record
@@ -257,6 +259,7 @@ class Run:
 
     def _begin_epoch(self) -> None:
         self._order = self._shuffled()
+        self._whole = self._at == 0 and self._stops[-1] == len(self._train.x)
         schedule, n = self.trainer._schedule, len(self._starts)
         if len(self._rates) == 0 or type(schedule) is not schedules.Constant:
             self._rates = _rates(schedule, self.step - self._at, n, self.epoch)
@@ -264,6 +267,8 @@ class Run:
     def _end_epoch(self) -> None:
         if not _kernels.finite(self.network._flat):
             self._diverged(float("inf"))
+        if self._whole:
+            self._train.compiled.trust(True)
         self._steady = False
         self.trainer.epoch += 1
         self._at = 0
@@ -396,12 +401,22 @@ class Run:
         return np.array(smooth)
 
     def _diverged(self, loss: float) -> None:
-        """Go back to the end of the last good epoch, and say so."""
+        """Go back to the end of the last good epoch, and say so, or which row of x is to blame."""
         step = self.step
         for kept, array in zip(self._good, self._state, strict=True):
             np.copyto(array, kept)
         self.trainer.step = self._good_step
+        self._blame_x()
         raise DivergenceError(self.epoch + 1, step, loss, self.history)
+
+    def _blame_x(self) -> None:
+        """Refuse x if it is not finite; in the first epoch, as if the fit had not been begun."""
+        try:
+            _check.finite("x", self._train.x)
+        except ValueError:
+            if self.epoch == self._first_epoch:
+                self.trainer._rng.bit_generator.state = self._generator
+            raise
 
 
 @contextmanager

@@ -173,6 +173,11 @@ class Trainer:
 
         Raises
         ------
+        ValueError, TypeError
+            For arguments that break a rule. The first epoch looks for NaN and infinities in the
+            rows of ``x`` as it reads them: where one is refused, network and trainer are as before
+            the fit, or, in a later epoch, as before that one. Rows that no batch takes are not
+            read.
         DivergenceError
             Where the loss is no longer finite.
         RuntimeError
@@ -275,7 +280,9 @@ class Trainer:
         rates = np.geomspace(low, high, _check.integer("steps", steps, 2))
         with self.network.exclusive(), self._undone():
             self.network._set_penalty(self.l1, self.l2)
-            run = Run(self, self._training_data(x, y, None, None), None, 1, None, "batches")
+            data = self._training_data(x, y, None, None)
+            _check.finite("x", data.x)
+            run = Run(self, data, None, 1, None, "batches")
             losses = run._range(rates)
         return RangeTest(rates[: len(losses)], losses)
 
@@ -302,7 +309,6 @@ class Trainer:
         class_weight: ClassWeight | None,
     ) -> Data:
         data = self.network._data(x, y)
-        _check.finite("x", data.x)
         k = self.network.layers[-1].h
         weights = _row_weights(sample_weight, class_weight, data, k)
         return data if weights is None else self.network._weighted(data, weights)

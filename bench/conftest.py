@@ -1,4 +1,4 @@
-"""What the benchmarks share. One thread for both sides, data in memory, random numbers."""
+"""What the benchmarks share. One thread for both sides, data in memory."""
 
 import sys
 from pathlib import Path

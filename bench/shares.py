@@ -1,13 +1,12 @@
 """Where the time of an epoch goes, by perf, on one core: python bench/shares.py [workload ...]
 
-Needs Linux's perf. Times are shares of what the training process did after its data were made.
+Needs Linux's perf. Times are shares of what the training process did after it had read its data.
 """
 
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from peers import data
@@ -25,13 +24,13 @@ PARTS = {  # by the names of functions; the first that fits
 COLUMNS = [*PARTS, "Python", "system"]
 
 
-def train(workload):
+def train(workload, folder):
     """What is measured: fastdl on one thread for some seconds."""
     import time
 
     import fastdl as fd
 
-    x, y = data.make(workload)
+    x, y = data.read(workload, folder)
     network = fd.Network(
         workload.widths, loss="mse" if workload.regression else "softmax_cross_entropy"
     )
@@ -56,15 +55,15 @@ def part(line):
 
 def shares(name):
     """Column: percent."""
-    with tempfile.TemporaryDirectory() as folder:
-        data = str(Path(folder) / "perf.data")
+    with data.written(WORKLOADS[name]) as folder:
+        record = str(Path(folder, "perf.data"))
         subprocess.run(
-            ["perf", "record", "-q", "-D", "1500", "-o", data, sys.executable, __file__, "--train",
-             name],
+            ["perf", "record", "-q", "-D", "1500", "-o", record, sys.executable, __file__,
+             "--train", name, folder],
             check=True, capture_output=True,
         )  # fmt: skip
         report = subprocess.run(
-            ["perf", "report", "-i", data, "--stdio", "-w", "0,0,0", "--sort", "dso,symbol", "-t",
+            ["perf", "report", "-i", record, "--stdio", "-w", "0,0,0", "--sort", "dso,symbol", "-t",
              "|"],
             check=True, capture_output=True, text=True,
         ).stdout  # fmt: skip
@@ -78,7 +77,7 @@ def shares(name):
 
 def main(names):
     if names[:1] == ["--train"]:
-        return train(WORKLOADS[names[1]])
+        return train(WORKLOADS[names[1]], names[2])
     for name in names:
         if name not in WORKLOADS:
             return f"a workload must be one of {', '.join(WORKLOADS)}; got {name}"

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import load
 
 import fastdl as fd
-from fastdl import checkpoint
+from fastdl import _check, checkpoint
 from tests import nightly
 
 N, SIZE, EPOCHS = 10, 4, 3  # three batches an epoch
@@ -123,6 +123,35 @@ def test_a_resumed_fit_ends_with_the_same_bits(path, problem, settings, unit, fi
         again = resumed(path, **settings)
         assert result(again, again.fit(**problem, **fit, epochs=EPOCHS)) == expected
         assert result(again, again.fit(**problem, **fit, epochs=2)) == after
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+def test_a_refused_row_leaves_a_resumed_fit_where_it_was(path, problem, step):
+    saving = fd.Checkpoint(path, unit="step")
+    copies, whole = Copies(saving), make()
+    history = whole.fit(**problem, epochs=EPOCHS, callbacks=[saving, copies])
+    expected = result(whole, history)
+    path.write_bytes(copies.contents[step - 1])
+    again, right = resumed(path), problem["x"][5, 1]
+    problem["x"][5, 1] = np.nan
+    with pytest.raises(ValueError, match="x must be finite; got nan at row 5, column 1"):
+        again.fit(**problem, epochs=EPOCHS)
+    problem["x"][5, 1] = right
+    assert result(again, again.fit(**problem, epochs=EPOCHS)) == expected
+
+
+def test_an_interrupt_while_a_divergence_is_looked_into_saves_nothing(path, problem, monkeypatch):
+    before = []
+
+    def spoil(run):
+        before.append(path.read_bytes())
+        problem["x"][:] = np.nan
+        monkeypatch.setattr(_check, "finite", lambda name, array: interrupt(None))
+
+    trainer = make(optimiser=fd.SGD(0.1))
+    callbacks = [fd.Checkpoint(path, unit="step"), At(5, spoil)]
+    assert trainer.fit(**problem, epochs=EPOCHS, callbacks=callbacks).stopped.startswith("interr")
+    assert path.read_bytes() == before[0]
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["before the checkpoint", "after it"])

@@ -1,7 +1,6 @@
 """trainer.py: shuffling, records, weights, divergence, going on, the range test."""
 
 import pickle
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -337,7 +336,8 @@ def test_divergence_travels_between_processes(problem):
 # --- rows that are not finite ----------------------------------------------------------------
 
 
-SPOILT = {  # widths, dtype of the network and of x; whether rows are copied goes by these
+# Widths, dtype of the network and of x: whether rows are copied goes by these.
+SPOILT = {
     "as they lie": ([100, 10, 2], "float32", "float32"),
     "copied": ([100, 40, 2], "float32", "float32"),
     "converted": ([100, 10, 2], "float32", "float64"),
@@ -351,23 +351,23 @@ SPOILT = {  # widths, dtype of the network and of x; whether rows are copied goe
 def test_a_row_that_is_not_finite_is_named_as_if_nothing_had_happened(
     rng, n_threads, widths, dtype, source, shuffle, bad
 ):
-    x, y = rng.standard_normal((60, 100)).astype(source), rng.integers(0, 2, 60)
-    right = x[37, 2]
+    x, y = rng.standard_normal((1300, 100)).astype(source), rng.integers(0, 2, 1300)
+    right = x[1290, 2]
     results = []
     for spoils in (True, False):
         network = fd.Network(widths, dtype=dtype, seed=4)
         optimiser = fd.SGD(0.1, momentum=0.9)
         trainer = fd.Trainer(
-            network, optimiser, batch_size=8, shuffle=shuffle, seed=3, n_threads=n_threads
+            network, optimiser, batch_size=600, shuffle=shuffle, seed=3, n_threads=n_threads
         )
         if spoils:
             before = bits(network)
-            x[37, 2] = bad
-            with pytest.raises(ValueError, match=f"x must be finite; got {bad} at row 37, col"):
+            x[1290, 2] = bad
+            with pytest.raises(ValueError, match=f"x must be finite; got {bad} at row 1290, col"):
                 trainer.fit(x, y, epochs=2)
             assert bits(network) == before
             assert trainer.epoch == trainer.step == 0
-            x[37, 2] = right
+            x[1290, 2] = right
         trainer.fit(x, y, epochs=2)
         results.append(bits(network))
     assert results[0] == results[1]
@@ -401,33 +401,59 @@ def test_a_row_is_refused_at_its_batch_though_its_loss_is_finite(widths, dtype, 
 
 
 class Spoiler(fd.Callback):
-    """Puts a NaN into the data after the first epoch."""
+    """Puts something into the data after the first epoch, and counts the steps."""
 
-    def __init__(self, x):
-        self.x = x
+    steps = 1
+
+    def __init__(self, x, bad):
+        self.x, self.bad = x, bad
+
+    def on_step(self, run):
+        self.step = run.step
 
     def on_epoch(self, run):
-        self.x[5] = np.nan
+        self.x[-1] = self.bad
         self.good = bits(run.network)
 
 
 def test_a_row_that_is_spoilt_meanwhile_is_named_and_the_last_good_epoch_kept(problem):
     x, y = problem
-    network, spoiler = make(), Spoiler(x)
-    with pytest.raises(ValueError, match="x must be finite; got nan at row 5, column 0"):
+    network, spoiler = make(), Spoiler(x, np.nan)
+    with pytest.raises(ValueError, match="x must be finite; got nan at row 9, column 0"):
         fd.Trainer(network, fd.SGD(0.1), batch_size=SIZE).fit(x, y, epochs=3, callbacks=[spoiler])
     assert bits(network) == spoiler.good
 
 
-def test_rows_that_no_batch_takes_are_looked_at_by_what_takes_them(problem):
+def test_after_the_first_epoch_nothing_is_looked_at(problem):
+    """Of minus infinity no unit of a ReLU hears: the parameters tell at the end of the epoch."""
+    x, y = np.ones((N, 3)), problem[1]
+    network, spoiler = make(), Spoiler(x, -np.inf)
+    network.parameters["layers.0.weight"][...] = 1
+    trainer = fd.Trainer(network, fd.SGD(1e-6), batch_size=SIZE, shuffle=None)
+    with pytest.raises(ValueError, match="got -inf at row 9"):
+        trainer.fit(x, y, epochs=2, record=None, callbacks=[spoiler])
+    assert spoiler.step == 6
+    assert bits(network) == spoiler.good
+
+
+def test_rows_that_an_epoch_drops_are_looked_at_before(problem):
     x, y = problem
-    x[-1] = np.nan  # of the batch that is dropped
-    for metrics, refused in (("batches", False), ("full", True)):
-        network = make()
-        trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=SIZE, shuffle=None, drop_last=True)
-        with pytest.raises(ValueError, match="at row 9") if refused else nullcontext():
-            trainer.fit(x, y, train_metrics=metrics)
-        assert np.isfinite(network._flat).all()
+    x[-1] = -np.inf
+    trainer = fd.Trainer(make(), fd.SGD(0.1), batch_size=SIZE, shuffle=None, drop_last=True)
+    counter = Counter()
+    with pytest.raises(ValueError, match="got -inf at row 9"):
+        trainer.fit(x, y, train_metrics="batches", callbacks=[counter])
+    assert counter.seen == []
+
+
+def test_a_bad_row_that_a_step_of_the_range_test_reads_is_refused(problem):
+    x, y = problem
+    x[-1] = np.nan
+    network = make()
+    trainer, before = fd.Trainer(network, fd.SGD(0.1), batch_size=SIZE), bits(network)
+    with pytest.raises(ValueError, match="got nan at row 9"):
+        trainer.range_test(x, y)
+    assert bits(network) == before
 
 
 # --- the range test --------------------------------------------------------------------------

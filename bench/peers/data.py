@@ -13,7 +13,7 @@ def make(workload):
     x = aligned(workload.n, workload.widths[0])
     if workload.images:
         pixels, labels = images(workload.images, workload.n)
-        return np.multiply(pixels, np.float32(1 / 255), out=x), labels
+        return np.multiply(pixels, np.float32(1 / 255), out=x), labels.copy()
     rng = np.random.default_rng(0)
     rng.random(out=x, dtype=np.float32)
     x -= 0.5
@@ -35,11 +35,12 @@ def images(name, n):
     # Here, not above: a worker times how long its library takes to import.
     from fastdl import datasets
 
+    load = {
+        "cifar10": datasets.load_cifar10,
+        "mnist": lambda: datasets.load_mnist(validation=0),
+    }
     try:
-        if name == "mnist":
-            (x, y), *_ = datasets.load_mnist(validation=0)
-        else:
-            (x, y), *_ = datasets.load_cifar10()
+        (x, y), *_ = load[name]()
     except datasets.MissingDatasetError:
         (x, y), *_ = datasets.stand_in(name, n)
     return x[:n], y[:n]
@@ -69,6 +70,6 @@ def written(workload):
 def read(workload, folder):
     """The rows that were written; no other memory is touched than what they take."""
     x = aligned(workload.n, workload.widths[0])
-    with Path(folder, "x").open("rb", buffering=0) as file:
-        file.readinto(x)
+    with Path(folder, "x").open("rb") as file:
+        file.readinto(memoryview(x).cast("B"))
     return x, np.load(Path(folder, "y.npy"))

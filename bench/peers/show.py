@@ -128,7 +128,8 @@ def chart(path, races):
             edgecolors="white", linewidths=0.5,
         )  # fmt: skip
     least = [race.limit_ms / ms for race, ms in zip(races, best, strict=True)]
-    axes.scatter(least, rows, 220, "black", marker="|", label="limit of the machine", zorder=2)
+    limit = "limit of the machine, zeros multiplied too"
+    axes.scatter(least, rows, 220, "black", marker="|", label=limit, zorder=2)
     _label(axes, races)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(path, dpi=150)

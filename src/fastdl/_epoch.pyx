@@ -221,10 +221,10 @@ cdef bint is_sparse_at(const View* rows, Py_ssize_t row, Py_ssize_t d) noexcept 
 cdef bint are_finite(
     const View* rows, const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t n, Py_ssize_t d,
 ) noexcept nogil:
-    """Whether the rows order[0:n], or first, first + 1 ..., have no NaN and no infinity."""
+    """Whether the rows order[0:n], or first, first + 1 ..., of floats have no NaN, no infinity."""
     cdef Py_ssize_t i, start
     cdef bint finite = True
-    for i in range(n if rows.kind != 2 else 0):
+    for i in range(n):
         start = (first + i if order == NULL else order[i]) * rows.stride
         if rows.kind == 0:
             finite &= is_finite(<const float*> rows.x + start, d)
@@ -867,7 +867,7 @@ cdef class Rows:
 
     def trust(self, bint trusted):
         """Whether train() takes it that x is finite; else a row that is not has the loss NaN."""
-        self.view.trusted = trusted
+        self.view.trusted = trusted or self.view.kind == 2
 
 
 @cython.final

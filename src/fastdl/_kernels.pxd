@@ -60,7 +60,7 @@ cdef void skip_block(
 
 cdef bint is_sparse(const source* row, Py_ssize_t d) noexcept nogil
 
-cdef bint is_finite(const source* row, Py_ssize_t d) noexcept nogil
+cdef bint is_finite(const floating* row, Py_ssize_t d) noexcept nogil
 
 cdef void gather_block(
     const source* x, Py_ssize_t stride, const Py_ssize_t* order,

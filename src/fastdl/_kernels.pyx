@@ -410,14 +410,12 @@ cdef bint is_sparse(const source* row, Py_ssize_t d) noexcept nogil:
     return SKIP_SHARE * (d - zeros) <= d
 
 
-cdef bint is_finite(const source* row, Py_ssize_t d) noexcept nogil:
+cdef bint is_finite(const floating* row, Py_ssize_t d) noexcept nogil:
     """Whether no item of a row is NaN or infinite."""
-    if source is float:
+    if floating is float:
         return isa.f32.finite(row, d)
-    elif source is double:
-        return isa.f64.finite(row, d)
     else:
-        return True
+        return isa.f64.finite(row, d)
 
 
 cdef void gather_block(

@@ -85,9 +85,11 @@ class Run:
         self._record_every, self._train_metrics = record, train_metrics
         self._train, self._validation = train, validation
         train.compiled.judge()
-        train.compiled.trust(False)  # until an epoch has read every row
         self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
-        self._whole = False  # whether the epoch at hand reads every row
+        if resumed is not None or self._stops[-1] < len(train.x):
+            _check.finite("x", train.x)
+        else:  # the first epoch reads every row
+            train.compiled.trust(False)
         self._began = time.perf_counter()
         self._rates = np.empty(0)  # of the epoch at hand
         self._sums = np.zeros(3)  # loss, hits and rows of the batches since the last record
@@ -259,7 +261,6 @@ class Run:
 
     def _begin_epoch(self) -> None:
         self._order = self._shuffled()
-        self._whole = self._at == 0 and self._stops[-1] == len(self._train.x)
         schedule, n = self.trainer._schedule, len(self._starts)
         if len(self._rates) == 0 or type(schedule) is not schedules.Constant:
             self._rates = _rates(schedule, self.step - self._at, n, self.epoch)
@@ -267,8 +268,7 @@ class Run:
     def _end_epoch(self) -> None:
         if not _kernels.finite(self.network._flat):
             self._diverged(float("inf"))
-        if self._whole:
-            self._train.compiled.trust(True)
+        self._train.compiled.trust(True)
         self._steady = False
         self.trainer.epoch += 1
         self._at = 0
@@ -403,6 +403,7 @@ class Run:
     def _diverged(self, loss: float) -> None:
         """Go back to the end of the last good epoch, and say so, or which row of x is to blame."""
         step = self.step
+        self._steady = False  # an interrupt may not save a step that has no batch any more
         for kept, array in zip(self._good, self._state, strict=True):
             np.copyto(array, kept)
         self.trainer.step = self._good_step

@@ -174,10 +174,9 @@ class Trainer:
         Raises
         ------
         ValueError, TypeError
-            For arguments that break a rule. The first epoch looks for NaN and infinities in the
-            rows of ``x`` as it reads them: where one is refused, network and trainer are as before
-            the fit, or, in a later epoch, as before that one. Rows that no batch takes are not
-            read.
+            For arguments that break a rule. NaN and infinities in ``x`` are looked for as the first
+            epoch reads its rows: by then callbacks have been called, but parameters, moments, step
+            and generator are as before the fit.
         DivergenceError
             Where the loss is no longer finite.
         RuntimeError
@@ -280,9 +279,7 @@ class Trainer:
         rates = np.geomspace(low, high, _check.integer("steps", steps, 2))
         with self.network.exclusive(), self._undone():
             self.network._set_penalty(self.l1, self.l2)
-            data = self._training_data(x, y, None, None)
-            _check.finite("x", data.x)
-            run = Run(self, data, None, 1, None, "batches")
+            run = Run(self, self._training_data(x, y, None, None), None, 1, None, "batches")
             losses = run._range(rates)
         return RangeTest(rates[: len(losses)], losses)
 

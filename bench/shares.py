@@ -15,10 +15,10 @@ from peers.workloads import L2, LEARNING_RATE, WORKLOADS
 SECONDS = 4
 PARTS = {  # by the names of functions; the first that fits
     "products": r"(skip_|dot_)?product_|few_rows_",
-    "reading": r"gather_|zeros_|is_sparse|read_x|memmove|memcpy",
+    "reading": r"gather_|zeros_|finite|is_sparse|read_x|memmove|memcpy",
     "activation": r"activate_",
     "loss": r"softmax_|loss_|hinge_|sigmoid_xent_|take_log|log1p|argmax",
-    "update": r"sgd_|momentum_|adam_|sum_rows|transpose_|finite_",
+    "update": r"sgd_|momentum_|adam_|sum_rows|transpose_",
     "loops": r"_epoch_",
 }
 COLUMNS = [*PARTS, "Python", "system"]

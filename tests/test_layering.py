@@ -11,8 +11,8 @@ SOURCE = ROOT / "src" / "fastdl"
 # Every module imports only from those before it.
 # fmt: off
 ORDER = (
-    "_blas", "_pace", "_kernels", "_epoch", "_check", "_memory", "_threads", "losses",
-    "init", "schedules", "scaling", "history", "checkpoint", "ops", "layers", "optim", "config",
+    "_blas", "_pace", "_kernels", "_epoch", "_intake", "_check", "_memory", "_threads", "losses",
+    "init", "schedules", "scaling", "inputs", "history", "checkpoint", "ops", "layers", "optim", "config",
     "progress", "callbacks", "network", "gradcheck", "resume", "run", "trainer", "datasets",
     "_openmp", "__init__",
 )

@@ -146,7 +146,7 @@ def test_an_interrupt_while_a_divergence_is_looked_into_saves_nothing(path, prob
     def spoil(run):
         before.append(path.read_bytes())
         problem["x"][:] = np.nan
-        monkeypatch.setattr(_check, "finite", lambda name, array: interrupt(None))
+        monkeypatch.setattr(_check, "finite", lambda *_: interrupt(None))
 
     trainer = make(optimiser=fd.SGD(0.1))
     callbacks = [fd.Checkpoint(path, unit="step"), At(5, spoil)]

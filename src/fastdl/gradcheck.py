@@ -142,8 +142,9 @@ def check_gradients(
 
 def _inputs(network: Network, x: ArrayLike) -> Array:
     """The rows as the first layer sees them."""
-    rows = _check.rows("x", x, network.layers[0].d)
-    shift, scale = network._scaling_of(rows)
+    rows, _ = network._read("x", x)
+    scaling = network._scaling_of(rows)
+    shift, scale = (None, None) if scaling is None else scaling
     return ops.gather(rows, np.arange(len(rows)), shift=shift, scale=scale, dtype="float64")
 
 

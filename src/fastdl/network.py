@@ -11,15 +11,28 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastdl import _check, _kernels, _memory, _threads, checkpoint, init, layers, losses, ops
+from fastdl import (
+    _check,
+    _kernels,
+    _memory,
+    _threads,
+    checkpoint,
+    init,
+    inputs,
+    layers,
+    losses,
+    ops,
+)
 from fastdl._check import Array
 from fastdl._epoch import Program, Rows, weight_stride
 from fastdl.checkpoint import OF_LAYER, CheckpointError, Layout
 from fastdl.init import Init
+from fastdl.inputs import Inputs
 from fastdl.layers import Dense
 from fastdl.scaling import Scaling
 
 _CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
+_LARGEST_OFFSET = 256.0  # deviations from zero to a mean: with more, (x - 0) * scale loses digits
 
 
 class Evaluation(NamedTuple):
@@ -86,6 +99,7 @@ class Network:
         self._dtype = _check.dtype(dtype)
         self._margin = _check.real("margin", margin, 0.0)
         self._scaling = scaling
+        self._inputs: Inputs | None = None
         self._busy = _threads.Claim()
         self._set_scaling()
         self._lay_out()
@@ -151,6 +165,11 @@ class Network:
         """How features become inputs."""
         return self._scaling
 
+    @property
+    def inputs(self) -> Inputs | None:
+        """What its rows are, once it has been fitted: pixels or numbers, and their columns."""
+        return self._inputs
+
     # --- parameters --------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
@@ -185,7 +204,7 @@ class Network:
             parameters[f"layers.{i}.weight"][...] = weight
 
     def _set_scaling(self) -> None:
-        """The scaling in the network's dtype, and the one of uint8 rows that have none."""
+        """The scaling in the types in which rows are scaled, or that of pixels where none is."""
         d = self.layers[0].d
         if self.scaling is not None and not isinstance(self.scaling, Scaling):
             raise TypeError(f"scaling must be a Scaling; got {self.scaling!r}"[:200])
@@ -195,9 +214,17 @@ class Network:
                 f"got {len(self.scaling.shift)}"
             )
         scaling = self.scaling or Scaling.divided(d)
-        self._shift = _check.cast("scaling.shift", scaling.shift, self.dtype)
-        self._scale = _check.cast("scaling.scale", scaling.scale, self.dtype)
-        self._offset = _check.cast("scaling.shift", -scaling.shift * scaling.scale, self.dtype)
+        shift = _check.cast("scaling.shift", scaling.shift, self.dtype)
+        scale = _check.cast("scaling.scale", scaling.scale, self.dtype)
+        if ((scale == 0) & (scaling.scale != 0)).any():
+            raise ValueError(
+                f"scaling.scale must not be as small as {np.abs(scaling.scale).min():g} in "
+                f"{self.dtype}; use dtype='float64'"
+            )
+        self._scalings = {self.dtype: (shift, scale)}
+        self._scalings[np.dtype(np.float64)] = (scaling.shift, scaling.scale)
+        offset = _check.cast("scaling.shift", -scaling.shift * scaling.scale, self.dtype)
+        self._offset = offset if np.abs(offset).max() <= _LARGEST_OFFSET else None
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -271,7 +298,8 @@ class Network:
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d)
+            Of any real dtype; NaN and infinities give what arithmetic makes of them.
         n_threads : int or None
             At most so many; None: as many as help.
 
@@ -279,13 +307,32 @@ class Network:
         -------
         array (n, k) of the network's dtype
         """
-        rows = _check.rows("x", x, self.layers[0].d)
+        rows, _ = self._read("x", x)
+        return self._outputs(rows, n_threads)
+
+    def _outputs(self, rows: Array, n_threads: int | None, trusted: bool = True) -> Array:
+        """Outputs of checked rows; where they are not trusted, those of one not finite are NaN."""
         out = np.empty((len(rows), self.layers[-1].h), self.dtype)
+        threads = self._threads(n_threads, len(rows))
         if len(rows):
-            threads = self._threads(n_threads, len(rows))
+            compiled = self._rows(rows)
+            compiled.trust(trusted)
             workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
             with self._serial_blas():
-                self._program.evaluate(self._rows(rows), self._flat, workspace, out, None, threads)
+                self._program.evaluate(compiled, self._flat, workspace, out, None, threads)
+        return out
+
+    def _answers(self, x: ArrayLike, n_threads: int | None) -> Array:
+        """Outputs that are numbers, all of them."""
+        rows, _ = self._read("x", x)
+        out = self._outputs(rows, n_threads, trusted=False)
+        bad = np.isnan(out).any(axis=1)
+        if bad.any():
+            self._refuse_if_not_finite("x", rows)
+            raise ValueError(
+                f"x must give outputs that are numbers; got nan at row {int(bad.argmax())}, "
+                "look at that row and at the parameters"
+            )
         return out
 
     def predict(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
@@ -293,7 +340,8 @@ class Network:
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d)
+            Finite numbers of any real dtype.
         n_threads : int or None
 
         Returns
@@ -303,18 +351,12 @@ class Network:
         Raises
         ------
         ValueError
-            Where the outputs of a row are not numbers, so that no label is the likeliest.
+            Where a row of x, or its outputs, are not finite, so that no label is the likeliest.
         """
-        logits = self.logits(x, n_threads=n_threads)
+        outputs = self._answers(x, n_threads)
         if losses.LOSSES[self.loss].targets:
-            return logits[:, 0] if logits.shape[1] == 1 else logits
-        bad = np.isnan(logits).any(axis=1)
-        if bad.any():
-            raise ValueError(
-                f"x must give logits that are numbers; got nan at row {int(bad.argmax())}, "
-                "look at that row and at the parameters"
-            )
-        labels: Array = logits.argmax(axis=1)
+            return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        labels: Array = outputs.argmax(axis=1)
         return labels
 
     def predict_proba(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
@@ -322,7 +364,8 @@ class Network:
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d)
+            Finite numbers of any real dtype.
         n_threads : int or None
 
         Returns
@@ -332,14 +375,14 @@ class Network:
         Raises
         ------
         ValueError
-            For a loss that has no probabilities.
+            For a loss that has no probabilities, or as for ``predict``.
         """
         kind = losses.LOSSES[self.loss].probabilities
         if kind is None:
             raise ValueError(
                 f"predict_proba must have a loss with probabilities; got {self.loss}, use logits"
             )
-        logits = self.logits(x, n_threads=n_threads)
+        logits = self._answers(x, n_threads)
         return (
             ops.softmax(logits, n_threads=n_threads) if kind == "softmax" else ops.sigmoid(logits)
         )
@@ -356,9 +399,10 @@ class Network:
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
-        y : integer array (n,) in [0, k); for ``mse`` float array (n, k), or (n,) where k is 1
-        sample_weight : float array (n,), optional
+        x : array (n, d)
+            Finite numbers of any real dtype.
+        y : labels (n,) in [0, k); for ``mse`` targets (n, k), or (n,) where k is 1
+        sample_weight : array (n,), optional
             The loss is then sum(w loss) / sum(w); the accuracy counts every row once.
         n_threads : int or None
 
@@ -374,10 +418,13 @@ class Network:
         threads = self._threads(n_threads, n)
         workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
         results = np.empty((self._program.pieces(n), 2))
+        rows.compiled.trust(False)
         with self._serial_blas():
             loss, n_correct = self._program.evaluate(
                 rows.compiled, self._flat, workspace, None, results, threads
             )
+        if np.isnan(loss):
+            self._refuse_if_not_finite("x", rows.x)
         return self._evaluation(loss / n, n_correct / n)
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
@@ -425,19 +472,49 @@ class Network:
         weights: Array | None = None,
     ) -> Rows:
         """Checked arrays as the loops take them."""
-        shift, scale = self._scaling_of(x)
-        offset = None if shift is None else self._offset
+        scaling = self._scaling_of(x)
+        shift, scale = (None, None) if scaling is None else scaling
+        offset = None if scaling is None else self._offset
         return Rows(x, shift, scale, offset, labels, targets, weights)
 
-    def _scaling_of(self, x: Array) -> tuple[Array, Array] | tuple[None, None]:
-        """The shift and the scale with which rows of this dtype are read."""
-        scaled = self.scaling is not None or x.dtype == np.uint8
-        return (self._shift, self._scale) if scaled else (None, None)
+    def _scaling_of(self, x: Array) -> tuple[Array, Array] | None:
+        """The shift and the scale of rows of this dtype, in the type in which they are applied."""
+        if self.scaling is None and x.dtype != np.uint8:
+            return None
+        return self._scalings[x.dtype if x.dtype == np.float64 else self.dtype]
 
-    def _data(self, x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) -> Data:
-        """Check rows with their labels or targets."""
+    def _read(self, name: str, x: ArrayLike, known: Inputs | None = None) -> tuple[Array, Inputs]:
+        """Rows as the loops take them, and what they are: as the network was fitted, or known."""
+        given = _check.table(name, x, self.layers[0].d)
+        return inputs.read(name, given, self.inputs or known, self.scaling is not None)
+
+    @contextmanager
+    def _fitted_on(self, found: Inputs) -> Iterator[None]:
+        """Remember what the rows of a fit are, unless no step of it is taken."""
+        before, parameters = self._inputs, self._flat.copy()
+        if before is None or (before.columns is None and before.kind == found.kind):
+            self._inputs = found
+        try:
+            yield
+        except BaseException:
+            if np.array_equal(parameters, self._flat):
+                self._inputs = before
+            raise
+
+    def _refuse_if_not_finite(self, name: str, rows: Array) -> None:
+        """Name the first item that is not finite, or is not once it is an input."""
+        _check.finite(name, rows, self.dtype, self._scaling_of(rows))
+
+    def _data(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        names: tuple[str, str] = ("x", "y"),
+        known: Inputs | None = None,
+    ) -> Data:
+        """Check rows with their labels or targets; known: what rows are if it was not fitted."""
         x_name, y_name = names
-        rows = _check.rows(x_name, x, self.layers[0].d)
+        rows, found = self._read(x_name, x, known)
         _check.some(x_name, rows)
         n, k = len(rows), self.layers[-1].h
         labels = targets = None
@@ -445,7 +522,7 @@ class Network:
             targets = _check.targets(y_name, y, n, k, self.dtype)
         else:
             labels = _check.labels(y_name, y, n, k)
-        return Data(rows, labels, targets, self._rows(rows, labels, targets))
+        return Data(rows, labels, targets, self._rows(rows, labels, targets), found)
 
     def _weighted(self, data: Data, weights: Array) -> Data:
         """The data set with weights (n,) on its rows, brought to a mean of one."""
@@ -484,12 +561,14 @@ class Network:
     __copy__ = copy
 
     def __getstate__(self) -> dict[str, Any]:
-        compiled = ("_busy", "_program")
-        return {name: value for name, value in self.__dict__.items() if name not in compiled}
+        made = ("_busy", "_program", "_scalings", "_offset")
+        return {name: value for name, value in self.__dict__.items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._flat = _memory.own(self._flat)
         self._busy = _threads.Claim()
+        self._set_scaling()
         self._compile()
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -523,6 +602,7 @@ class Network:
             saved.layers, loss=saved.loss, init=init.Normal(0.0), dtype=saved.dtype,
             scaling=scaling, margin=saved.margin,
         )  # fmt: skip
+        network._inputs = saved.inputs
         for name, view in network.parameters.items():
             view[...] = arrays[name]
         return network
@@ -544,6 +624,7 @@ class _Saved(NamedTuple):
     dtype: np.dtype[Any]
     margin: float
     scaled: bool
+    inputs: Inputs | None
 
 
 def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> _Saved:
@@ -553,12 +634,26 @@ def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> _Save
         return _Saved(
             dense,
             losses.get(config["loss"]).name,
-            _check.dtype(config["dtype"]),
+            _check.dtype(_check.choice("dtype", config["dtype"], ("float32", "float64"))),
             _check.real("margin", config["margin"], 0.0),
             bool(config["scaled"]),
+            _inputs_from_saved(config.get("inputs"), dense[0].d),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{path} must describe a network: {error}") from error
+
+
+def _inputs_from_saved(saved: Any, d: int) -> Inputs | None:
+    """What the network was fitted on; None in files from before that was kept."""
+    if saved is None:
+        return None
+    kind, columns = saved
+    _check.choice("the kind of inputs", kind, ("pixels", "numbers"))
+    if columns is None:
+        return Inputs(kind)
+    if len(columns) != d or not all(isinstance(column, str) for column in columns):
+        raise ValueError(f"columns must be the names of {d} inputs; got {columns!r:.100}")
+    return Inputs(kind, tuple(columns))
 
 
 def _layout(saved: _Saved) -> Layout:
@@ -586,6 +681,7 @@ class Data(NamedTuple):
     labels: NDArray[np.intc] | None
     targets: Array | None
     compiled: Rows
+    inputs: Inputs
     weights: Array | None = None
 
 

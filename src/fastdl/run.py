@@ -413,7 +413,7 @@ class Run:
     def _blame_x(self) -> None:
         """Refuse x if it is not finite; in the first epoch, as if the fit had not been begun."""
         try:
-            _check.finite("x", self._train.x)
+            self.network._refuse_if_not_finite("x", self._train.x)
         except ValueError:
             if self.epoch == self._first_epoch:
                 self.trainer._rng.bit_generator.state = self._generator

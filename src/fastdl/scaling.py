@@ -35,13 +35,16 @@ class Scaling:
                 f"shift and scale must have one length; got {len(self.shift)} and {len(self.scale)}"
             )
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.shift, self.scale)
+
     @classmethod
     def standard(cls, x: ArrayLike) -> Scaling:
         """Mean 0 and standard deviation 1 of every feature of x; a constant one becomes 0.
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d) of any real dtype
             The training rows; summed in float64, never copied whole.
         """
         rows = _data(x)
@@ -61,7 +64,7 @@ class Scaling:
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d) of any real dtype
             The training rows.
         divisor : float
             Above 0.

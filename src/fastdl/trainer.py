@@ -15,6 +15,7 @@ from fastdl import _check, _memory, _threads, checkpoint, resume, schedules
 from fastdl._check import Array
 from fastdl.callbacks import Callback
 from fastdl.history import History
+from fastdl.inputs import Inputs
 from fastdl.network import Data, Network
 from fastdl.optim import SGD, Adam, Optimiser
 from fastdl.run import Run
@@ -203,10 +204,11 @@ class Trainer:
         with self.network.exclusive():
             self.network._set_penalty(self.l1, self.l2)
             train = self._training_data(x, y, sample_weight, class_weight)
-            held_out = self._validation_data(validation)
+            held_out = self._validation_data(validation, train.inputs)
             run = Run(self, train, held_out, epochs, record, train_metrics, self._resumed)
             self._resumed = None
-            run._fit(callbacks, progress)
+            with self.network._fitted_on(train.inputs):
+                run._fit(callbacks, progress)
         return run.history
 
     def resume(self, path: str | os.PathLike[str]) -> None:
@@ -237,6 +239,7 @@ class Trainer:
         """
         with self.network.exclusive():
             _, config = checkpoint.contents(self.network)
+            del config["inputs"]  # the fit that goes on finds what its rows are
             given = {"l1": self.l1, "l2": self.l2}
             penalties = {name: value for name, value in given.items() if value is not None}
             config["layers"] = [layer | penalties for layer in config["layers"]]
@@ -310,7 +313,9 @@ class Trainer:
         weights = _row_weights(sample_weight, class_weight, data, k)
         return data if weights is None else self.network._weighted(data, weights)
 
-    def _validation_data(self, validation: tuple[ArrayLike, ArrayLike] | None) -> Data | None:
+    def _validation_data(
+        self, validation: tuple[ArrayLike, ArrayLike] | None, known: Inputs
+    ) -> Data | None:
         if validation is None:
             return None
         try:
@@ -318,7 +323,10 @@ class Trainer:
         except (TypeError, ValueError) as error:
             got = type(validation).__name__
             raise TypeError(f"validation must be a pair (x, y) of arrays; got {got}") from error
-        return self.network._data(x, y, names=("validation[0]", "validation[1]"))
+        names = ("validation[0]", "validation[1]")
+        data = self.network._data(x, y, names, known)
+        self.network._refuse_if_not_finite(names[0], data.x)
+        return data
 
 
 def _row_weights(

@@ -12,9 +12,9 @@ SOURCE = ROOT / "src" / "fastdl"
 # fmt: off
 ORDER = (
     "_blas", "_pace", "_kernels", "_epoch", "_intake", "_check", "_memory", "_threads", "losses",
-    "init", "schedules", "scaling", "inputs", "history", "checkpoint", "ops", "layers", "optim", "config",
-    "progress", "callbacks", "network", "gradcheck", "resume", "run", "trainer", "datasets",
-    "_openmp", "__init__",
+    "init", "schedules", "scaling", "inputs", "history", "checkpoint", "ops", "layers", "optim",
+    "config", "progress", "callbacks", "network", "gradcheck", "resume", "run", "trainer",
+    "datasets", "_openmp", "__init__",
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",

@@ -119,6 +119,10 @@ class Trainer:
         self._moments = [_memory.zeros(size, network.dtype) for _ in range(optimiser.n_moments)]
         self._resumed: resume.State | None = None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._moments = [_memory.own(array) for array in self._moments]
+
     @property
     def network(self) -> Network:
         """What it trains."""

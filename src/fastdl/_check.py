@@ -302,3 +302,19 @@ def choice(name: str, value: object, among: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in among:
         raise ValueError(f"{name} must be one of {', '.join(among)}; got {value!r}")
     return value
+
+
+def exact(name: str, value: ArrayLike, shape: Sequence[int], like: np.dtype[Any]) -> Array:
+    """Finite numbers of this shape as an array of its own, of a dtype that holds them exactly."""
+    array = _array(name, value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers; got {array.dtype.name}")
+    _dimensions(name, array, shape)
+    finite(name, array)
+    result = np.array(cast(name, array, like))
+    if (result != array).any():
+        raise ValueError(
+            f"{name} must hold numbers that {like.name} has exactly; got {array.dtype.name}, "
+            f"round them with .astype(np.{like.name})"
+        )
+    return result

@@ -55,7 +55,7 @@ def test_setting_such_a_name_would_do_nothing_and_is_refused(kind, name, use):
 
 @pytest.mark.parametrize(("kind", "name", "near"), [
     ("Network", "predict_probas", "predict_proba"), ("Network", "predict_pro", "predict_proba"),
-    ("Network", "evalute", "evaluate"), ("Network", "Predict", "predict"),
+    ("Network", "evaluat", "evaluate"), ("Network", "Predict", "predict"),
     ("Network", "logit", "logits"), ("Network", "parameter", "parameters"),
     ("Trainer", "optimizr", "optimiser"), ("Trainer", "batchsize", "batch_size"),
     ("Trainer", "networks", "network"), ("Trainer", "resum", "resume"),

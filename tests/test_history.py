@@ -307,6 +307,13 @@ def test_one_record_is_a_dot(plt):
     assert [line.get_marker() for line in axes.lines] == ["o"]
 
 
+@pytest.mark.parametrize(("epochs", "whole"), [((1, 2, 3), True), ((0.5, 1, 1.5, 2, 2.5), False)])
+def test_whole_epochs_are_told_as_whole_numbers(plt, epochs, whole):
+    history = recorded(*({"epoch": epoch, "loss": 0.5} for epoch in epochs))
+    (axes,) = history.plot("epoch").axes
+    assert all(tick == int(tick) for tick in axes.get_xticks()) == whole
+
+
 def test_nothing_to_draw_is_refused(plt):
     numbers = {"epoch": 1, "step": 5, "loss": np.nan, "seconds": 0.1}
     for history in (fd.History(), recorded(numbers), recorded({"step": 1})):

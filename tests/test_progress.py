@@ -176,4 +176,14 @@ def test_the_rows_of_a_terminal_do_not_matter(rows):
 ])  # fmt: skip
 def test_the_bar_is_as_wide_as_the_terminal_but_for_a_column(columns, environment, width):
     shown = on_a_terminal(24, columns, **environment).split("\r")
-    assert max(len(part.rstrip("\n")) for part in shown) == width
+    assert {len(part) for part in shown if part.strip()} == {width}
+
+
+def test_the_bar_follows_the_width_of_the_terminal(written, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    widths = iter([90])
+    monkeypatch.setattr("fastdl.progress._columns", lambda: next(widths, 70))
+    bar = Progress(None, 10)
+    bar.advance(10, fd.History())
+    bar.close()
+    assert [len(part.rstrip()) for part in written().split("\r") if part.strip()] == [90, 70]

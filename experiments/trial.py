@@ -88,7 +88,7 @@ def _training(run: Training, data: Loaded, seed: int, progress: Progress) -> Out
     seconds = time.perf_counter() - began
     if history.stopped is not None:  # no callback of ours stops a fit: it was Ctrl-C
         raise KeyboardInterrupt(f"{run.title}: {history.stopped}")
-    columns = {name: history[name] for name in history.columns} | recorder.columns
+    columns = dict(history) | recorder.columns
     metrics = _metrics(run, network, data, columns)
     if watch is not None:
         metrics["max_abs_gap"] = watch.largest_gap

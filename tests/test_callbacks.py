@@ -33,7 +33,7 @@ class Log(fd.Callback):
         self.at, self.action, self.events = at, action, []
 
     def hear(self, event, run):
-        self.events.append((event, run.epoch, run.step, len(run.history)))
+        self.events.append((event, run.epoch, run.step, run.history.n_records))
         if event == self.at:
             self.action(run)
 
@@ -155,14 +155,14 @@ def test_early_stopping_goes_back_to_the_best(problem, monitor):
     if monitor == "loss":
         assert history.stopped is None
     else:
-        assert len(history) == best + 1 + 4
+        assert history.n_records == best + 1 + 4
         assert history.stopped == f"no better {monitor} in 4 records"
 
 
 def test_early_stopping_wants_the_least_improvement(problem):
     stopping = fd.EarlyStopping("loss", patience=2, min_delta=100.0)
     history = make()[1].fit(**problem, epochs=40, callbacks=[stopping])
-    assert len(history) == 3
+    assert history.n_records == 3
 
 
 def test_early_stopping_forgets_an_earlier_fit(problem):
@@ -170,7 +170,7 @@ def test_early_stopping_forgets_an_earlier_fit(problem):
     make(rate=0.5)[1].fit(**problem, epochs=20, callbacks=[stopping])
     network, trainer = make(seed=1, rate=0.01)
     history = trainer.fit(**problem, epochs=3, callbacks=[stopping])
-    assert len(history) == 3
+    assert history.n_records == 3
     assert network.evaluate(problem["x"], problem["y"]).loss == history["loss"][-1]
 
 
@@ -311,5 +311,5 @@ def test_overfit_watch_stops_the_fit(problem):
     watch = fd.OverfitWatch(1.0, stop=True)
     history = make()[1].fit(**problem, epochs=30, callbacks=[watch])
     gaps = np.abs(history["cost"] - history["val_cost"])
-    assert len(history) == (gaps > 1.0).argmax() + 1 < 30
+    assert history.n_records == (gaps > 1.0).argmax() + 1 < 30
     assert "apart" in history.stopped

@@ -402,6 +402,6 @@ def test_ctrl_c_at_any_moment_leaves_parameters_at_a_batch_boundary():
         trainer, history, left = short_fit(network, moment)
         assert network.parameters["layers.0.weight"].tobytes() == expected[trainer.step], moment
         for column in history.columns if history else ():
-            assert len(history[column]) == len(history), moment
+            assert len(history[column]) == history.n_records, moment
         moment += 1
     assert moment > 100

@@ -98,7 +98,7 @@ def test_shuffled_training_is_training_in_that_order(problem):
 @pytest.mark.parametrize("shuffle", ["rows", "batches", None])
 def test_records_are_where_asked_for_and_at_the_last_step(problem, record, steps, shuffle):
     network, history = trained(*problem, record=record, shuffle=shuffle)
-    assert len(history) == len(steps)
+    assert history.n_records == len(steps)
     if steps:
         assert history["step"].tolist() == steps
         np.testing.assert_allclose(history["epoch"], np.array(steps) / 3)
@@ -288,7 +288,7 @@ def test_divergence_names_the_place_and_keeps_the_last_good_epoch(
     assert (error.epoch, error.step) == (3, step)
     assert f"epoch 3, step {step}" in str(error)
     assert bits(trainer.network) == good[2]
-    assert len(error.history) == records
+    assert error.history.n_records == records
     assert trainer.network.predict(problem[0]).shape == (N, 2)
 
 

@@ -6,17 +6,16 @@ is copied only where its dtype or its memory order asks for it; what a kernel co
 and row numbers, always, and before it is looked at: another thread may change the caller's.
 """
 
-import difflib
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastdl import _intake
+from fastdl import _hints, _intake
 from fastdl._intake import LARGEST, Table
 from fastdl._intake import Array as Array
 
@@ -367,16 +366,13 @@ def boolean(name: str, value: object) -> bool:
 def choice(name: str, value: object, among: Sequence[str]) -> str:
     """One of the names."""
     if not isinstance(value, str) or value not in among:
-        raise ValueError(
-            f"{name} must be one of {', '.join(among)}; got {value!r:.100}{near(value, among)}"
-        )
+        rule = f"{name} must be one of {', '.join(among)}"
+        raise ValueError(f"{rule}; got {value!r:.100}{_hints.near(value, among)}")
     return value
 
 
-def near(value: object, among: Iterable[str]) -> str:
-    """The end of a sentence: which name is probably meant, if one is."""
-    if not isinstance(value, str):
-        return ""
-    folded = {name.lower().replace("-", "_"): name for name in among}
-    found = difflib.get_close_matches(value.lower().replace("-", "_"), folded, 1, 0.5)
-    return f", did you mean {folded[found[0]]!r}?" if found else ""
+def values(name: str, value: ArrayLike, shape: Sequence[int], like: np.dtype[Any]) -> Array:
+    """Finite numbers of this shape, rounded to the dtype ``like``, as an array of its own."""
+    array = _intake.numbers(name, _intake.array(name, value))
+    _dimensions(name, array, shape)
+    return np.array(cast(name, array, like))

@@ -135,12 +135,12 @@ class CSVLog(Callback):
     def on_begin(self, run: Run) -> None:
         """Open the file, and write the records of a fit that is resumed."""
         self._file = open(self.path, "w", newline="")  # noqa: SIM115 - closed in on_end
-        if len(run.history):
+        if run.history:
             self._write(run.history.columns, run.history.records, names=True)
 
     def on_record(self, run: Run) -> None:
         """Write a line, and the names before the first one."""
-        self._write(run.history.columns, [run.history.last], names=len(run.history) == 1)
+        self._write(run.history.columns, [run.history.last], names=run.history.n_records == 1)
 
     def _write(self, columns: list[str], records: list[dict[str, float]], names: bool) -> None:
         assert self._file is not None

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from fastdl import _check
+from fastdl import _check, _hints
 from fastdl._check import Array
 from fastdl._intake import Table
 
@@ -99,5 +99,5 @@ def _other_columns(name: str, got: tuple[str, ...], known: tuple[str, ...]) -> s
     rule = f"{name} must have the columns on which this network was fitted, in their order"
     missing = [column for column in known if column not in got]
     if missing:
-        return f"{rule}; got none named {missing[0]!r:.100}{_check.near(missing[0], got)}"
+        return f"{rule}; got none named {missing[0]!r:.100}{_hints.near(missing[0], got)}"
     return f"{rule}; got {', '.join(got):.200}, use {name}[list(network.inputs.columns)]"

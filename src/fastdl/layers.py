@@ -42,6 +42,11 @@ class Dense:
         object.__setattr__(self, "l1", _check.real("l1", self.l1, 0.0))
         object.__setattr__(self, "l2", _check.real("l2", self.l2, 0.0))
 
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases together."""
+        return self.d * self.h + self.h
+
 
 def from_widths(widths: Sequence[int], activation: str) -> tuple[Dense, ...]:
     """Widths, inputs first, as layers; the last one has no activation."""

@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastdl import (
     _check,
+    _hints,
     _kernels,
     _memory,
     _threads,
@@ -29,10 +30,32 @@ from fastdl.checkpoint import OF_LAYER, CheckpointError, Layout
 from fastdl.init import Init
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense
+from fastdl.parameters import Parameters
 from fastdl.scaling import Scaling
+from fastdl.summary import Summary, summary
 
 _CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
 _LARGEST_OFFSET = 256.0  # deviations from zero to a mean: with more, (x - 0) * scale loses digits
+_ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
+    {
+        "fd.Trainer(net, fd.SGD(0.1)).fit(x, y)": "fit train partial_fit train_on_batch",
+        "fd.Trainer(net, fd.SGD(0.1))": "compile optimizer optimiser learning_rate batch_size",
+        "net.evaluate(x, y).accuracy": "score",
+        "net.logits(x)": "forward call decision_function transform fit_transform",
+        "net.predict(x)": "predict_classes",
+        "np.log(net.predict_proba(x))": "predict_log_proba",
+        "net.gradients(x, y)": "backward",
+        "net.parameters": "state_dict get_weights weights biases weight bias coefs_ intercepts_",
+        "net.parameters.update(arrays)": "load_state_dict set_weights",
+        "net.save(path)": "save_weights save_model",
+        "fd.Network.load(path)": "load_weights load_model",
+        'net.copy("float64")': "to astype double float half",
+        "net.copy()": "clone",
+        "net.n_parameters": "count_params",
+        "net.set_penalty(l2=0.001)": "l1 l2 weight_decay alpha",
+        "net.layers[0].activation": "activation",
+    }
+)
 
 
 class Evaluation(NamedTuple):
@@ -53,7 +76,7 @@ class Evaluation(NamedTuple):
     accuracy: float
 
 
-class Network:
+class Network(_hints.Hinted):
     """A dense feed-forward network.
 
     Parameters
@@ -81,6 +104,17 @@ class Network:
     >>> net.predict(np.zeros((2, 4), np.float32))
     array([0, 0])
     """
+
+    def _elsewhere(self) -> Mapping[str, str]:
+        return _ELSEWHERE
+
+    if not TYPE_CHECKING:
+
+        def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+            raise TypeError(
+                "a Network cannot be called; use net.predict(x) for the labels, or net.logits(x) "
+                "for the outputs of the last layer"
+            )
 
     def __init__(
         self,
@@ -227,14 +261,14 @@ class Network:
         self._offset = offset if np.abs(offset).max() <= _LARGEST_OFFSET else None
 
     @property
-    def parameters(self) -> dict[str, Array]:
+    def parameters(self) -> Parameters:
         """Views of the parameters: ``layers.0.weight`` (d, h), ``layers.0.bias`` (h,), ...
 
-        Writing to a view changes the network. The memory order of a weight is the library's
-        business: some layers are kept unit by unit, so their views are in Fortran order, and
-        rows may lie apart.
+        Writing to a view or in its place changes the network. The memory order of a weight is the
+        library's business: some layers are kept unit by unit, so their views are in Fortran order,
+        and rows may lie apart.
         """
-        return self._views(self._flat)
+        return Parameters(self._views(self._flat))
 
     def _views(self, flat: Array) -> dict[str, Array]:
         """A flat array of the parameters' size, cut up as the parameters are."""
@@ -248,7 +282,7 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """Weights and biases together."""
-        return sum(layer.d * layer.h + layer.h for layer in self.layers)
+        return sum(layer.n_parameters for layer in self.layers)
 
     def set_penalty(self, *, l1: float | None = None, l2: float | None = None) -> None:
         """Give every layer this l1 or l2; None leaves what the layers have.
@@ -606,6 +640,18 @@ class Network:
         for name, view in network.parameters.items():
             view[...] = arrays[name]
         return network
+
+    def summary(self) -> Summary:
+        """The layers as a table with their parameters and penalties, to be printed.
+
+        Returns
+        -------
+        str
+        """
+        margin = f", margin {self.margin:g}" if self.loss == "hinge" else ""
+        scaling = "none" if self.scaling is None else "(x - shift) * scale, feature by feature"
+        facts = f"loss: {self.loss}{margin}", f"dtype: {self.dtype.name}", f"scaling: {scaling}"
+        return summary(self.layers, facts)
 
     def __repr__(self) -> str:
         widths = "-".join(str(d) for d in (self.layers[0].d, *(layer.h for layer in self.layers)))

@@ -163,7 +163,7 @@ class Run:
             seconds=time.perf_counter() - self._began,
             stopped=self.history.stopped,
             columns=self.history.columns,
-            n_records=len(self.history),
+            n_records=self.history.n_records,
             kept=list(self._kept),
         )
         good = self._good if self._at else []
@@ -334,7 +334,7 @@ class Run:
     @property
     def _recorded(self) -> bool:
         """Whether the last record is of this step."""
-        return len(self.history) > 0 and self.history.last["step"] == self.step
+        return bool(self.history) and self.history.last["step"] == self.step
 
     def _record_if_due(self) -> None:
         at, n = self._at, len(self._starts)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check, _memory, _threads, checkpoint, resume, schedules
+from fastdl import _check, _hints, _memory, _threads, checkpoint, resume, schedules
 from fastdl._check import Array
 from fastdl.callbacks import Callback
 from fastdl.history import History
@@ -21,6 +21,26 @@ from fastdl.optim import SGD, Adam, Optimiser
 from fastdl.run import Run
 
 Shuffle = Literal["rows", "batches"] | None
+_ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
+    {
+        "trainer.fit(x, y)": "train partial_fit train_on_batch compile",
+        "trainer.network": "net model module",
+        "trainer.network.predict(x)": "predict",
+        "trainer.network.predict_proba(x)": "predict_proba",
+        "trainer.network.logits(x)": "logits forward decision_function",
+        "trainer.network.evaluate(x, y)": "evaluate",
+        "trainer.network.evaluate(x, y).accuracy": "score",
+        "trainer.network.gradients(x, y)": "gradients",
+        "trainer.network.parameters": "parameters weights coefs_ intercepts_",
+        "trainer.network.layers": "layers",
+        "trainer.network.summary()": "summary",
+        "trainer.network.save(path)": "save",
+        "trainer.resume(path)": "load load_checkpoint",
+        "trainer.range_test(x, y)": "lr_find find_lr",
+        "fd.Trainer(trainer.network, fd.SGD(0.01))": "learning_rate lr momentum",
+        "trainer.optimiser, and another fd.Trainer to change it": "optimizer",
+    }
+)
 ClassWeight = Mapping[int, float] | ArrayLike | Literal["balanced"]
 
 
@@ -56,7 +76,7 @@ class RangeTest:
         return float(self.learning_rate[min(low, least)]), float(self.learning_rate[least])
 
 
-class Trainer:
+class Trainer(_hints.Hinted):
     """Trains a network on batches.
 
     Parameters
@@ -122,6 +142,9 @@ class Trainer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._moments = [_memory.own(array) for array in self._moments]
+
+    def _elsewhere(self) -> Mapping[str, str]:
+        return _ELSEWHERE
 
     @property
     def network(self) -> Network:

@@ -166,7 +166,7 @@ def check_gradients(
     >>> assert check_gradients(net, np.ones((5, 4)), [0, 1, 2, 1, 0])
     """
     if not isinstance(network, Network):
-        raise TypeError(f"network must be a Network; got {network!r}"[:200])
+        raise TypeError(f"network must be a Network; got {network!r:.100}")
     step = _check.real("step", step, above=0.0)
     tolerance = _check.real("tolerance", tolerance, above=0.0)
     with np.errstate(over="ignore", invalid="ignore"):  # what is not a number counts as wrong

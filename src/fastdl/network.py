@@ -241,11 +241,14 @@ class Network(_hints.Hinted):
         """The scaling in the types in which rows are scaled, or that of pixels where none is."""
         d = self.layers[0].d
         if self.scaling is not None and not isinstance(self.scaling, Scaling):
-            raise TypeError(f"scaling must be a Scaling; got {self.scaling!r}"[:200])
+            raise TypeError(
+                f"scaling must be a Scaling; got {self.scaling!r:.100}, use "
+                f"fd.Scaling.divided({d}) for pixels or fd.Scaling.standard(x)"
+            )
         if self.scaling is not None and len(self.scaling.shift) != d:
             raise ValueError(
-                f"scaling must be of {d} features, the network's inputs; "
-                f"got {len(self.scaling.shift)}"
+                f"scaling must be of {d} features, the network's inputs; got "
+                f"{len(self.scaling.shift)}, use fd.Scaling.divided({d}) or make it of these rows"
             )
         scaling = self.scaling or Scaling.divided(d)
         shift = _check.cast("scaling.shift", scaling.shift, self.dtype)
@@ -414,7 +417,8 @@ class Network(_hints.Hinted):
         kind = losses.LOSSES[self.loss].probabilities
         if kind is None:
             raise ValueError(
-                f"predict_proba must have a loss with probabilities; got {self.loss}, use logits"
+                f"predict_proba must have a loss with probabilities; got {self.loss}, "
+                "use net.logits(x)"
             )
         logits = self._answers(x, n_threads)
         return (
@@ -572,7 +576,8 @@ class Network(_hints.Hinted):
         """Hold the network for a fit; a second one at the same time is refused."""
         if not self._busy.take():
             raise RuntimeError(
-                "this network is being fitted already; wait for that fit or fit net.copy()"
+                "this network must not be fitted twice at a time; it is being fitted already, "
+                "use net.copy() or wait for that fit"
             )
         try:
             yield
@@ -733,11 +738,19 @@ class Data(NamedTuple):
 
 def _as_layers(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple[Dense, ...]:
     if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
-        raise TypeError(f"layers must be widths or Dense layers; got {given!r}"[:200])
+        raise TypeError(
+            f"layers must be widths or Dense layers; got {given!r:.100}, use [784, 128, 10]"
+        )
     if all(isinstance(layer, Dense) for layer in given):
         dense = tuple(layer for layer in given if isinstance(layer, Dense))
     elif any(isinstance(layer, Dense) for layer in given):
-        raise TypeError("layers must be all widths or all Dense layers; got both")
+        i = next(i for i, layer in enumerate(given) if not isinstance(layer, Dense))
+        odd, below = given[i], given[i - 1]
+        d = below.h if i > 0 and isinstance(below, Dense) else 784
+        raise TypeError(
+            f"layers must be all widths or all Dense layers; got {odd!r:.100} among Dense layers, "
+            f"use fd.Dense({d}, {odd if isinstance(odd, int) else 10})"
+        )
     else:
         _check.choice("activation", activation, tuple(_kernels.ACTIVATIONS))
         widths = [_check.integer("a width in layers", width) for width in given]

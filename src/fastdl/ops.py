@@ -85,7 +85,7 @@ def matmul(
     if inner != d:
         raise ValueError(
             f"a and b must agree in their inner dimension; got {d} and {inner} "
-            f"from shapes {a.shape} and {b.shape}"
+            f"from shapes {a.shape} and {b.shape}{_transposed(a, b, transpose_a, transpose_b)}"
         )
     if 0 in (n, d, h):
         return np.zeros((n, h), a.dtype)
@@ -94,6 +94,15 @@ def matmul(
     with _threads.serial_blas():
         _kernels.gemm(bool(transpose_a), bool(transpose_b), a, b, out, threads)
     return out
+
+
+def _transposed(a: Array, b: Array, transpose_a: bool, transpose_b: bool) -> str:
+    """Which transpose would make two factors agree, as the end of a sentence."""
+    n, d = a.shape[::-1] if transpose_a else a.shape
+    inner, h = b.shape[::-1] if transpose_b else b.shape
+    if d == h:
+        return f", use transpose_b={not transpose_b}"
+    return f", use transpose_a={not transpose_a}" if n == inner else ""
 
 
 def gather(
@@ -127,7 +136,8 @@ def gather(
     rows = _check.order("order", order, len(x))
     kind = _check.dtype(dtype)
     if (shift is None) != (scale is None):
-        raise ValueError("shift and scale must be given together; got one of them")
+        missing = "shift=np.zeros(x.shape[1])" if shift is None else "scale=np.ones(x.shape[1])"
+        raise ValueError(f"shift and scale must be given together; got one, use {missing} too")
     own = x.dtype if x.dtype == np.float64 else kind
     shifts = None if shift is None else _check.floats("shift", shift, (x.shape[1],)).astype(own)
     scales = None if scale is None else _check.floats("scale", scale, (x.shape[1],)).astype(own)
@@ -414,7 +424,10 @@ def _loss(
     _check.some(logits_name, logits)
     n, k = logits.shape
     if k == 0:
-        raise ValueError(f"{logits_name} must have at least one column; got shape {(n, k)}")
+        raise ValueError(
+            f"{logits_name} must have at least one column; got shape {(n, k)}, "
+            f"use one for each output"
+        )
     loss = losses.LOSSES[name]
     labels = None if loss.targets else _check.labels(y_name, y, n, k)
     targets = _check.targets(y_name, y, n, k, logits.dtype) if loss.targets else None

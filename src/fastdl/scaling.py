@@ -32,7 +32,8 @@ class Scaling:
             object.__setattr__(self, name, array)
         if self.shift.shape != self.scale.shape:
             raise ValueError(
-                f"shift and scale must have one length; got {len(self.shift)} and {len(self.scale)}"
+                f"shift and scale must have one length; got {len(self.shift)} and "
+                f"{len(self.scale)}, use np.ones({len(self.shift)}) for no scale"
             )
 
     def __reduce__(self) -> tuple[object, ...]:

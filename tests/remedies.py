@@ -47,7 +47,8 @@ def follow(message: str, name: str, given: dict[str, Any], **known: Any) -> dict
     AssertionError
         Where the sentence tells nothing that could be done.
     """
-    names = {"np": np, "fd": fd, **known, **given}
+    pair = [given.get("validation[0]"), given.get("validation[1]")]
+    names = {"np": np, "fd": fd, "validation": pair, **known, **given}
     for words in re.findall(r"\buse (.+)", message):
         if (followed := _code(words, name, given, names)) is not None:
             return followed
@@ -55,7 +56,10 @@ def follow(message: str, name: str, given: dict[str, Any], **known: Any) -> dict
         return given | {name: found[1]}
     if found := re.search(r"keep the rows of (\S+)", message):
         mask = eval(found[1], names)
-        return {key: np.asarray(array)[mask] for key, array in given.items()}
+        return {
+            key: np.asarray(value)[mask] if np.shape(value)[:1] == mask.shape else value
+            for key, value in given.items()
+        }
     return given | {name: _by_rule(message, known)}
 
 

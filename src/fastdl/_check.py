@@ -180,8 +180,8 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     given = _intake.array(name, value)
     if _intake.has_words(given):
         raise TypeError(
-            f"{name} must be integers; got words such as {_first_word(given)!r:.40}, use "
-            f"classes, {name} = np.unique({name}, return_inverse=True)"
+            f"{name} must be integers; got words such as {_first_word(given)!r:.40}, "
+            f"{_encoded(name, 'np.array({}, str)')}"
         )
     array = _intake.numbers(name, given)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -198,7 +198,7 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
         row = int(broken.argmax())
         raise ValueError(
             f"{name} must be whole numbers; got {array[row]} at row {row}, "
-            "use loss='mse' for numbers that are no labels"
+            f"use np.rint({name}) if they are labels, or loss='mse' for numbers"
         )
     wrong = (array < 0) | (array >= k)
     if wrong.any():
@@ -220,22 +220,28 @@ def _of_two_axes(name: str, array: Array, n: int) -> str:
             return f"one-hot of shape {array.shape}, use {name}.argmax(axis={axis})"
     if is_mask and len(array) == n:
         return (
-            f"several or no ones in a row of shape {array.shape}, which is several labels a row: "
-            f"fit a network for each column, such as {name}[:, 0]"
+            f"several labels a row in an array of ones and zeros of the shape {array.shape}, "
+            f"use {name}[:, 0] and a network for each column"
         )
-    return f"the shape {array.shape}, use the one column that is the label, such as {name}[:, 0]"
+    return f"the shape {array.shape}, use {name}[:, 0] or whichever column is the label"
 
 
 def _in_range(name: str, array: Array, k: int) -> str:
     """How whole numbers become labels in [0, k)."""
     least, greatest = int(array.min()), int(array.max())
+    n_labels = len(np.unique(array))
     if least == 1 and greatest == k:
         return f"use {name} - 1 if they count from 1"
-    if len(np.unique(array)) <= k:
-        return f"use classes, {name} = np.unique({name}, return_inverse=True)"
-    if least >= 0:
-        return f"make a network of {greatest + 1} outputs, one for each label"
-    return f"use classes, {name} = np.unique({name}, return_inverse=True), and an output for each"
+    if n_labels <= k:
+        return _encoded(name)
+    if least >= 0 and greatest < 2 * n_labels:
+        return f"which takes {greatest + 1} outputs"
+    return f"{n_labels} different ones take {n_labels} outputs, and {_encoded(name)}"
+
+
+def _encoded(name: str, form: str = "{}") -> str:
+    """How anything that tells classes from each other becomes labels."""
+    return f"use classes, {name} = np.unique({form.format(name)}, return_inverse=True)"
 
 
 def targets(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) -> Array:
@@ -262,10 +268,11 @@ def weights(name: str, value: ArrayLike, n: int, like: np.dtype[Any]) -> Array:
     if (array < 0).any():
         row = int((array < 0).argmax())
         raise ValueError(
-            f"{name} must not be negative; got {array[row]} at row {row}, use 0 to leave a row out"
+            f"{name} must not be negative; got {array[row]} at row {row}, "
+            f"use np.maximum({name}, 0) to leave such rows out"
         )
     if not array.any():
-        raise ValueError(f"{name} must not all be zero; give at least one row a weight")
+        raise ValueError(f"{name} must not all be zero; got no other, use None for none at all")
     return array
 
 
@@ -273,7 +280,8 @@ def writable(name: str, value: object, like: Array | None = None) -> Array:
     """An array that a kernel changes in place: C order, aligned, writable, of ``like``'s shape."""
     if not isinstance(value, np.ndarray):
         raise TypeError(
-            f"{name} must be a NumPy array, it is changed in place; got {value!r}"[:200]
+            f"{name} must be a NumPy array, it is changed in place; got a {type(value).__name__}, "
+            f"use np.array({name}, np.float64)"
         )
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array; use {name}.filled(0)")
@@ -283,7 +291,7 @@ def writable(name: str, value: object, like: Array | None = None) -> Array:
         rule = " or ".join(dtype.name for dtype in allowed)
         raise TypeError(
             f"{name} must be {rule}, it is changed in place; got {array.dtype}, "
-            f"use {name}.astype(np.{allowed[0].name})"
+            f"use {name}.astype(np.{allowed[-1].name})"
         )
     if like is not None:
         _dimensions(name, array, like.shape)

@@ -4,7 +4,7 @@ Nothing here knows what an array is for. What cannot become an array of numbers 
 refused in one sentence: the argument, the rule, the value, the remedy.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -45,7 +45,7 @@ def table(name: str, value: object) -> Table:
         return Table(numbers(name, array(name, value)), None)
     labels, columns = _columns(value)
     each = [
-        as_float(where, numbers(where, array(where, column), remedy=_without(name, label)))
+        as_float(where, numbers(where, array(where, column), remedy=_encoded(name, value)))
         for label, column in zip(labels, columns, strict=True)
         if (where := f"column {label!r} of {name}")
     ]
@@ -59,7 +59,7 @@ def array(name: str, value: object) -> Array:
     if type(value) is np.ndarray and value.dtype.kind in "biuf":
         result: Array = value.view()  # the caller may set the shape of his
     else:
-        result = _standard(name, _from(name, value))
+        result = _standard(name, _from(name, value), value)
     for length in result.shape:
         if length > LARGEST:
             raise OverflowError(
@@ -77,7 +77,7 @@ def _from(name: str, value: object) -> Array:
         kind = type(value).__name__
         raise TypeError(f"{name} must be dense; got a {kind}, use {name}.toarray()")
     if isinstance(value, np.ma.MaskedArray):
-        _no_missing(name, np.ma.getmaskarray(value), f"use {name}.filled(0)")
+        _no_missing(name, np.ma.getmaskarray(value), f"use {name}.filled(0) to fill them")
         return np.asarray(value.data).view()
     try:
         if _is_frame(value):
@@ -92,20 +92,25 @@ def _from(name: str, value: object) -> Array:
         ) from error
 
 
-def _standard(name: str, given: Array) -> Array:
+def _standard(name: str, given: Array, value: object) -> Array:
     """NumPy's own dtypes for what can be one: numbers that are objects, or another library's."""
     if given.dtype.hasobject and given.ndim:
-        return _from_objects(name, given)
+        filled = f"{name}.fillna(0)" if hasattr(value, "fillna") else _filled(name)
+        return _from_objects(name, given, f"use {filled} to fill them")
     if given.dtype.kind == "V" and given.dtype.names is None and _fits(given, np.float32):
         return given.astype(np.float32)  # bfloat16 and its like
     return given
 
 
-def _from_objects(name: str, given: Array) -> Array:
+def _filled(name: str) -> str:
+    return f"np.nan_to_num(np.array({name}, np.float64))"
+
+
+def _from_objects(name: str, given: Array, remedy: str) -> Array:
     """Objects that are all real numbers as such an array, others as they are."""
     items = given.reshape(-1).tolist()
     absent = np.array([_is_missing(item) for item in items], bool)
-    _no_missing(name, absent.reshape(given.shape), "fill or drop such rows")
+    _no_missing(name, absent.reshape(given.shape), remedy)
     if not all(_is_number(item) for item in items):
         return given
     return np.array(items, None if items else np.float64).reshape(given.shape)
@@ -136,24 +141,39 @@ def numbers(name: str, given: Array, remedy: str = "") -> Array:
     if given.dtype.kind in "biuf":
         return given
     what, advice = _described(name, given)
-    raise TypeError(f"{name} must hold real numbers; got {what}, use {remedy or advice}")
+    raise TypeError(f"{name} must hold real numbers; got {what}{remedy or advice}")
 
 
 def _described(name: str, given: Array) -> tuple[str, str]:
     """What is no array of real numbers, and what to do about it."""
     kind = given.dtype.kind
     if kind == "O" and given.ndim == 0:
-        return f"a {type(given.item()).__name__}", f"np.array of its numbers for {name}"
+        return f"a {type(given.item()).__name__}", _unpacked(name, given.item())
     if kind in "OUST":
         odd = next(item for item in given.reshape(-1).tolist() if not _is_number(item))
-        if isinstance(odd, _WORDS):
-            return f"words such as {odd!r:.40}", f"{name}.astype(np.float64) if they are numerals"
-        return f"items such as {odd!r:.40}", f"{name}.astype(np.float64)"
+        what = "words" if isinstance(odd, _WORDS) else "items"
+        return f"{what} such as {odd!r:.40}", _as_numerals(name, given)
     if kind in "mM":
-        return f"times ({given.dtype})", f"{name}.astype(np.int64)"
+        return f"times ({given.dtype})", f", use {name}.astype(np.int64)"
     if kind == "c":
-        return f"complex numbers ({given.dtype})", f"{name}.real"
-    return f"{given.dtype}", f"np.lib.recfunctions.structured_to_unstructured({name})"
+        return f"complex numbers ({given.dtype})", f", use {name}.real"
+    return f"{given.dtype}", f", use np.lib.recfunctions.structured_to_unstructured({name})"
+
+
+def _unpacked(name: str, value: object) -> str:
+    """How a container that NumPy takes for a single thing becomes an array."""
+    if isinstance(value, Mapping):
+        return f", use np.column_stack(list({name}.values())) for columns"
+    return f", use np.array(list({name}))" if isinstance(value, Iterable) else ""
+
+
+def _as_numerals(name: str, given: Array) -> str:
+    """How words become numbers, if all of them are numerals."""
+    try:
+        given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return f", replace them by numbers, as np.unique({name}, return_inverse=True) does"
+    return f", use {name}.astype(np.float64)"
 
 
 def has_words(given: Array) -> bool:
@@ -220,9 +240,10 @@ def _length(frame: Any) -> int:
     return int(frame.shape[0])
 
 
-def _without(name: str, label: object) -> str:
-    """How to leave a column out, or to make numbers of it."""
-    return f"{name}.drop(columns=[{label!r}]) or numbers for its values"
+def _encoded(name: str, frame: object) -> str:
+    """How a column of words becomes columns of numbers."""
+    way = "pd.get_dummies({}, dtype=float)" if hasattr(frame, "iloc") else "{}.to_dummies()"
+    return f", use {way.format(name)} for a column a word, or leave it out"
 
 
 def _to_numpy(name: str, value: object) -> str:

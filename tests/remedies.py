@@ -11,6 +11,7 @@ The words of a sentence that tell what to do, in the order in which they are loo
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,8 @@ def follow(message: str, name: str, given: dict[str, Any], **known: Any) -> dict
             return followed
     if found := re.search(r"did you mean '([^']+)'", message):
         return given | {name: found[1]}
-    if found := re.search(r"keep the rows of (\S+)", message):
-        mask = eval(found[1], names)
+    if found := re.search(r"keep the rows of (.+)", message):
+        mask = eval(next(text for text in _beginnings(found[1]) if _read(text, "eval")), names)
         return {
             key: np.asarray(value)[mask] if np.shape(value)[:1] == mask.shape else value
             for key, value in given.items()
@@ -67,8 +68,7 @@ def _code(
     words: str, name: str, given: dict[str, Any], names: dict[str, Any]
 ) -> dict[str, Any] | None:
     """What the code at the beginning of some words makes of the arguments."""
-    for end in sorted({len(words), *(m.start() for m in re.finditer(r"[ ,;?:]", words))})[::-1]:
-        text = words[:end].rstrip(",;?: ")
+    for text in _beginnings(words):
         if keyword := _read(f"f({text})", "eval"):
             arguments = keyword.body.keywords
             if arguments and not keyword.body.args:
@@ -79,6 +79,12 @@ def _code(
             exec(text, names)
             return {key: names[key] for key in given}
     return None
+
+
+def _beginnings(words: str) -> Iterator[str]:
+    """Words up to where a phrase may end, the longest first."""
+    for end in sorted({len(words), *(m.start() for m in re.finditer(r"[ ,;?:]", words))})[::-1]:
+        yield words[:end].rstrip(",;?: ")
 
 
 def _read(text: str, mode: str) -> Any:

@@ -86,22 +86,28 @@ def table(name: str, value: ArrayLike, d: int | None = None) -> Table:
     array = given.array
     if array.ndim != 2 or d not in (None, array.shape[1]):
         rule = "the shape (rows, inputs)" if d is None else f"{d} columns, the network's inputs"
-        raise ValueError(f"{name} must have {rule}; got {array.shape}{_rows_again(name, array, d)}")
+        remedy = _rows_again(_as_array(name, value), array, d)
+        raise ValueError(f"{name} must have {rule}; got {array.shape}{remedy}")
     return given
 
 
-def _rows_again(name: str, array: Array, d: int | None) -> str:
+def _as_array(name: str, value: object) -> str:
+    """An argument in code, as what has the methods of an array."""
+    return name if type(value) is np.ndarray else f"np.array({name})"
+
+
+def _rows_again(it: str, array: Array, d: int | None) -> str:
     """How an array of another shape becomes rows of d numbers, if it is clear."""
     if array.ndim == 1 and d in (1, None):
-        return f", use {name}[:, None]"
+        return f", use {it}[:, None]"
     if array.ndim == 1 and array.size == d:
-        return f", use {name}[None]"
+        return f", use {it}[None]"
     if array.ndim == 2 and array.shape[0] == d:
-        return f", use {name}.T"
+        return f", use {it}.T"
     if d is not None and array.size == d:
-        return f", use {name}.reshape(1, -1)"
+        return f", use {it}.reshape(1, -1)"
     if array.ndim > 2 and d in (None, array[:1].size):
-        return f", use {name}.reshape(len({name}), -1)"
+        return f", use {it}.reshape({len(array)}, -1)"
     return ""
 
 
@@ -157,15 +163,15 @@ def finite(
 
 def _not_finite(name: str, array: Array, at: tuple[int, ...], like: np.dtype[Any] | None) -> str:
     value, where = array[at], _intake.place(at)
-    if np.isfinite(value):
-        return (
-            f"{name} must be finite in {like}; got {value} at {where}, use dtype='float64' or "
-            "leave such rows out"
-        )
     each = ".all(axis=1)" if array.ndim > 1 else ""
+    if not np.isfinite(value):
+        rule, mask = "finite", f"np.isfinite(np.array({name}, float)){each}"
+    elif array.ndim > 1:
+        rule, mask = f"finite in {like}", f"(np.abs(np.array({name})) < 1e38){each}"
+    else:
+        return f"{name} must be finite in {like}; got {value} at {where}, use dtype='float64'"
     return (
-        f"{name} must be finite; got {value} at {where}, fill such items or keep the rows of "
-        f"np.isfinite({name}){each}"
+        f"{name} must be {rule}; got {value} at {where}, fill such items or keep the rows of {mask}"
     )
 
 
@@ -181,13 +187,14 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     if _intake.has_words(given):
         raise TypeError(
             f"{name} must be integers; got words such as {_first_word(given)!r:.40}, "
-            f"{_encoded(name, 'np.array({}, str)')}"
+            f"{_encoded(name, 'np.array({}, str)')}{_more_than(k, given.astype(str))}"
         )
     array = _intake.numbers(name, given)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2:
-        raise ValueError(f"{name} must be one label a row; got {_of_two_axes(name, array, n)}")
+        what = _of_two_axes(_as_array(name, value), array, n)
+        raise ValueError(f"{name} must be one label a row; got {what}")
     _dimensions(name, array, (n,), ", a label for each row of x")
     array = np.array(array, order="C")
     if array.dtype.kind == "b":
@@ -203,7 +210,7 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     wrong = (array < 0) | (array >= k)
     if wrong.any():
         row = int(wrong.argmax())
-        remedy = _in_range(name, array, k)
+        remedy = _in_range(name, _as_array(name, value), array, k)
         raise ValueError(f"{name} must lie in [0, {k}); got {array[row]} at row {row}, {remedy}")
     return array.astype(np.intc, copy=False)
 
@@ -212,31 +219,35 @@ def _first_word(given: Array) -> Any:
     return next(item for item in given.reshape(-1).tolist() if isinstance(item, str | bytes))
 
 
-def _of_two_axes(name: str, array: Array, n: int) -> str:
+def _of_two_axes(it: str, array: Array, n: int) -> str:
     """What labels of two axes are, and how they become one a row."""
     is_mask = bool(np.isin(array, (0, 1)).all())
     for axis, rows in ((1, array), (0, array.T)):
         if is_mask and len(rows) == n and (rows.sum(axis=1) == 1).all():
-            return f"one-hot of shape {array.shape}, use {name}.argmax(axis={axis})"
+            return f"one-hot of shape {array.shape}, use {it}.argmax(axis={axis})"
     if is_mask and len(array) == n:
         return (
             f"several labels a row in an array of ones and zeros of the shape {array.shape}, "
-            f"use {name}[:, 0] and a network for each column"
+            f"use {it}[:, 0], and a network for each column"
         )
-    return f"the shape {array.shape}, use {name}[:, 0] or whichever column is the label"
+    return f"the shape {array.shape}, use {it}[:, 0], or whichever column is the label"
 
 
-def _in_range(name: str, array: Array, k: int) -> str:
+def _in_range(name: str, it: str, array: Array, k: int) -> str:
     """How whole numbers become labels in [0, k)."""
     least, greatest = int(array.min()), int(array.max())
     n_labels = len(np.unique(array))
     if least == 1 and greatest == k:
-        return f"use {name} - 1 if they count from 1"
-    if n_labels <= k:
-        return _encoded(name)
-    if least >= 0 and greatest < 2 * n_labels:
-        return f"which takes {greatest + 1} outputs"
-    return f"{n_labels} different ones take {n_labels} outputs, and {_encoded(name)}"
+        return f"use {it} - 1 if they count from 1"
+    if least >= 0 and n_labels > k and greatest < 2 * n_labels:
+        return f"labels up to {greatest} take {greatest + 1} outputs"
+    return f"{_encoded(name)}{_more_than(k, array)}"
+
+
+def _more_than(k: int, labels: Array) -> str:
+    """That a network of k outputs has too few for these, if it has."""
+    n_labels = len(np.unique(labels))
+    return f", and {n_labels} outputs for so many" if n_labels > k else ""
 
 
 def _encoded(name: str, form: str = "{}") -> str:

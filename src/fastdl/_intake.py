@@ -157,7 +157,7 @@ def _described(name: str, given: Array) -> tuple[str, str]:
         return f"times ({given.dtype})", f", use {name}.astype(np.int64)"
     if kind == "c":
         return f"complex numbers ({given.dtype})", f", use {name}.real"
-    return f"{given.dtype}", f", use np.lib.recfunctions.structured_to_unstructured({name})"
+    return "records", f", use np.column_stack([{name}[field] for field in {name}.dtype.names])"
 
 
 def _unpacked(name: str, value: object) -> str:

@@ -115,17 +115,17 @@ def test_the_other_callbacks_hear_the_end_when_one_fails_there(problem):
 
 
 @pytest.mark.parametrize("watch", [fd.EarlyStopping(), fd.OverfitWatch()])
-def test_an_end_without_a_beginning_hides_no_error(problem, watch, tmp_path):
+def test_an_end_without_a_beginning_hides_no_error(problem, watch):
     """The callback before this one fails when the fit begins, in a first fit or in a second."""
-    missing = fd.CSVLog(tmp_path / "nowhere" / "log.csv")
+    failing = Log("begin", throw(ZeroDivisionError()))
     network, trainer = make()
-    with pytest.raises(FileNotFoundError):
-        trainer.fit(**problem, callbacks=[missing, watch])
+    with pytest.raises(ZeroDivisionError):
+        trainer.fit(**problem, callbacks=[failing, watch])
     trainer.fit(**problem, epochs=2, callbacks=[watch])
     trainer.fit(**problem)
     before = bits(network)
-    with pytest.raises(FileNotFoundError):
-        trainer.fit(**problem, callbacks=[missing, watch])
+    with pytest.raises(ZeroDivisionError):
+        trainer.fit(**problem, callbacks=[failing, watch])
     assert bits(network) == before
 
 
@@ -178,16 +178,44 @@ def test_early_stopping_forgets_an_earlier_fit(problem):
 
 
 def test_csv_log_is_what_the_history_writes(problem, tmp_path):
-    trainer = make()[1]
-    for _ in range(2):
-        log = fd.CSVLog(tmp_path / "log.csv")
-        history = trainer.fit(**problem, epochs=3, record=2, callbacks=[log])
+    path = tmp_path / "log.csv"
+    for seed in range(2):  # the first fit of another trainer replaces the file
+        history = make(seed)[1].fit(**problem, epochs=3, record=2, callbacks=[fd.CSVLog(path)])
         history.to_csv(tmp_path / "history.csv")
-        written = (tmp_path / "log.csv").read_bytes()
-        assert written == (tmp_path / "history.csv").read_bytes()
-    with open(tmp_path / "log.csv", newline="") as file:
+        assert path.read_bytes() == (tmp_path / "history.csv").read_bytes()
+    with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["val_loss"]) for row in rows] == history["val_loss"].tolist()
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["the same object", "a new one"])
+def test_a_later_fit_appends_to_a_csv_log(problem, tmp_path, again):
+    path, trainer = tmp_path / "log.csv", make()[1]
+    log, steps = fd.CSVLog(path), []
+    for _ in range(3):
+        log = log if again else fd.CSVLog(path)
+        steps += trainer.fit(**problem, epochs=2, callbacks=[log])["step"].tolist()
+    lines = path.read_text().splitlines()
+    assert [line.split(",")[1] for line in lines] == ["step", *map(str, steps)]
+
+
+def test_a_later_fit_writes_a_csv_log_of_its_own(problem, tmp_path):
+    trainer = make()[1]
+    trainer.fit(**problem)
+    trainer.fit(**problem, callbacks=[fd.CSVLog(tmp_path / "log.csv")])
+    assert (tmp_path / "log.csv").read_text().startswith("epoch,step")
+
+
+@pytest.mark.parametrize("content", [b"a,b\r\n1,2\r\n", b"\xff\xfe\r\n"])
+def test_a_later_fit_does_not_append_to_a_file_of_other_columns(problem, tmp_path, content):
+    path, (network, trainer) = tmp_path / "log.csv", make()
+    trainer.fit(**problem)
+    path.write_bytes(content)
+    before = bits(network)
+    with pytest.raises(ValueError, match="path must be that of a file with the columns epoch,step"):
+        trainer.fit(**problem, callbacks=[fd.CSVLog(path)])
+    assert bits(network) == before
+    assert path.read_bytes() == content
 
 
 def test_csv_log_is_there_after_each_record_and_after_a_failure(problem, tmp_path):
@@ -297,7 +325,7 @@ def test_overfit_watch_finds_the_gap(problem):
 
 def test_overfit_watch_keeps_the_largest_gap_of_the_costs():
     watch, history = fd.OverfitWatch(1.0), fd.History()
-    run = SimpleNamespace(history=history)
+    run = SimpleNamespace(history=history, columns=["cost", "val_cost"])
     watch.on_begin(run)
     for epoch, cost, val_cost in ((1, 2.0, 2.5), (2, 1.0, 2.25), (3, 4.0, 2.5), (4, 1.0, 1.0)):
         history.append(

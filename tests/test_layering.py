@@ -11,10 +11,10 @@ SOURCE = ROOT / "src" / "fastdl"
 # Every module imports only from those before it.
 # fmt: off
 ORDER = (
-    "_blas", "_pace", "_kernels", "_epoch", "_check", "_memory", "_threads", "losses",
+    "_blas", "_pace", "_kernels", "_epoch", "_check", "_settings", "_memory", "_threads", "losses",
     "init", "schedules", "scaling", "history", "checkpoint", "ops", "layers", "optim", "config",
-    "progress", "callbacks", "network", "gradcheck", "resume", "run", "trainer", "datasets",
-    "_openmp", "__init__",
+    "progress", "evaluation", "callbacks", "network", "gradcheck", "intake", "resume", "run",
+    "trainer", "datasets", "_openmp", "__init__",
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",

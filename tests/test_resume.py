@@ -19,6 +19,7 @@ import fastdl as fd
 from fastdl import _check, checkpoint
 from tests import nightly
 
+pytestmark = pytest.mark.filterwarnings("ignore:nothing of the resumed fit is left")
 N, SIZE, EPOCHS = 10, 4, 3  # three batches an epoch
 STEPS = 3 * EPOCHS
 TRIANGULAR = fd.schedules.Triangular(0.01, 0.2, 4)
@@ -180,18 +181,39 @@ def test_callbacks_end_as_if_the_fit_had_never_stopped(path, problem, tmp_path, 
         assert (result(again, history), heard(second)) == expected
 
 
-def test_more_epochs_go_on_and_fewer_are_done(path, problem):
+def test_more_epochs_go_on_and_fewer_are_refused(path, problem):
     make().fit(**problem, epochs=2, callbacks=[fd.Checkpoint(path)])
     whole, longer = make(), resumed(path)
     expected = result(whole, whole.fit(**problem, epochs=5))
     assert result(longer, longer.fit(**problem, epochs=5)) == expected
-    done = resumed(path)
-    assert done.fit(**problem, epochs=1)["epoch"].tolist() == [1, 2]
-    assert done.fit(**problem, epochs=1)["epoch"].tolist() == [3]
+    fewer = resumed(path)
+    with pytest.raises(fd.CheckpointError, match="epochs must be at least 2, .* got 1"):
+        fewer.fit(**problem, epochs=1)
+    assert result(fewer, fewer.fit(**problem, epochs=5)) == expected
     make().fit(**problem, epochs=3, callbacks=[At(7, interrupt), fd.Checkpoint(path)])
-    middle = resumed(path)
-    assert middle.fit(**problem, epochs=2)["epoch"].tolist() == [1, 2]
-    assert middle.step == 7
+    with pytest.raises(fd.CheckpointError, match="epochs must be at least 3, .* got 2"):
+        resumed(path).fit(**problem, epochs=2)
+
+
+def test_a_fit_that_is_done_says_so_and_the_next_one_trains(path, problem):
+    make().fit(**problem, epochs=2, callbacks=[fd.Checkpoint(path)])
+    done = resumed(path)
+    with pytest.warns(UserWarning, match="nothing .* left to train: its 2 epochs are done, ask"):
+        assert done.fit(**problem, epochs=2)["epoch"].tolist() == [1, 2]
+    assert done.fit(**problem, epochs=1)["epoch"].tolist() == [3]
+
+
+def test_a_fit_that_was_stopped_says_so_and_refuses_more_epochs(path, problem):
+    callbacks = [At(4, lambda run: run.stop("enough")), fd.Checkpoint(path)]
+    trainer = make()
+    expected = result(trainer, trainer.fit(**problem, epochs=5, callbacks=callbacks))
+    again = resumed(path)
+    with pytest.raises(fd.CheckpointError, match=r"epochs must be 5, as before: .*'enough'; got 6"):
+        again.fit(**problem, epochs=6)
+    with pytest.warns(UserWarning, match="left to train: it was stopped, with 'enough'"):
+        assert result(again, again.fit(**problem, epochs=5)) == expected
+    remedy = fd.Trainer(fd.Network.load(path), MOMENTUM)
+    assert len(remedy.fit(**problem, epochs=1).records) == 1
 
 
 def test_a_second_fit_is_resumed_with_its_own_epochs_and_history(path, problem):
@@ -324,7 +346,8 @@ OTHERS = {  # what is wrong, the name that the message begins with
     "shuffle": ({"shuffle": None}, "shuffle must be 'rows'"),
     "drop_last": ({"drop_last": True}, "drop_last"),
     "seed": ({"seed": 1}, "seed must be 0"),
-    "penalty": ({"l2": 0.5}, "layers"),
+    "l2": ({"l2": 0.5}, "l2 must be 0.01"),
+    "l1": ({"l1": 0.5}, "l1 must be None"),
     "optimiser": ({"optimiser": fd.Adam(0.1)}, "optimiser"),
     "momentum": ({"optimiser": fd.SGD(TRIANGULAR, momentum=0.8)},
                  "optimiser"),
@@ -339,6 +362,8 @@ NETWORKS = {
     "margin": ({"margin": 2.0}, "margin"),
     "scaled": ({"scaling": None}, "scaled must be True"),
     "scaling": ({"scaling": fd.Scaling.divided(3, 2.0)}, "scaling.scale"),
+    "shift": ({"scaling": fd.Scaling(np.ones(3), fd.Scaling.divided(3).scale)}, "scaling.shift"),
+    "penalty": ({"layers": [fd.Dense(3, 6, "relu", l2=0.1), fd.Dense(6, 2)]}, "layers"),
 }
 DATA = {
     "rows": (lambda p: {"x": p["x"][1:], "y": p["y"][1:]}, "the rows of x must be 10"),
@@ -433,8 +458,9 @@ FORGED = {  # what a checkpoint after step 4 of three batches an epoch is made t
     "batches beyond the epoch": {"batches": 4},
     "batches beyond the steps": {"batches": 5},
     "generator": {"generator": {"bit_generator": "PCG64"}},
-    "names that fill the memory": {"kept": [str(i) for i in range(65)]},
-    "names twice": {"kept": ["best", "best"]},
+    "names that fill the memory": {"kept": {str(i): 1 for i in range(65)}},
+    "names without steps": {"kept": ["best"]},
+    "parameters of a step to come": {"kept": {"best": 5}},
     "records": {"n_records": -1},
     "more": {"more": 1},
 }

@@ -1,5 +1,6 @@
 """trainer.py: shuffling, records, weights, divergence, going on, the range test."""
 
+import contextlib
 import pickle
 
 import numpy as np
@@ -122,7 +123,8 @@ def test_full_metrics_are_what_evaluate_says_at_each_record(problem, rng):
         found.append((*run.network.evaluate(x, y), *run.network.evaluate(*held_out)))
 
     network = make()
-    trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=SIZE, l1=0.01, l2=0.02)
+    network.set_penalty(l1=0.01, l2=0.02)
+    trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=SIZE)
     history = trainer.fit(x, y, epochs=3, validation=held_out, callbacks=[fd.Snapshot(1, look)])
     names = ["loss", "cost", "accuracy", "val_loss", "val_cost", "val_accuracy"]
     assert [tuple(row) for row in np.transpose([history[name] for name in names])] == found
@@ -188,23 +190,62 @@ def test_two_fits_are_one_long_fit(problem, optimiser, shuffle):
     assert long["learning_rate"].tolist() == expected
 
 
-def test_the_penalties_of_a_trainer_are_given_to_the_layers_and_none_leaves_them(problem):
-    network = fd.Network([fd.Dense(3, 4, l1=0.1, l2=0.2), fd.Dense(4, 2, l2=0.3)])
-    fd.Trainer(network, fd.SGD(0.1)).fit(*problem)
-    assert [(layer.l1, layer.l2) for layer in network.layers] == [(0.1, 0.2), (0, 0.3)]
-    fd.Trainer(network, fd.SGD(0.1), l2=0.5).fit(*problem)
-    assert [(layer.l1, layer.l2) for layer in network.layers] == [(0.1, 0.5), (0, 0.5)]
+def penalised(l1, l2):
+    return fd.Network([fd.Dense(3, 6, "relu", l1=l1, l2=0.3), fd.Dense(6, 2, l1=l1, l2=l2)])
 
 
-def test_what_a_network_learns_of_threads_lasts_from_fit_to_fit(problem):
+@pytest.mark.parametrize("given", [{"l2": 0.1}, {"l1": 0.2, "l2": 0.0}, {"l1": 0.0}, {}])
+def test_the_penalties_of_a_trainer_are_those_of_layers_that_have_them(problem, given):
+    own, others = penalised(0.1, 0.2), penalised(0.1, 0.2)
+    others.set_penalty(**given)
+    before = own.layers
+    history = fd.Trainer(own, fd.SGD(0.1), batch_size=SIZE, **given).fit(*problem, epochs=2)
+    expected = fd.Trainer(others, fd.SGD(0.1), batch_size=SIZE).fit(*problem, epochs=2)
+    assert bits(own) == bits(others)
+    assert history["cost"].tolist() == expected["cost"].tolist()
+    assert own.layers == before
+    assert own.evaluate(*problem).cost == pytest.approx(own.evaluate(*problem).loss + own.penalty())
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ZeroDivisionError()], ids=repr)
+def test_a_network_has_its_own_penalties_whatever_happens(problem, error, tmp_path):
+    network = penalised(0.0, 0.2)
+    before, seen = network.layers, []
+
+    def look(run):
+        run.network.save(tmp_path / "net")
+        seen.append((run.network.layers, fd.Network.load(tmp_path / "net").layers))
+        if error is not None:
+            raise error
+
+    with contextlib.suppress(ZeroDivisionError):
+        trainer = fd.Trainer(network, fd.SGD(0.1), l2=0.5)
+        trainer.fit(*problem, callbacks=[fd.Snapshot(1, look)])
+    assert seen == [(before, before)]
+    assert network.layers == before
+
+
+def test_another_penalty_counts_from_the_next_fit_on(problem):
+    one, other = make(), make()
+    trainer = fd.Trainer(one, fd.SGD(0.1), batch_size=SIZE, shuffle=None)
+    for l2 in (None, 0.5, 0.1):
+        trainer.l2 = l2
+        trainer.fit(*problem)
+        fd.Trainer(other, fd.SGD(0.1), batch_size=SIZE, shuffle=None, l2=l2).fit(*problem)
+        assert bits(one) == bits(other)
+
+
+def test_what_is_learned_of_threads_lasts_from_fit_to_fit(problem):
     network = fd.Network([3, 4, 2])
     trainer = fd.Trainer(network, fd.SGD(0.1), l2=0.5)
-    trainer.fit(*problem)
-    program = network._program
-    trainer.fit(*problem)
-    assert network._program is program
+    seen, look = [], lambda run: seen.append(run._program)
+    for l2 in (0.5, 0.5, None, None):
+        trainer.l2 = l2
+        trainer.fit(*problem, callbacks=[fd.Snapshot(1, look)])
+    assert seen[0] is seen[1]
+    assert seen[2] is seen[3] is network._program
     network.set_penalty(l2=0.1)
-    assert network._program is not program
+    assert network._program is not seen[3]
 
 
 # --- weights ---------------------------------------------------------------------------------

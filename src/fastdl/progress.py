@@ -62,7 +62,7 @@ class Progress:
             last = self._history.last
             which = "val_" if "val_loss" in last else ""
             text = f"loss {last['loss']:.4f}"
-            if last["accuracy"] == last["accuracy"]:
+            if f"{which}accuracy" in last:
                 text += f", {which}accuracy {last[f'{which}accuracy']:.2%}"
             self._bar.set_postfix_str(f"{text}, rate {last['learning_rate']:.3g}", refresh=False)
         self._bar.update(self._done - self._bar.n)

@@ -35,6 +35,8 @@ class Place:
         What has to be alike in the trainer, and in the fit that goes on.
     first_epoch : int
         The epochs that were done when the fit began.
+    epochs : int
+        Those that it was asked for.
     epoch, step : int
         Those that are done now.
     batches : int
@@ -52,13 +54,14 @@ class Place:
     columns : list of str
         Of the history.
     n_records : int
-    kept : list of str
-        Names of the parameters that callbacks have kept.
+    kept : dict of str to int
+        Names of the parameters that callbacks have kept, and the steps that they are of.
     """
 
     settings: dict[str, Any]
     data: dict[str, Any]
     first_epoch: int
+    epochs: int
     epoch: int
     step: int
     batches: int
@@ -69,12 +72,12 @@ class Place:
     stopped: str | None
     columns: list[str]
     n_records: int
-    kept: list[str]
+    kept: dict[str, int]
 
     def __post_init__(self) -> None:
-        for name in ("settings", "data", "generator"):
+        for name in ("settings", "data", "generator", "kept"):
             _expect(name, getattr(self, name), dict)
-        for name in ("first_epoch", "epoch", "step", "batches", "order", "n_records"):
+        for name in ("first_epoch", "epochs", "epoch", "step", "batches", "order", "n_records"):
             _check.integer(name, getattr(self, name), 0, _LAST)
         _check.integer("first_epoch", self.first_epoch, 0, self.epoch)
         _check.integer("batches", self.batches, 0, self.step)
@@ -84,11 +87,12 @@ class Place:
             _check.real("sums", total, least)
         if self.stopped is not None:
             _expect("stopped", self.stopped, str)
-        for name in ("columns", "kept"):
-            names = [_expect(name, each, str) for each in _expect(name, getattr(self, name), list)]
-            if len(set(names)) < len(names):
-                raise ValueError(f"{name} must differ from each other; got {names}")
+        names = [_expect("columns", each, str) for each in _expect("columns", self.columns, list)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"columns must differ from each other; got {names}")
         _check.integer("the number of kept", len(self.kept), 0, _MOST_KEPT)
+        for step in self.kept.values():
+            _check.integer("kept", step, 0, self.step)
         if bool(self.columns) != bool(self.n_records):
             raise ValueError(f"columns must be those of the records; got {self.columns}")
 

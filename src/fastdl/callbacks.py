@@ -86,16 +86,20 @@ def _mode(name: str, value: object) -> Mode:
 def _check_monitor(name: str, column: str, mode: Mode, run: Run) -> None:
     """Refuse a column that records will not have, or of which nobody knows what is better."""
     if column not in run.columns:
-        missing = f"{name} must be one of {', '.join(run.columns)}; got {column!r}"
         validated = any(each.startswith("val_") for each in run.columns)
         possible = [*run.columns, *(f"val_{each}" for each in run.columns if not validated)]
-        for near in difflib.get_close_matches(column, possible, 1):
-            missing += f", use {near!r}" if near != column else ""
-            missing += " and give fit a validation set" if near not in run.columns else ""
-        raise ValueError(missing)
+        remedies = []
+        for near in difflib.get_close_matches(column, possible, 1, cutoff=0.5):
+            remedies += [f"use {near!r}"] if near != column else []
+            remedies += ["give fit a validation set"] if near not in run.columns else []
+        remedy = f", {' and '.join(remedies)}" if remedies else ""
+        raise ValueError(
+            f"{name} must be one of {', '.join(run.columns)}; got {column!r:.100}{remedy}"
+        )
     if mode is None and column.removeprefix("val_") not in KNOWN:
         raise ValueError(
-            f"mode must be 'max' or 'min' for {column}, a metric of your own; got None"
+            f"mode must be 'max' or 'min' for {column}, a metric of your own; got None, "
+            "use mode='max' if more is better"
         )
 
 
@@ -402,12 +406,12 @@ class CSVLog(Callback):
 
     def on_check(self, run: Run) -> None:
         """Refuse a file that cannot be written, or be gone on with."""
-        if not os.path.exists(self.path):
-            _check_folder(self.path)
-        elif os.path.isdir(self.path) or not os.access(self.path, os.W_OK):
+        if os.path.isfile(self.path) and not os.access(self.path, os.W_OK):
             raise PermissionError(
                 f"path must be that of a file to write to; got {self.path!r}, choose another one"
             )
+        if not os.path.exists(self.path) or os.path.isdir(self.path):
+            _check_folder(self.path)
         header = b"".join(self._of_earlier_fits(run)[:1]).decode(errors="replace").strip()
         if header and header.split(",") != run.columns:
             raise ValueError(

@@ -6,6 +6,7 @@ the epoch keeps one rate through each of them.
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, Protocol, cast
 
 import numpy as np
@@ -199,6 +200,8 @@ def get(rate: float | Schedule, name: str = "learning_rate") -> Schedule:
     """A number as a constant schedule; a schedule as it is."""
     if callable(getattr(rate, "rates", None)) and not isinstance(rate, type):
         return cast(Schedule, rate)
+    if not isinstance(rate, Real):
+        raise TypeError(f"{name} must be a number or a schedule; got {rate!r:.100}, use 0.1")
     return Constant(_check.real(name, rate, 0.0))
 
 

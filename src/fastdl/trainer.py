@@ -308,10 +308,12 @@ class Trainer:
                 self.network, x, y, sample_weight=sample_weight, class_weight=class_weight,
                 validation=validation, validation_split=validation_split, seed=self._split_seed,
             )  # fmt: skip
-            if own and (record is None or (train_metrics == "batches" and held_out is None)):
+            if own and record is None:
+                raise ValueError("metrics must go with records; got None, use record='epoch'")
+            if own and train_metrics == "batches" and held_out is None:
                 raise ValueError(
-                    "metrics must be of some record's full data set; got none, use "
-                    "record='epoch' and train_metrics='full', or a validation set"
+                    "metrics must have a whole data set to be of; got train_metrics='batches', "
+                    "use 'full' or give a validation set"
                 )
             run = Run(
                 self, train, held_out, epochs=epochs, record=record, train_metrics=train_metrics,

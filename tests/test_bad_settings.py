@@ -176,7 +176,7 @@ SETTINGS = [  # called with, what the message names, wrong values
     (lambda v: fit(train_metrics=v), "train_metrics", (None, "all", 3)),
     (
         lambda v: fit(validation=v), "validation",
-        (5, X, (X,), (X, Y, Y / 1, Y), {"x": X}, (X, None), (None, Y), (np.full((6, 3), np.nan), Y)),
+        (5, X, (X,), (X, Y, Y / 1, Y), {"x": X}, (X, None), (None, Y), (np.nan * X, Y)),
     ),
     (lambda v: fit(validation=(X, Y, v)), r"validation\[2\]", (Y / 0.5 - 1, np.zeros(6), X)),
     (lambda v: fit(validation_split=v), "validation_split", (*NOT_SHARE[1:], 0.05, 0.95)),
@@ -336,7 +336,7 @@ PUBLIC = dict(public.functions())
 OURS = (  # the library makes these, or calls them with what it has checked
     *("Error", "Evaluation", "GradientCheck", "RangeTest", "Run", "Provenance", "Init", "Schedule"),
     *("on_check", "on_begin", "on_record", "on_step", "on_epoch", "on_interrupt", "on_finish"),
-    *("on_end", "stop", "keep", "keeps", "go_back", "append", "draw", "rates"),
+    *("on_end", "stop", "keep", "keeps", "go_back", "is_at", "append", "draw", "rates"),
 )
 ANYTHING = {"nesterov", "drop_last", "progress", "stop"}  # has a truth value
 ANYTHING |= {"x", "settings"}  # a column of the history; Network's own

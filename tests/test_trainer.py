@@ -1,6 +1,7 @@
 """trainer.py: shuffling, records, weights, divergence, going on, the range test."""
 
 import contextlib
+import copy
 import pickle
 
 import numpy as np
@@ -552,3 +553,66 @@ def test_range_test_ends_early_where_the_loss_blows_up(rng):
     assert np.isfinite(result.loss).all()
     whole = np.geomspace(1e-5, 1e5, 200)
     np.testing.assert_array_equal(result.learning_rate, whole[: len(result.loss)])
+
+
+def test_a_range_test_smooths_losses_as_computed_by_hand(monkeypatch):
+    """The running mean m = .9 m + .1 loss, over what the first losses have of it: 1 - .9^t."""
+    given, at = [2.0, 1.0, 3.0, 0.5], iter(range(4))
+
+    def steps(run, *_):
+        run._losses[0] = given[next(at)]
+
+    monkeypatch.setattr(fd.Run, "_steps", steps)
+    result = fd.Trainer(make(), fd.SGD(0.1)).range_test(
+        np.zeros((N, 3)), np.zeros(N, int), low=0.1, high=100.0, steps=4
+    )
+    by_hand = [2.0, 0.28 / 0.19, (0.9 * 0.28 + 0.3) / 0.271, (0.81 * 0.28 + 0.27 + 0.05) / 0.3439]
+    np.testing.assert_allclose(result.loss, by_hand, rtol=1e-12)
+    np.testing.assert_allclose(result.learning_rate, [0.1, 1.0, 10.0, 100.0], rtol=1e-12)
+    assert result.suggestion == (result.learning_rate[1], result.learning_rate[1])
+
+
+@pytest.mark.parametrize(
+    ("losses", "suggestion"),
+    [
+        ([2.0, 1.95, 1.89, 1.0, 1.5], (3, 4)),  # a tenth of the fall from 2 to 1 is done at 1.89
+        ([2.0, 1.85, 1.89, 1.0, 1.5], (2, 4)),
+        ([1.0, 2.0, 3.0], (1, 1)),
+        ([3.0, 2.0, 1.0], (2, 3)),
+    ],
+)
+def test_a_range_test_suggests_rates_of_given_losses(losses, suggestion):
+    rates = np.arange(1.0, len(losses) + 1)
+    assert fd.RangeTest(rates, np.array(losses)).suggestion == suggestion
+
+
+def test_a_range_test_and_a_trainer_show_what_they_are(problem):
+    result = fd.RangeTest(np.array([0.1, 1.0, 10.0]), np.array([3.0, 2.0, 1.0]))
+    assert repr(result) == (
+        "<RangeTest: 3 steps, rates 0.1 to 10, loss 3 to 1; suggestion 1 to 10>"
+    )
+    assert "blew up at once" in repr(fd.RangeTest(np.ones(1), np.ones(1)))
+    shown = repr(fd.Trainer(make(), fd.SGD(0.1), l2=0.5, shuffle=None))
+    assert shown.startswith("Trainer(network=<Network 3-6-2: ")
+    assert "optimiser=SGD(learning_rate=0.1, momentum=0.0, nesterov=False)" in shown
+    assert shown.endswith("l1=None, l2=0.5, shuffle=None, drop_last=False, seed=0, n_threads=None)")
+
+
+# --- trainers that travel --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("travel", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_a_trainer_that_travels_goes_on_as_the_one_that_stays(problem, travel):
+    """Moments that arrive in memory that is not to be written to are the trainer's own."""
+    trainer = fd.Trainer(make(), fd.Adam(0.01), batch_size=SIZE, l2=0.1)
+    trainer.fit(*problem, epochs=2)
+    other = travel(trainer)
+    state = other.__getstate__()
+    for moments in state["_moments"]:
+        moments.flags.writeable = False
+    other.__setstate__(state)
+    assert other.network is not trainer.network
+    trainer.fit(*problem, epochs=2)
+    other.fit(*problem, epochs=2)
+    assert bits(other.network) == bits(trainer.network)
+    assert (other.epoch, other.step) == (trainer.epoch, trainer.step) == (4, 12)

@@ -200,12 +200,10 @@ class EarlyStopping(Callback):
         self._best = _Best()
         for record in run.history.records:
             self._improves(record)
-        step = self._best.step
-        if step is not None and not run.keeps(self._name, step):
-            if step == run.step:  # saved before this callback has heard of the record
-                run.keep(self._name)
-            else:
-                self._best = _Best()
+        if run.is_at(self._best.step):  # maybe saved before this callback heard of that record
+            run.keep(self._name)
+        elif not (np.isnan(self.best) or run.keeps(self._name)):
+            self._best = _Best()
         self._stop_if_late(run)
 
     def on_record(self, run: Run) -> None:
@@ -524,7 +522,7 @@ class Checkpoint(Callback):
         self._so_far = _Best()
         for record in run.history.records if self.best is not None else ():
             self._improves(record)
-        if self._so_far.step == run.step:  # resumed from what another callback has saved there
+        if run.is_at(self._so_far.step):  # maybe saved by another one before this one heard of it
             run.save(self.path)
 
     def _improves(self, record: dict[str, float]) -> bool:

@@ -54,8 +54,10 @@ class Place:
     columns : list of str
         Of the history.
     n_records : int
-    kept : dict of str to int
-        Names of the parameters that callbacks have kept, and the steps that they are of.
+    kept : list of str
+        Names of the parameters that callbacks have kept.
+    gone_back : bool
+        Whether the parameters are such ones, and not those of the last step.
     """
 
     settings: dict[str, Any]
@@ -72,10 +74,11 @@ class Place:
     stopped: str | None
     columns: list[str]
     n_records: int
-    kept: dict[str, int]
+    kept: list[str]
+    gone_back: bool
 
     def __post_init__(self) -> None:
-        for name in ("settings", "data", "generator", "kept"):
+        for name in ("settings", "data", "generator"):
             _expect(name, getattr(self, name), dict)
         for name in ("first_epoch", "epochs", "epoch", "step", "batches", "order", "n_records"):
             _check.integer(name, getattr(self, name), 0, _LAST)
@@ -87,12 +90,12 @@ class Place:
             _check.real("sums", total, least)
         if self.stopped is not None:
             _expect("stopped", self.stopped, str)
-        names = [_expect("columns", each, str) for each in _expect("columns", self.columns, list)]
-        if len(set(names)) < len(names):
-            raise ValueError(f"columns must differ from each other; got {names}")
+        for name in ("columns", "kept"):
+            names = [_expect(name, each, str) for each in _expect(name, getattr(self, name), list)]
+            if len(set(names)) < len(names):
+                raise ValueError(f"{name} must differ from each other; got {names}")
         _check.integer("the number of kept", len(self.kept), 0, _MOST_KEPT)
-        for step in self.kept.values():
-            _check.integer("kept", step, 0, self.step)
+        _check.boolean("gone_back", self.gone_back)
         if bool(self.columns) != bool(self.n_records):
             raise ValueError(f"columns must be those of the records; got {self.columns}")
 

@@ -103,7 +103,8 @@ class Run:
             train.compiled.trust(False)
         self._began = time.perf_counter()
         self._sums = np.zeros(3)  # loss, hits and rows of the batches since the last record
-        self._kept: dict[str, tuple[int, Array]] = {}
+        self._kept: dict[str, Array] = {}
+        self._gone_back = False  # whether the parameters are kept ones, not those of the last step
         self._callbacks: Sequence[Callback] = ()
         self._at = 0  # batches of this epoch that are done
         self._over = False  # whether it has come to its end, or been interrupted
@@ -184,16 +185,21 @@ class Run:
 
     def keep(self, name: str) -> None:
         """Remember the parameters under a name, also in checkpoints."""
-        self._kept[name] = self.step, self.network._flat.copy()
+        self._kept[name] = self.network._flat.copy()
 
-    def keeps(self, name: str, step: float | None = None) -> bool:
-        """Whether parameters are remembered under this name, and are of this step."""
-        return name in self._kept and (step is None or self._kept[name][0] == step)
+    def keeps(self, name: str) -> bool:
+        """Whether parameters are remembered under this name."""
+        return name in self._kept
 
     def go_back(self, name: str) -> None:
         """Go back to the remembered parameters, if there are any."""
         if name in self._kept:
-            np.copyto(self.network._flat, self._kept[name][1])
+            self._gone_back = True
+            np.copyto(self.network._flat, self._kept[name])
+
+    def is_at(self, step: float | None) -> bool:
+        """Whether the parameters are those after this step."""
+        return step == self.step and not self._gone_back
 
     def scale_rate(self, factor: float) -> None:
         """Multiply the schedule's rates of all steps to come, until the fit ends."""
@@ -224,11 +230,11 @@ class Run:
             stopped=self.history.stopped,
             columns=self.history.columns,
             n_records=len(self.history.records),
-            kept={name: step for name, (step, _) in self._kept.items()},
+            kept=list(self._kept),
+            gone_back=self._gone_back,
         )
         good = self._good if self._at else []
-        kept = {name: flat for name, (_, flat) in self._kept.items()}
-        state = resume.State(str(path), place, self.history, self._state, good, kept)
+        state = resume.State(str(path), place, self.history, self._state, good, self._kept)
         resume.write(path, self.network, state)
 
     def _go_on(self, resumed: resume.State) -> None:
@@ -248,7 +254,7 @@ class Run:
         self._generator = place.generator
         self._began -= place.seconds
         self._sums[:] = place.sums
-        self._kept = {name: (place.kept[name], flat) for name, flat in resumed.kept.items()}
+        self._kept, self._gone_back = dict(resumed.kept), place.gone_back
         self._at = place.batches
         if self._at:
             self._begin_epoch()
@@ -419,7 +425,7 @@ class Run:
         first, second = [*trainer._moments, None, None][:2]
         hyper = trainer.optimiser.hyper
         program.done = 0
-        self._steady = False
+        self._steady = self._gone_back = False
         try:
             program.train(
                 self._train.compiled, order, starts, stops, rates, hyper, trainer.step,

@@ -180,11 +180,11 @@ REFUSED = {  # a callback, what else the fit is given, error, message
         lambda p: fd.Checkpoint(p / "net", best="r2"), {}, ValueError, "best must be one of .*'r2'",
     ),
     "no mode": (
-        lambda p: fd.EarlyStopping("own"), {"metrics": {"own": len}}, ValueError,
+        lambda p: fd.EarlyStopping("own"), {"metrics": {"own": max}}, ValueError,
         "mode must be 'max' or 'min' for own, a metric of your own; got None, use mode='max'",
     ),
     "no mode of validation": (
-        lambda p: fd.Checkpoint(p / "net", best="val_own"), {"metrics": {"own": len}}, ValueError,
+        lambda p: fd.Checkpoint(p / "net", best="val_own"), {"metrics": {"own": max}}, ValueError,
         "mode must be 'max' or 'min' for val_own",
     ),
     "no validation to watch": (

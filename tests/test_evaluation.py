@@ -48,6 +48,13 @@ def test_r2_of_targets_that_are_all_alike_is_one_or_zero(value, right, dtype):
     assert network.evaluate(x, y).r2 == (1.0 if right else 0.5)
 
 
+def test_targets_whose_squares_are_too_large_give_no_warning(rng):
+    x, y = rng.standard_normal((9, 3)), 1e200 * rng.standard_normal((9, 2))
+    result = regression(2).evaluate(x, y)
+    assert np.isfinite(result.mean_absolute_error)
+    assert np.isnan(result.r2)
+
+
 def test_r2_of_one_row_is_not_a_number(rng):
     result = regression(2).evaluate(rng.standard_normal((1, 3)), rng.standard_normal((1, 2)))
     assert np.isnan(result.r2)

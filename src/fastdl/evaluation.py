@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, NamedTuple
@@ -83,12 +84,23 @@ def own_metrics(given: Mapping[str, Metric] | None) -> dict[str, Metric]:
                 f"metrics must have names that no other column has, without val_; got {name!r}, "
                 f"use {'my_' + name.removeprefix('val_')!r}"
             )
-        if not callable(function):
+        if not callable(function) or not _takes_two(function):
             raise TypeError(
                 f"metrics[{name!r}] must be a function of y and what is predicted; "
                 f"got {function!r:.100}"
             )
     return dict(given)
+
+
+def _takes_two(function: Metric) -> bool:
+    """Whether it can be called with two arguments; where nobody can tell, yes."""
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:
+        pass
+    return True
 
 
 class Evaluator:
@@ -179,18 +191,20 @@ class _Residuals:
         self._y, self._weights = y, weights
         self._weight = float(len(y) if weights is None else weights.sum(dtype=np.float64))
         first = y[0].astype(np.float64)
-        # From the first row on: exactly that row where all are alike, so that nothing is left.
-        off = sum(weighted.sum(axis=0) for weighted, _ in self._differences(first))
-        self._total = self._errors(first + off / self._weight)[1]
-        self._alike = self._total == 0  # outputs
+        with np.errstate(invalid="ignore", over="ignore"):
+            # From the first row on: exactly that row where all are alike, so that nothing is left.
+            off = sum(weighted.sum(axis=0) for weighted, _ in self._differences(first))
+            total = self._errors(first + off / self._weight)[1]
+        self._alike = np.flatnonzero(total == 0)  # outputs whose targets are
+        self._total = np.where(total == 0, 1.0, total)
 
     def of(self, outputs: Array) -> tuple[float, float]:
         """R2 and the mean absolute error, each the mean over the outputs."""
         with np.errstate(invalid="ignore", over="ignore"):
             absolute, squares = self._errors(outputs)
-            left = squares / np.where(self._alike, 1.0, self._total)
-        if self._alike.any():
-            left[self._alike & (left > 0)] = 1.0
+            left = squares / self._total
+        if len(self._alike):
+            left[self._alike] = np.sign(left[self._alike])
         r2 = 1 - float(left.sum()) / len(left) if len(self._y) > 1 else np.nan
         return r2, absolute / (self._weight * len(left))
 

@@ -330,8 +330,9 @@ class Trainer:
         Make network and trainer as before, and call ``fit`` with the same arguments: it ends with
         the bits of a fit that was never stopped, in parameters and history (but for ``seconds``),
         where the same instruction set and version of NumPy are used. Callbacks begin anew, with the
-        records in the history. Of ``x`` some thousand rows are compared with what they were, of the
-        validation set only their number.
+        records in the history. A fit that has nothing left to train says so with a warning; one
+        that was stopped is not trained on. Of ``x`` some thousand rows are compared with what they
+        were, of the validation set only their number.
 
         Parameters
         ----------

@@ -198,7 +198,7 @@ def test_more_epochs_go_on_and_fewer_are_refused(path, problem):
 def test_a_fit_that_is_done_says_so_and_the_next_one_trains(path, problem):
     make().fit(**problem, epochs=2, callbacks=[fd.Checkpoint(path)])
     done = resumed(path)
-    with pytest.warns(UserWarning, match="nothing .* left to train: its 2 epochs are done, ask"):
+    with pytest.warns(UserWarning, match=r"is left to train: its epochs are done, ask"):
         assert done.fit(**problem, epochs=2)["epoch"].tolist() == [1, 2]
     assert done.fit(**problem, epochs=1)["epoch"].tolist() == [3]
 
@@ -210,7 +210,7 @@ def test_a_fit_that_was_stopped_says_so_and_refuses_more_epochs(path, problem):
     again = resumed(path)
     with pytest.raises(fd.CheckpointError, match=r"epochs must be 5, as before: .*'enough'; got 6"):
         again.fit(**problem, epochs=6)
-    with pytest.warns(UserWarning, match="left to train: it was stopped, with 'enough'"):
+    with pytest.warns(UserWarning, match=r"left to train: it was stopped, with 'enough'"):
         assert result(again, again.fit(**problem, epochs=5)) == expected
     remedy = fd.Trainer(fd.Network.load(path), MOMENTUM)
     assert len(remedy.fit(**problem, epochs=1).records) == 1

@@ -410,11 +410,12 @@ class CSVLog(Callback):
             )
         if not os.path.exists(self.path) or os.path.isdir(self.path):
             _check_folder(self.path)
-        header = b"".join(self._of_earlier_fits(run)[:1]).decode(errors="replace").strip()
-        if header and header.split(",") != run.columns:
+        header = b"".join(self._of_earlier_fits(run)[:1]).decode(errors="replace")
+        if header and next(csv.reader([header])) != run.columns:
             raise ValueError(
-                f"path must be that of a file with the columns {','.join(run.columns)}, to which a "
-                f"later fit appends; got {self.path!r} with {header:.200}, use another path"
+                f"path must be that of a file with the columns {', '.join(run.columns)}, to which "
+                f"a later fit appends; got {self.path!r} with {header.strip():.200}, use another "
+                "path"
             )
 
     def _of_earlier_fits(self, run: Run) -> list[bytes]:

@@ -230,6 +230,8 @@ class Network:
 
     def _penalised(self, l1: float | None, l2: float | None) -> tuple[Dense, ...]:
         """The layers, but with this l1 or l2; None stands for what they have."""
+        if l1 is None and l2 is None:
+            return self.layers
         l1 = None if l1 is None else _check.real("l1", l1, 0.0)
         l2 = None if l2 is None else _check.real("l2", l2, 0.0)
         return tuple(

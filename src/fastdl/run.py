@@ -315,14 +315,15 @@ class Run:
             if callback.steps is not None:
                 _check.integer(f"steps of {type(callback).__name__}", callback.steps)
             callback.on_check(self)
-        if self.history.stopped is not None:
-            why = f"it was stopped, with {self.history.stopped!r:.200}"
-        elif self.epoch >= self.last_epoch:
-            why = f"its {self._epochs_asked} epochs are done, ask for more to go on"
-        else:
+        left, stopped = self.epoch < self.last_epoch, self.history.stopped
+        if left:
             self._set_rates()
-            return
-        warnings.warn(f"nothing of the resumed fit is left to train: {why}", stacklevel=3)
+        if stopped is not None:
+            why = f"it was stopped, with {stopped!r:.200}"
+        else:
+            why = "" if left else "its epochs are done, ask for more"
+        if why:
+            warnings.warn(f"nothing of the resumed fit is left to train: {why}", stacklevel=3)
 
     def _fit(self, callbacks: Sequence[Callback], progress: bool | None) -> None:
         self._callbacks = callbacks

@@ -598,6 +598,16 @@ def test_a_range_test_and_a_trainer_show_what_they_are(problem):
     assert shown.endswith("l1=None, l2=0.5, shuffle=None, drop_last=False, seed=0, n_threads=None)")
 
 
+@pytest.mark.parametrize("given", ["sgd", "Adam", fd.SGD, fd.Adam, 0.1, None])
+def test_the_remedy_for_an_optimiser_that_is_none_works(given):
+    with pytest.raises(TypeError, match=r"use fastdl\.") as caught:
+        fd.Trainer(make(), given)
+    remedy = str(caught.value).partition("use fastdl.")[2]
+    optimiser = eval(f"fd.{remedy}")
+    assert isinstance(optimiser, fd.Adam) == ("adam" in str(given).lower())
+    fd.Trainer(make(), optimiser)
+
+
 # --- trainers that travel --------------------------------------------------------------------
 
 

@@ -296,12 +296,17 @@ class Trainer:
         _check.choice("train_metrics", train_metrics, ("full", "batches"))
         if progress is not None:
             _check.boolean("progress", progress)
-        if record is not None and record != "epoch":
+        if isinstance(record, str):
+            _check.choice("record", record, ("epoch",))
+        elif record is not None:
             record = _check.integer("record", record)
         if not isinstance(callbacks, Sequence) or not all(
             isinstance(callback, Callback) for callback in callbacks
         ):
-            raise TypeError(f"callbacks must be a sequence of Callback; got {callbacks!r}"[:200])
+            raise TypeError(
+                f"callbacks must be a list of Callback objects; got {callbacks!r:.100}, "
+                "use [fastdl.EarlyStopping()]"
+            )
         own = own_metrics(metrics)
         with self.network.exclusive():
             train, held_out = data_sets(

@@ -25,6 +25,8 @@ def table(names_of: Mapping[str, str]) -> dict[str, str]:
 class Hinted:
     """An object whose missing attributes tell where what was meant by them lives."""
 
+    __slots__ = ()  # for those that have some
+
     def _elsewhere(self) -> Mapping[str, str]:
         """Names that other libraries use, with what to use here; setting them would do nothing."""
         return {}
@@ -35,17 +37,19 @@ class Hinted:
             kind = type(self)
             if name.startswith("_") or hasattr(kind, name):  # the latter: a property has failed
                 return object.__getattribute__(self, name)
-            if name in self._elsewhere():
-                hint = f"; use {self._elsewhere()[name]}"
-            else:
-                hint = near(name, [each for each in dir(self) if not each.startswith("_")])
             # Named without its object, or Python would suggest a name a second time.
-            raise AttributeError(f"{kind.__name__} has no {name}{hint}", name=name)
+            raise AttributeError(f"{kind.__name__} has no {name}{self._hint(name)}", name=name)
 
         def __setattr__(self, name: str, value: object) -> None:
-            if not name.startswith("_") and not hasattr(type(self), name):
-                use = self._elsewhere().get(name)
-                if use is not None:
-                    kind = type(self).__name__
-                    raise AttributeError(f"{kind} has no {name} to set; use {use}")
+            kind = type(self)
+            free = name.startswith("_") or hasattr(kind, name)
+            if not free and (name in self._elsewhere() or not hasattr(self, "__dict__")):
+                raise AttributeError(f"{kind.__name__} has no {name} to set{self._hint(name)}")
             object.__setattr__(self, name, value)
+
+    def _hint(self, name: str) -> str:
+        """The end of a sentence about a name that is not there."""
+        use = self._elsewhere().get(name)
+        if use is not None:
+            return f"; use {use}"
+        return near(name, [each for each in dir(self) if not each.startswith("_")])

@@ -27,6 +27,7 @@ from fastdl import (
 from fastdl._check import Array
 from fastdl._epoch import Program, Rows, weight_stride
 from fastdl.checkpoint import OF_LAYER, CheckpointError, Layout
+from fastdl.evaluation import Evaluation, Evaluator, RegressionEvaluation
 from fastdl.init import Init
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense
@@ -58,26 +59,11 @@ _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what
 )
 
 
-class Evaluation(NamedTuple):
-    """How a network does on a data set.
-
-    Attributes
-    ----------
-    loss : float
-        The mean data loss, weighted by the sample weights if there are any.
-    cost : float
-        The loss plus the penalties of all layers.
-    accuracy : float
-        The share of rows classified rightly; NaN where targets are not labels.
-    """
-
-    loss: float
-    cost: float
-    accuracy: float
-
-
 class Network(_hints.Hinted):
     """A dense feed-forward network.
+
+    Its seed is 0 unless another one is given: networks that are made alike, in a loop, say, begin
+    with the same parameters.
 
     Parameters
     ----------
@@ -130,6 +116,7 @@ class Network(_hints.Hinted):
     ) -> None:
         self._layers = _as_layers(layers, activation)
         self._loss = losses.get(loss).name
+        _check_outputs(self._layers, self._loss)
         self._dtype = _check.dtype(dtype)
         self._margin = _check.real("margin", margin, 0.0)
         self._scaling = scaling
@@ -222,9 +209,13 @@ class Network(_hints.Hinted):
         self._compile()
 
     def _compile(self) -> None:
-        penalties = np.array([(layer.l1, layer.l2) for layer in self.layers], np.float64)
+        self._program = self._program_of(self.layers)
+
+    def _program_of(self, layers: tuple[Dense, ...]) -> Program:
+        """The loops over this network's arrays, with the penalties of these layers."""
+        penalties = np.array([(layer.l1, layer.l2) for layer in layers], np.float64)
         code = losses.LOSSES[self.loss].code
-        self._program = Program(self._table, penalties, code, self.margin, self.dtype == np.float32)
+        return Program(self._table, penalties, code, self.margin, self.dtype == np.float32)
 
     def _draw(self, default: str | Init, seed: int | None) -> None:
         default = init.get(default)
@@ -296,34 +287,30 @@ class Network(_hints.Hinted):
             While the network is being fitted.
         """
         with self.exclusive():
-            self._set_penalty(l1, l2)
+            layers = self._penalised(l1, l2)
+            if layers != self._layers:  # a program also knows how many threads are worth it by now
+                self._layers = layers
+                self._compile()
 
-    def _set_penalty(self, l1: float | None, l2: float | None) -> None:
+    def _penalised(self, l1: float | None, l2: float | None) -> tuple[Dense, ...]:
+        """The layers, but with this l1 or l2; None stands for what they have."""
+        if l1 is None and l2 is None:
+            return self.layers
         l1 = None if l1 is None else _check.real("l1", l1, 0.0)
         l2 = None if l2 is None else _check.real("l2", l2, 0.0)
-        self._set_layers(
-            tuple(
-                replace(
-                    layer,
-                    l1=layer.l1 if l1 is None else l1,
-                    l2=layer.l2 if l2 is None else l2,
-                )
-                for layer in self.layers
-            )
+        return tuple(
+            replace(layer, l1=layer.l1 if l1 is None else l1, l2=layer.l2 if l2 is None else l2)
+            for layer in self.layers
         )
-
-    def _set_layers(self, layers: tuple[Dense, ...]) -> None:
-        """Layers that differ from the present ones in their penalties alone."""
-        if layers != self._layers:  # a program also knows how many threads are worth it by now
-            self._layers = layers
-            self._compile()
 
     def penalty(self) -> float:
         """The sum over the layers of l1 sum(|W|) + l2 sum(W^2)."""
+        return self._penalty_of(self.layers)
+
+    def _penalty_of(self, layers: tuple[Dense, ...]) -> float:
+        """The penalties that these layers put on this network's weights."""
         total = 0.0
-        for layer, (_, _, weight, _, bias, _, _) in zip(
-            self.layers, self._table.tolist(), strict=True
-        ):
+        for layer, (_, _, weight, _, bias, _, _) in zip(layers, self._table.tolist(), strict=True):
             if layer.l1 or layer.l2:
                 total += _kernels.penalty(self._flat[weight:bias], layer.l1, layer.l2)
         return total
@@ -432,8 +419,11 @@ class Network(_hints.Hinted):
         *,
         sample_weight: ArrayLike | None = None,
         n_threads: int | None = None,
-    ) -> Evaluation:
-        """Loss, cost and accuracy on a data set; nothing of its size is kept.
+    ) -> Evaluation | RegressionEvaluation:
+        """Loss and cost on a data set, and accuracy, or how near numbers are to their targets.
+
+        The cost has the penalties of the layers, not those of a ``Trainer``. Of the data set's
+        size nothing is kept, but the outputs where y are numbers.
 
         Parameters
         ----------
@@ -446,24 +436,20 @@ class Network(_hints.Hinted):
 
         Returns
         -------
-        Evaluation
+        Evaluation, or RegressionEvaluation for ``mse``
         """
         rows = self._data(x, y)
         n = len(rows.x)
         if sample_weight is not None:
             double = np.dtype(np.float64)
             rows = self._weighted(rows, _check.weights("sample_weight", sample_weight, n, double))
-        threads = self._threads(n_threads, n)
-        workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
-        results = np.empty((self._program.pieces(n), 2))
         rows.compiled.trust(False)
+        evaluator = Evaluator(self, rows, self._threads(n_threads, n))
         with self._serial_blas():
-            loss, n_correct = self._program.evaluate(
-                rows.compiled, self._flat, workspace, None, results, threads
-            )
-        if np.isnan(loss):
+            found = evaluator.evaluate(self.penalty())
+        if np.isnan(found.loss):
             self._refuse_if_not_finite("x", rows.x)
-        return self._evaluation(loss / n, n_correct / n)
+        return found
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
         """The gradient of the cost on a data set, named and shaped like ``parameters``.
@@ -487,10 +473,6 @@ class Network(_hints.Hinted):
             name = f"layers.{i}.weight"
             gradients[name] += ops.penalty(self.parameters[name], l1=layer.l1, l2=layer.l2)[1]
         return gradients
-
-    def _evaluation(self, loss: float, accuracy: float) -> Evaluation:
-        targets = losses.LOSSES[self.loss].targets
-        return Evaluation(loss, loss + self.penalty(), float("nan") if targets else accuracy)
 
     def _serial_blas(self) -> AbstractContextManager[None]:
         """BLAS on one thread, where a forward pass calls it at all."""
@@ -682,9 +664,11 @@ def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> _Save
     try:
         dense = [_from_saved(layer) for layer in config["layers"]]
         layers.check_chain(dense)
+        loss = losses.get(config["loss"]).name
+        _check_outputs(dense, loss)
         return _Saved(
             dense,
-            losses.get(config["loss"]).name,
+            loss,
             _check.dtype(_check.choice("dtype", config["dtype"], ("float32", "float64"))),
             _check.real("margin", config["margin"], 0.0),
             bool(config["scaled"]),
@@ -734,6 +718,15 @@ class Data(NamedTuple):
     compiled: Rows
     inputs: Inputs
     weights: Array | None = None
+
+
+def _check_outputs(dense: Sequence[Dense], loss: str) -> None:
+    """A single output would be the only class there is, and so always right."""
+    if dense[-1].h == 1 and not losses.LOSSES[loss].targets:
+        raise ValueError(
+            f"layers must end in an output for each label for {loss}; got one alone, make it "
+            "2 outputs for the labels 0 and 1 (loss='mse' is for numbers)"
+        )
 
 
 def _as_layers(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple[Dense, ...]:

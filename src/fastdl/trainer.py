@@ -307,6 +307,12 @@ class Trainer(_hints.Hinted):
             and generator are as before the fit.
         DivergenceError
             Where the loss is no longer finite.
+
+        Warns
+        -----
+        ScalingWarning
+            Where the training loss at the end is no better than that of the best constant answer,
+            and columns of x, or targets, lie orders of magnitude from unit size.
         RuntimeError
             Where the network is being fitted already.
         CheckpointError
@@ -348,6 +354,7 @@ class Trainer(_hints.Hinted):
             self._resumed = None
             with self.network._fitted_on(train.inputs):
                 run._fit(callbacks, progress)
+        run._advise()
         return run.history
 
     def resume(self, path: str | os.PathLike[str]) -> None:

@@ -198,8 +198,9 @@ class Trainer(_hints.Hinted):
         return show(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        compiled = ("_program", "__weakref__")
-        return {name: getattr(self, name) for name in self.__slots__ if name not in compiled}
+        names = set(Trainer.__slots__) - {"_program", "__weakref__"}
+        more = getattr(self, "__dict__", {})  # of a subclass
+        return {name: getattr(self, name) for name in names} | more
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

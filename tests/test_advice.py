@@ -107,6 +107,7 @@ def test_a_loss_that_explodes_names_scaling_too(how, problem):
 SILENT = {
     "rows near one, labels at random": lambda x, y, rng: (x, rng.permutation(y)),
     "nothing to learn from": lambda x, y, rng: (np.zeros_like(x), y),
+    "small and always the same": lambda x, y, rng: (np.full_like(x, 0.004), y),
     "one label": lambda x, y, rng: (x, np.zeros_like(y)),
     "bits": lambda x, y, rng: ((x > 1).astype(np.float32), y),
     "rare bits": lambda x, y, rng: ((x > 2.5) * 1.0, rng.permutation(y)),

@@ -399,7 +399,7 @@ class Run:
             self._diverged(float("inf"))
         self._train.compiled.trust(True)
         self._steady = False
-        self.trainer._epoch += 1
+        self.trainer._done.epoch += 1
         self._at = 0
         if self._callbacks:  # only they save
             self._generator = self.trainer._rng.bit_generator.state
@@ -439,6 +439,7 @@ class Run:
         first, second = [*trainer._moments, None, None][:2]
         hyper = trainer.optimiser.hyper
         program.done = 0
+        self._batch_losses = losses
         self._steady = self._gone_back = False
         try:
             program.train(
@@ -448,12 +449,11 @@ class Run:
             )  # fmt: skip
         finally:
             done = program.done
-            self._batch_losses = losses[:done]
-            trainer._step += done
+            trainer._done.step += done
             self._at += done
             self._steady = True
         if done < n:
-            trainer._step += 1
+            trainer._done.step += 1
             self._diverged(losses[done])
 
     @property
@@ -524,7 +524,7 @@ class Run:
         self._steady = False  # an interrupt may not save a step that has no batch any more
         for kept, array in zip(self._good, self._state, strict=True):
             np.copyto(array, kept)
-        self.trainer._step = self._good_step
+        self.trainer._done.step = self._good_step
         self._blame_x()
         remedy = advice.of_scale(self.network, self._train)
         raise DivergenceError(self.epoch + 1, step, loss, self.history, remedy)

@@ -50,8 +50,7 @@ def constant_loss(network: Network, data: Data) -> float:
         return float(np.where(np.ptp(targets, axis=0) > 0, variance, 0.0).mean())
     assert data.labels is not None
     k = network.layers[-1].h
-    share = np.bincount(data.labels, weights, k)
-    share /= share.sum()
+    share = np.bincount(data.labels, weights, k) / weights.sum()
     if network.loss == "hinge":
         return float(network.margin * min(k - 1, k * (1 - share.max())))
     if losses.LOSSES[network.loss].probabilities == "sigmoid":

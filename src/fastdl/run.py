@@ -27,6 +27,7 @@ from fastdl.progress import Progress
 if TYPE_CHECKING:
     from fastdl.trainer import Trainer
 
+_STEPS = 10  # of a fit that may be expected to have learnt something
 _SAMPLE = 1000  # about the rows by which x is told from another one
 
 
@@ -132,11 +133,11 @@ class Run:
         self._grads = _memory.zeros(len(network._flat), network.dtype)
         self._workspace = _memory.empty(self._program.training_size(batch), network.dtype)
         self._losses = np.empty(len(self._starts))
-        self._batch_losses = self._losses[:0]  # of the last batches, those since Python was needed
+        self._batch_losses = self._losses  # of the last batches, those since Python was needed
         self._correct = np.empty(len(self._starts), np.intp)
         self._state = [network._flat, *trainer._moments]
         self._good = [array.copy() for array in self._state]
-        self._good_step = trainer.step
+        self._first_step = self._good_step = trainer.step
         self._on_training: Evaluator | None = None
         self._on_validation: Evaluator | None = None
         self._columns: list[str] = []
@@ -345,7 +346,7 @@ class Run:
 
     def _advise(self) -> None:
         """Warn where nothing was learnt, and the data are the likely reason."""
-        if self.interrupted or not self._batch_losses.size:
+        if self.interrupted or self.step - self._first_step < _STEPS:
             return
         loss = self.history.last["loss"] if self.history else float(self._batch_losses.mean())
         if (why := advice.learnt_nothing(self.network, self._train, loss)) is not None:

@@ -45,6 +45,11 @@ def test_arrays_of_any_memory_order_are_read_back(path, order, rng):
     np.testing.assert_array_equal(back["a"], array)
 
 
+def test_the_file_and_then_its_folder_reach_the_disk(path, on_disk):
+    fd.Network([3, 2], seed=0).save(path)
+    assert on_disk == ["file", f"replace {path.name}", f"folder {path.parent.name}"]
+
+
 @pytest.mark.parametrize("call", ["replace", "fsync"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EIO, errno.EDQUOT])
 def test_the_old_file_stays_when_writing_fails(path, monkeypatch, call, number):

@@ -90,6 +90,14 @@ def test_weights(name, dtype, rng, agree):
     np.testing.assert_array_equal(again[1], plain[1])
 
 
+@pytest.mark.parametrize("n", [1, 16, 70])  # softmax takes 16 rows at once
+@pytest.mark.parametrize("name", LOSSES)
+def test_one_weight_of_all_rows_is_a_factor(name, n, isa, dtype, rng, agree):
+    outputs, y = problem(name, rng, n, 10, dtype)
+    weighted = getattr(ops, name)(outputs, y, sample_weight=np.full(n, 2.5, dtype))
+    agree(weighted, [2.5 * part for part in getattr(ops, name)(outputs, y)], dtype)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_extreme_outputs_give_a_finite_and_right_loss(name, dtype, rng):
     outputs, y = problem(name, rng, 300, 10, dtype)

@@ -373,6 +373,19 @@ def test_a_row_that_is_not_finite_is_named_as_if_nothing_had_happened(
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("row", [0, 4095, 4096, 8191, 9000])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_a_bad_row_anywhere_in_many_is_named(row, drop_last):
+    """It is looked for in blocks: before the fit where a row is dropped, else when one was read."""
+    x, y = np.ones((9001, 3), np.float32), np.zeros(9001, int)
+    x[row, 1] = np.nan
+    trainer = fd.Trainer(fd.Network([3, 2]), fd.SGD(0.1), batch_size=1000, drop_last=drop_last)
+    with pytest.raises(ValueError, match=f"x must be finite; got nan at row {row}, column 1"):
+        trainer.fit(x, y)
+    with pytest.raises(ValueError, match=f"got nan at row {row}, column 1"):
+        fd.Scaling.standard(x)
+
+
 class Counter(fd.Callback):
     """Looks on at every step."""
 

@@ -262,7 +262,8 @@ def test_sigkill_loses_no_trial_and_repeats_none(do, store, monkeypatch):
 
 
 DRIVER = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup has it ignored
 from pathlib import Path
 from experiments import coding, search
 from experiments.results import Trial

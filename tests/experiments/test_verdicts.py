@@ -61,6 +61,13 @@ def test_a_band_ends_where_it_ends(found, ours, verdict):
     assert (comparison.band, comparison.band_from) == ((0.4, 0.6), "public")
 
 
+@pytest.mark.parametrize("reported", [0.4, 0.6])
+@pytest.mark.parametrize("ours", [0.4, 0.5, 0.6])
+def test_a_reported_number_at_the_end_of_its_band_is_inside(found, reported, ours):
+    comparison = judged(found, replace(BANDED, reported=reported), *accuracies(ours))
+    assert (comparison.verdict, comparison.why) == ("reproduced", "")
+
+
 def test_a_mean_that_is_outside_by_less_than_its_noise_is_inside(found):
     comparison = judged(found, BANDED, *accuracies(0.38, 0.41, 0.40))
     assert comparison.mean == pytest.approx(1.19 / 3)

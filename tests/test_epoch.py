@@ -428,6 +428,104 @@ def test_gradients_and_losses_of_rows_that_are_mostly_zero(kind, widths, n, isa,
     agree([network.evaluate(x, y).loss], [oracle.loss(oracle.outputs(x)[-1], y)[0]], dtype)
 
 
+# --- where two of these meet: see test_pairs.py ----------------------------------------------
+
+FORMS = {  # rows, widths, batch size: how the first layer's gradient is found
+    "skipping zeros": ("sparse", [70, 50, 4], 40),
+    "where they lie": ("dense", [100, 10, 4], 40),
+    "folded": ("dense", [40, 70, 130, 4], 8),
+    "in two tiles": ("dense", [30, 20, 4], 600),
+    "copied": ("uint8", [30, 20, 4], 40),
+}
+
+
+def given(form, n, dtype, rng, optimiser="sgd", **settings):
+    """Rows of such a form, their labels, and a trainer of a network for them."""
+    kind, widths, batch_size = FORMS[form]
+    x = rng.standard_normal((n, widths[0])).astype(dtype)
+    if kind != "dense":
+        x = mostly_zero(rng, n, widths[0], "uint8", 0.2 if kind == "sparse" else 1)
+    scaling = None if kind == "dense" else fd.Scaling.standard(x)
+    network = make(widths, dtype=dtype, scaling=scaling)
+    network.set_penalty(l1=0.0 if form == "folded" else 0.001, l2=0.01)
+    settings = {"batch_size": batch_size, "shuffle": None} | settings
+    return x, rng.integers(0, 4, n), fd.Trainer(network, OPTIMISERS[optimiser], **settings)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_weight_of_so_many_is_the_row_so_often_in_every_form(form, isa, dtype, rng, agree):
+    x, y, trainer = given(form, FORMS[form][2], dtype, rng)
+    times = rng.integers(0, 3, len(x))
+    times[0] = 2
+    weighted, repeated = trainer.network, trainer.network.copy()
+    trainer.fit(x, y, sample_weight=times.astype(float))
+    often = np.repeat(np.arange(len(x)), times)
+    fd.Trainer(repeated, trainer.optimiser, batch_size=len(often)).fit(x[often], y[often])
+    agree(weighted.parameters.values(), repeated.parameters.values(), dtype)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_with_every_optimiser_and_both_penalties(
+    form, optimiser, isa, dtype, rng, agree
+):
+    x, y, trainer = given(form, 3 * FORMS[form][2] + 1, dtype, rng, optimiser)
+    oracle = Oracle(trainer.network, trainer.optimiser)
+    trainer.fit(x, y, record=None)
+    oracle.fit(x, y, trainer.batch_size, epochs=1)
+    agree(trainer.network.parameters.values(), oracle.parameters, dtype)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_shuffled_rows_is_those_rows_in_that_order(form, isa, dtype, rng):
+    x, y, trainer = given(form, 2 * FORMS[form][2] + 3, dtype, rng, shuffle="rows", seed=8)
+    network, order = trainer.network.copy(), np.random.default_rng(8).permutation(len(x))
+    trainer.fit(x, y)
+    batch_size = trainer.batch_size
+    fd.Trainer(network, trainer.optimiser, batch_size=batch_size, shuffle=None).fit(
+        np.ascontiguousarray(x[order]), y[order]
+    )
+    assert network.logits(x).tobytes() == trainer.network.logits(x).tobytes()
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_has_the_same_bits_on_any_number_of_threads(form, optimiser, dtype):
+    results = set()
+    for n_threads in (1, 2, 3):
+        rng = np.random.default_rng(5)
+        x, y, trainer = given(
+            form, 3 * FORMS[form][2], dtype, rng, optimiser, shuffle="rows", n_threads=n_threads
+        )
+        weights = rng.uniform(0, 2, len(x))
+        history = trainer.fit(x, y, epochs=2, sample_weight=weights, train_metrics="batches")
+        results.add((trainer.network.logits(x).tobytes(), *history["loss"].tolist()))
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_fit_after_the_penalties_were_changed_goes_by_those(form, dtype, rng):
+    x, y, trainer = given(form, 2 * FORMS[form][2], dtype, rng)
+    trainer.fit(x, y)
+    fresh = trainer.network.copy()
+    for network in (fresh, trainer.network):
+        network.set_penalty(l1=0.003, l2=0.004)
+    trainer.fit(x, y)
+    fd.Trainer(fresh, trainer.optimiser, batch_size=trainer.batch_size, shuffle=None).fit(x, y)
+    assert fresh.logits(x).tobytes() == trainer.network.logits(x).tobytes()
+
+
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_the_mean_over_the_batches_is_weighted(loss, dtype, rng, agree):
+    network = make([20, 30, 4], loss, dtype=dtype)
+    x, y = data(network, 100, rng)
+    weights = rng.uniform(0, 2, 100)
+    trainer = fd.Trainer(network, fd.SGD(0.0), batch_size=30)
+    history = trainer.fit(x, y, sample_weight=weights, train_metrics="batches")
+    expected = network.evaluate(x, y, sample_weight=weights)
+    agree([history["loss"][0]], [expected.loss], dtype)
+
+
 # --- a later fit begins anew -----------------------------------------------------------------
 
 
@@ -508,6 +606,10 @@ def test_a_long_evaluation_is_that_of_its_parts(n_threads, rng):
         expected = _reference.softmax_cross_entropy(logits, y)[0]
         assert whole.loss == pytest.approx(expected, rel=1e-10)
         assert whole.accuracy == (logits.argmax(axis=1) == y).mean()
+        weights = rng.integers(0, 3, n) / 2
+        weighted = network.evaluate(x, y, sample_weight=weights, n_threads=n_threads)
+        expected = _reference.softmax_cross_entropy(logits, y, sample_weight=weights)[0]
+        assert weighted.loss == pytest.approx(expected / weights.mean(), rel=1e-10)
         if took > THREE_STRETCHES:
             return
     pytest.fail("no evaluation was longer than three stretches")

@@ -258,9 +258,9 @@ def test_softmax(n, k, dtype, n_threads, rng, agree):
     agree([out], [_reference.softmax(logits.astype(float))], dtype)
 
 
-@pytest.mark.parametrize("n", ROWS)
-def test_sum_rows(n, dtype, rng, agree):
-    x, out = readonly(rng.standard_normal((n, 9)).astype(dtype)), np.full(9, np.nan, dtype)
+@pytest.mark.parametrize(("n", "h"), [*((n, 9) for n in ROWS), (20, 64), (20, 65), (20, 150)])
+def test_sum_rows(n, h, dtype, rng, agree):
+    x, out = readonly(rng.standard_normal((n, h)).astype(dtype)), np.full(h, np.nan, dtype)
     _kernels.sum_rows(x, out)
     agree([out], [x.sum(axis=0, dtype=float)], dtype)
 
@@ -289,6 +289,13 @@ def test_penalty_and_its_gradient(l1, l2, dtype, rng, agree):
     _kernels.penalty_gradient(weight, l1, l2, dweight)
     expected = _reference.penalty(weight.astype(float), l1=l1, l2=l2)
     agree([_kernels.penalty(weight, l1, l2), dweight], expected, dtype)
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_the_penalty_of_a_weight_of_zero_has_no_gradient(zero, dtype):
+    weight, dweight = np.full(100, zero, dtype), np.ones(100, dtype)
+    _kernels.penalty_gradient(weight, 0.5, 0.25, dweight)
+    assert not dweight.any()
 
 
 @pytest.mark.parametrize("zero", [0.0, -0.0])

@@ -45,6 +45,19 @@ def test_groups_are_ranked_and_followed(found):
     assert found.runs["best"] is best
 
 
+@pytest.mark.parametrize(
+    ("metric", "first"), [("validation_accuracy", 0.9), ("test_loss", 0.2), ("train_cost", 0.2)]
+)
+def test_the_better_run_is_the_first(found, metric, first):
+    group = found.groups["search"]
+    runs = tuple(
+        replace(run, outcomes=tuple(replace(o, metrics={metric: value}) for o in run.outcomes))
+        for run, value in zip(group.runs, (0.2, 0.9), strict=True)
+    )
+    for given in (runs, runs[::-1]):
+        assert replace(group, runs=given).ranked(metric)[0].mean(metric) == first
+
+
 def test_equal_trials_are_counted_once(found):
     names = {outcome.run.name for outcome in found.outcomes}
     assert len(found.outcomes) == 2 * 3

@@ -69,6 +69,9 @@ PAIRS = {
     ("calls longer than a stretch", "evaluations"): (
         "test_epoch.py::test_a_long_evaluation_is_that_of_its_parts"
     ),
+    ("threads", "work that changes its speed"): (
+        "test_pace.py::test_a_change_is_noticed_within_seconds"
+    ),
     ("later fits", "changed parameters, transposed copies, shares"): (
         "test_epoch.py::test_a_fit_after_the_parameters_were_changed_begins_with_those"
     ),

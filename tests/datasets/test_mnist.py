@@ -41,9 +41,7 @@ def test_unpacked_files_come_first(make, tmp_path):
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize(("kind", "numbers"), [("images-idx3", 4), ("labels-idx1", 2)])
 @pytest.mark.parametrize(("part", "n"), [("train", 6), ("t10k", 4)])
-def test_another_kind_or_other_dimensions_are_told(
-    make, tmp_path, part, n, kind, numbers, packed
-):
+def test_another_kind_or_other_dimensions_are_told(make, tmp_path, part, n, kind, numbers, packed):
     """Every byte of a header, which is a number for the kind and one for each dimension."""
     file = make.mnist(tmp_path, packed) / f"{part}-{kind}-ubyte{'.gz' if packed else ''}"
     pack, unpack = (gzip.compress, gzip.decompress) if packed else (bytes, bytes)

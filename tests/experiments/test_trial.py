@@ -89,16 +89,18 @@ def unusual():
 def test_every_setting_of_a_run_reaches_the_library(unusual, monkeypatch):
     heard = {}
 
-    def hear(name):
-        def call(self, *arguments, now=getattr(*name), **settings):
-            heard[name] = arguments, settings
+    def hear(kind, name):
+        now = getattr(kind, name)
+
+        def call(self, *arguments, **settings):
+            heard[kind, name] = arguments, settings
             return now(self, *arguments, **settings)
 
-        monkeypatch.setattr(*name, call)
+        monkeypatch.setattr(kind, name, call)
 
     calls = (fd.Network, "__init__"), (fd.Trainer, "__init__"), (fd.Trainer, "fit")
     for call in calls:
-        hear(call)
+        hear(*call)
     do(unusual, seed=7)
     (network, how_made), (trained, how_trained), (rows, how_fitted) = (heard[c] for c in calls)
     model = unusual.model
@@ -107,7 +109,8 @@ def test_every_setting_of_a_run_reaches_the_library(unusual, monkeypatch):
     assert how_made == {"loss": model.loss, "init": model.init, "seed": 7}
     assert trained[1:] == (unusual.optimiser,)
     assert how_trained == {
-        "batch_size": 30, "l1": 0.01, "l2": 0.02, "shuffle": "batches", "drop_last": True, "seed": 7,
+        "batch_size": 30, "l1": 0.01, "l2": 0.02, "shuffle": "batches", "drop_last": True,
+        "seed": 7,
     }  # fmt: skip
     assert [array.shape for array in rows] == [(200, 3072), (200,)]
     assert len(how_fitted.pop("callbacks")) == 1

@@ -2,9 +2,9 @@
 
     python -m tests.mutants [--only ID ...] [--jobs N]
 
-First every named test has to pass where nothing is planted; then a test that passes over its slip, that
-hangs, crashes or cannot be collected, is told, and the exit status is 1. It works in copies of the
-repository, in build/mutants.
+First every named test has to pass where nothing is planted. Then a test that passes over its slip,
+or hangs, crashes or cannot be collected, is told, and the exit status is 1. It works in copies of
+the repository, in build/mutants.
 """
 
 import argparse
@@ -137,7 +137,8 @@ def sound(tree: Path, tests: set[str]) -> bool:
     if status != 0:
         print(f"{output}\nthe tests must pass where nothing is planted")
         return False
-    ran = {_node(case) for case in ET.parse(report).iter("testcase") if case.find("skipped") is None}
+    cases = ET.parse(report).iter("testcase")
+    ran = {_node(case) for case in cases if case.find("skipped") is None}
     ran |= {node.partition(mark)[0] for node in ran for mark in ("[", "::")}
     skipped = sorted(test for test in tests if test not in ran)
     if skipped:

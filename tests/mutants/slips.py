@@ -1,15 +1,14 @@
 """The list of slips, slips.toml, and how a slip is put into a source.
 
-A slip of Python is patched into its file, one at a time. All slips of C and Cython are compiled into
-one build, where ``fastdl_slip``, read once from FASTDL_SLIP, chooses between a text and its slip: a
-text that ends with a line break is whole statements, any other one is an expression.
+A slip of Python is patched into its file, one at a time. All slips of C and Cython are compiled
+into one build, where ``fastdl_slip``, read once from FASTDL_SLIP, chooses between a text and its
+slip: a text that ends with a line break is whole statements, any other one is an expression.
 """
 
 import textwrap
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 LIST = Path(__file__).with_name("slips.toml")
@@ -93,19 +92,19 @@ def find(source: str, slip: Slip) -> int:
 
 def instrumented(source: str, slips: Sequence[Slip]) -> str:
     """A source of C or Cython with all of its slips, to be chosen from at run time."""
-    suffix = Path(slips[0].file).suffix
-    cython = suffix in {".pyx", ".pxd"}
-    places = sorted(slips, key=lambda slip: (find(source, slip), slip.text))
-    end = len(source)
-    for (start, text), group in reversed(
-        [(place, [*group]) for place, group in groupby(places, lambda s: (find(source, s), s.text))]
-    ):
-        if start + len(text) > end:
-            raise ValueError(f"{group[0].id} must not overlap with another slip; it does")
-        end = start
+    cython = Path(slips[0].file).suffix in {".pyx", ".pxd"}
+    places: dict[tuple[int, str], list[Slip]] = {}
+    for slip in slips:
+        places.setdefault((find(source, slip), slip.text), []).append(slip)
+    parts, at = [], 0
+    for (start, text), alike in sorted(places.items()):
+        if start < at:
+            raise ValueError(f"{alike[0].id} must not overlap with another slip; it does")
         choose = _statements if text.endswith("\n") else _expression
-        source = source[:start] + choose(text, group, cython) + source[start + len(text) :]
-    return source + EXTERN if cython else '#include "_slip.h"\n' + source
+        parts += [source[at:start], choose(text, alike, cython)]
+        at = start + len(text)
+    whole = "".join([*parts, source[at:]])
+    return whole + EXTERN if cython else '#include "_slip.h"\n' + whole
 
 
 def _expression(text: str, slips: Sequence[Slip], cython: bool) -> str:
@@ -121,18 +120,16 @@ def _expression(text: str, slips: Sequence[Slip], cython: bool) -> str:
 
 def _statements(text: str, slips: Sequence[Slip], cython: bool) -> str:
     indent = text[: len(text) - len(text.lstrip())]
-    lines, word = [], "if"
+    result, word = "", "if"
     for slip in slips:
         condition = f"fastdl_slip == {slip.number}"
-        lines += _branch(indent, f"{word} {condition}:" if cython else f"{word} ({condition}) {{")
-        lines += [_inner(slip.slip or (f"{indent}pass\n" if cython else ""))]
+        result += (
+            f"{indent}{word} {condition}:\n" if cython else f"{indent}{word} ({condition}) {{\n"
+        )
+        result += _inner(slip.slip or (f"{indent}pass\n" if cython else ""))
         word = "elif" if cython else "} else if"
-    lines += [*_branch(indent, "else:" if cython else "} else {"), _inner(text)]
-    return "".join(lines if cython else [*lines, f"{indent}}}\n"])
-
-
-def _branch(indent: str, line: str) -> list[str]:
-    return [f"{indent}{line}\n"]
+    result += f"{indent}else:\n" if cython else f"{indent}}} else {{\n"
+    return result + _inner(text) + ("" if cython else f"{indent}}}\n")
 
 
 def _inner(text: str) -> str:

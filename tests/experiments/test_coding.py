@@ -42,7 +42,8 @@ def test_every_other_setting_makes_another_key(made_up):
     data, model = fit.data, fit.model
     changed = {
         "data": [
-            replace(data, train=(3,)), replace(data, validation=(4,)), replace(data, scaling="divided"),
+            replace(data, train=(3,)), replace(data, validation=(4,)),
+            replace(data, scaling="divided"),
             replace(data, stand_in=False), replace(data, train_rows=9), replace(data, rows=9),
         ],
         "model": [

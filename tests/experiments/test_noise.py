@@ -82,6 +82,7 @@ def test_runs_on_different_rows_are_not_paired():
     assert (found.mean - found.noise, found.mean + found.noise) == pytest.approx(interval)
     assert found.n == 4
     assert noise.difference(run(x=[1.0, 1.0]), run("others", x=[2.0, 2.0]), "x").beyond_noise
+    assert noise.difference(run(x=x), run("others", x=y[:2]), "x").n == 2  # the noise is of few
 
 
 def test_one_seed_is_held_against_the_spread_of_several():

@@ -1,3 +1,4 @@
+import time
 from dataclasses import MISSING, dataclass, fields, replace
 
 import numpy as np
@@ -48,6 +49,29 @@ def test_the_last_batch_is_told_from_the_whole_training_set(fit):
     assert metrics["validation_accuracy"] > 0
 
 
+def test_numbers_and_arrays_are_of_the_rows_that_they_are_called_by(fit, monkeypatch):
+    networks, make = [], trial._network
+    monkeypatch.setattr(trial, "_network", lambda *a: networks.append(make(*a)) or networks[-1])
+    kept = ("weights", "gradients", "predictions")
+    began = time.perf_counter()
+    outcome = do(replace(fit, keep=kept, record=1, train_metrics="batches"))
+    assert 0 < outcome.metrics["seconds"] < time.perf_counter() - began
+    (network,), data = networks, trial.load(fit.data, 1, None)
+    for split in ("train", "validation", "test"):
+        for name, value in network.evaluate(*getattr(data, split))._asdict().items():
+            assert outcome.metrics[f"{split}_{name}"] == value
+    for name in ("loss", "accuracy"):
+        assert outcome.metrics[f"last_batch_{name}"] == outcome.history[name][-1]
+    weight = network.parameters["layers.0.weight"]
+    expected = {
+        "weights": weight, "gradients": network.gradients(*data.train)["layers.0.weight"],
+        "predictions": network.logits(data.test[0]), "scale": data.scaling.scale,
+    }  # fmt: skip
+    assert outcome.arrays.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(outcome.arrays[name], array)
+
+
 def test_gradients_and_snapshots(fit):
     arrays = do(replace(fit, keep=("gradients", "snapshots"), every=1)).arrays
     assert arrays["gradients"].shape == (3072, 10)
@@ -64,6 +88,7 @@ def test_a_surface_has_errors_named_by_its_points(fit):
     assert outcome.metrics["test_mse_m20"] == outcome.metrics["test_loss"]
     assert "test_accuracy" not in outcome.metrics
     assert outcome.arrays["predictions"].shape == (25, 1)
+    assert outcome.rows == {"train": 20, "validation": 10, "test": 25}
 
 
 @pytest.fixture

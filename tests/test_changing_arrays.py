@@ -16,7 +16,10 @@ import fastdl as fd
 from fastdl import _check, ops
 from tests import nightly
 
-pytestmark = pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning"),
+    pytest.mark.timeout(nightly.count(300, 3600)),
+]
 N, D, K = 300, 20, 5
 DOUBLE = np.dtype(np.float64)
 

@@ -67,6 +67,26 @@ def test_equal_trials_are_counted_once(found):
 def test_a_run_may_ask_for_fewer_seeds(made_up, tmp_path):
     once = replace(made_up, items=(replace(made_up.items[1], seeds=1),))
     assert len(results.collect("made_up", once, 5, Store(tmp_path)).missing) == 1
+    thrice = replace(made_up, items=(replace(made_up.items[1], seeds=3),))
+    assert len(results.collect("made_up", thrice, 2, Store(tmp_path)).missing) == 2
+
+
+def test_a_group_waits_until_all_of_the_other_is_done(made_up, found, tmp_path):
+    store, (search, best) = Store(tmp_path), made_up.items[2:]
+    only = replace(made_up, items=(search, best), figures=())
+    done = [outcome for run in found.groups["search"].runs for outcome in run.outcomes]
+    for outcome in done:
+        assert "best" not in results.collect("made_up", only, 2, store).groups
+        store.save(outcome)
+    assert "best" in results.collect("made_up", only, 2, store).groups
+
+
+def test_one_seed_on_a_stand_in_is_enough_for_a_note(found):
+    fit = found.runs["fit"]
+    first, second = fit.outcomes
+    noted = replace(fit, outcomes=(replace(first, note=""), replace(second, note="made up")))
+    assert noted.note == "made up"
+    assert replace(found, runs=found.runs | {"fit": noted}).note != ""
 
 
 def test_failed_trials_count_as_done(made_up, found, tmp_path):

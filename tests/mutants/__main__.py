@@ -143,7 +143,7 @@ def sound(trees: Sequence[Path], tests: Sequence[str]) -> bool:
         ran = {_node(case) for case in cases if case.find("skipped") is None}
         return ran | {node.partition(mark)[0] for node in ran for mark in ("[", "::")}
 
-    parts = [tests[i :: len(trees)] for i in range(len(trees))]
+    parts = [tests[i :: len(trees)] for i in range(min(len(trees), len(tests)))]
     with ThreadPoolExecutor(len(trees)) as pool:
         ran = set().union(*pool.map(passed, trees, parts))
     skipped = [test for test in tests if test not in ran]

@@ -75,3 +75,18 @@ def test_machines_and_times(found):
     began, ended = tables.period(found.outcomes)
     assert began < ended
     assert tables.period([]) is None
+
+
+def test_the_period_is_from_the_first_beginning_to_the_last_end(found):
+    first, second = found.runs["fit"].outcomes
+    ended = ("2026-11-21T12:00:00+00:00", "2026-11-21T11:59:00+00:00")
+    given = [
+        replace(each, metrics={"seconds": seconds}, environment=each.environment | {"ended": end})
+        for each, end, seconds in zip((first, second), ended, (3.0, 5.0), strict=True)
+    ]
+    for outcomes in (given, given[::-1]):
+        began, last = tables.period(outcomes)
+        assert began.isoformat() == "2026-11-21T11:58:55+00:00"
+        assert last.isoformat() == ended[0]
+    assert tables.period([]) is None
+    assert tables.seconds(given) == 8.0

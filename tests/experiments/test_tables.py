@@ -47,6 +47,11 @@ def test_settings_that_all_runs_share_are_said_once(found):
     assert all(len(row) == len(table.heads) for row in table.rows)
 
 
+def test_what_only_some_have_is_their_own():
+    assert tables.apart([["a", "b", "c"], ["a", "c"], ["d", "a"]]) == ("a", ["b; c", "c", "d"])
+    assert tables.apart([]) == ("", [])
+
+
 def test_a_search_is_ranked_by_validation_and_by_training_rows(found):
     group = found.groups["search"]
     assert tables.ranked_by(group) == ["validation_accuracy", "train_accuracy"]

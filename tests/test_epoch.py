@@ -306,12 +306,14 @@ def test_rows_that_are_mostly_zero(kind, scaled, widths, n, batch_size, isa, dty
     agrees_after_training(network, OPTIMISERS["momentum"], x, y, agree, batch_size)
 
 
-@pytest.mark.parametrize("kind", ["uint8", "float32"])
-def test_the_bits_of_a_row_do_not_depend_on_its_neighbours(kind, dtype, rng):
+@pytest.mark.parametrize("scaled", [False, True], ids=["unscaled", "scaled"])
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_the_bits_of_a_row_do_not_depend_on_its_neighbours(kind, scaled, dtype, rng):
     if _kernels.ISA == "baseline":
         pytest.skip("the order in which BLAS sums is its own")
     x = mostly_zero(rng, 300, 300, kind)
-    network = make([300, 129, 10], dtype=dtype, scaling=fd.Scaling.standard(x))
+    scaling = fd.Scaling.standard(x) if scaled else None
+    network = make([300, 129, 10], dtype=dtype, scaling=scaling)
     whole = network.logits(x)
     for i in (0, 1, 127, 128, 255):
         assert network.logits(x[i : i + 1]).tobytes() == whole[i : i + 1].tobytes()
@@ -433,6 +435,7 @@ def test_gradients_and_losses_of_rows_that_are_mostly_zero(kind, widths, n, isa,
 FORMS = {  # rows, widths, batch size: how the first layer's gradient is found
     "skipping zeros": ("sparse", [70, 50, 4], 40),
     "where they lie": ("dense", [100, 10, 4], 40),
+    "by unit, scaled": ("scaled", [100, 10, 4], 40),
     "folded": ("dense", [40, 70, 130, 4], 8),
     "in two tiles": ("dense", [30, 20, 4], 600),
     "copied": ("uint8", [30, 20, 4], 40),
@@ -443,7 +446,7 @@ def given(form, n, dtype, rng, optimiser="sgd", **settings):
     """Rows of such a form, their labels, and a trainer of a network for them."""
     kind, widths, batch_size = FORMS[form]
     x = rng.standard_normal((n, widths[0])).astype(dtype)
-    if kind != "dense":
+    if kind in ("sparse", "uint8"):
         x = mostly_zero(rng, n, widths[0], "uint8", 0.2 if kind == "sparse" else 1)
     scaling = None if kind == "dense" else fd.Scaling.standard(x)
     network = make(widths, dtype=dtype, scaling=scaling)

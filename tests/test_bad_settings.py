@@ -31,7 +31,7 @@ WRONG = {
     "beta1": NOT_SHARE,
     "beta2": NOT_SHARE,
     "t": NOT_INTEGER,
-    "n_threads": ("1", 1.5, True, 0, -1, 10**6),
+    "n_threads": ("1", 1.5, True, 0, -1),
     "activation": (None, "Relu", "softmax", 3, ["relu"]),
     "dtype": (None, "nonsense", "float16", int, complex, ">f4", object()),
 }
@@ -121,12 +121,17 @@ NOT_WIDTHS = (
 )
 NOT_SHUFFLE = ("all", 3, True)
 NOT_PATH = (None, 1.5, ["a"])
+NOT_MODE = ("rise", 3, True, ["max"])
 NOT_NAME = (None, 3, "svhn", ["mnist"])
 SETTINGS = [  # called with, what the message names, wrong values
     (fd.Network, "layers?", NOT_WIDTHS),
     (lambda v: fd.Network([fd.Dense(3, 4), v]), "layers?", (5, None, fd.Dense(5, 2))),
     (lambda v: net(activation=v), "activation", WRONG["activation"]),
     (lambda v: net(loss=v), "loss", (None, "cross_entropy", 3)),
+    (
+        lambda v: fd.Network([3, 1], loss=v), "2 outputs",
+        ("softmax_cross_entropy", "hinge", "sigmoid_cross_entropy"),
+    ),
     (lambda v: net(init=v), "init", (None, "kaiming", 3)),
     (lambda v: net(dtype=v), "dtype", WRONG["dtype"]),
     (lambda v: net(seed=v), "seed", NOT_SEED),
@@ -169,12 +174,28 @@ SETTINGS = [  # called with, what the message names, wrong values
     (lambda v: fit(epochs=v), "epochs", NOT_COUNT),
     (lambda v: fit(record=v), "record", ("step", 1.5, True, 0, -1)),
     (lambda v: fit(train_metrics=v), "train_metrics", (None, "all", 3)),
-    (lambda v: fit(validation=v), "validation", (5, X, (X,), (X, Y, Y), (X, None), (None, Y))),
+    (
+        lambda v: fit(validation=v), "validation",
+        (5, X, (X,), (X, Y, Y / 1, Y), {"x": X}, (X, None), (None, Y), (np.nan * X, Y)),
+    ),
+    (lambda v: fit(validation=(X, Y, v)), r"validation\[2\]", (Y / 0.5 - 1, np.zeros(6), X)),
+    (lambda v: fit(validation_split=v), "validation_split", (*NOT_SHARE[1:], 0.05, 0.95)),
+    (lambda v: fit(validation_split=v, validation=(X, Y)), "validation_split", (0.5,)),
+    (
+        lambda v: fit(metrics=v), "metrics",
+        (5, [print], print, {3: print}, {"f1": None}, {"": print}, {"loss": print},
+         {"val_f1": print}, {"seconds": print}, {"r2": print}, {"f1": lambda *_: "1"},
+         {"f1": lambda *_: None}, {"f1": lambda *_: True}, {"f1": lambda *_: np.ones(2)},
+         {"f1": len}, {"f1": lambda y: 1.0}, {"f1": lambda y, p, more: 1.0}),
+    ),
+    (lambda v: fit(metrics={"f1": max}, record=v), "metrics", (None,)),
+    (lambda v: fit(metrics={"f1": max}, train_metrics=v), "metrics", ("batches",)),
     (lambda v: fit(callbacks=v), "callbacks", (5, [None], [object()])),
     (
         lambda v: fit(class_weight=v), "class_weight",
         (3, "even", [1.0], [1.0, -1.0], [0.0, 0.0], [1.0, np.nan], ["a", "b"], [1j, 1.0],
-         {2: 1.0}, {-1: 1.0}, {"a": 1.0}, {0: -1.0}, {0: None}, {0: np.nan}),
+         {2: 1.0}, {-1: 1.0}, {"a": 1.0}, {"0": 1.0}, {0.5: 1.0}, {None: 1.0}, {0: -1.0},
+         {0: None}, {0: np.nan}),
     ),
     (lambda v: trainer().range_test(X, Y, low=v), "low", NOT_POSITIVE),
     (lambda v: trainer().range_test(X, Y, high=v), "high", (*NOT_REAL, 1e-5)),
@@ -201,9 +222,14 @@ SETTINGS = [  # called with, what the message names, wrong values
     (lambda v: schedules.Triangular(v, 1.0, 5), "low", NOT_PENALTY),
     (lambda v: schedules.Triangular(0.1, v, 5), "high", (*NOT_REAL, 0.05)),
     (lambda v: schedules.Triangular(0.1, 1.0, v), "half_cycle", NOT_COUNT),
+    (lambda v: schedules.Triangular(0.1, 1.0, 5, unit=v), "unit", (None, "epochs", 3)),
     (lambda v: schedules.Cosine(v, 5), "high", (*NOT_REAL, -1.0)),
     (lambda v: schedules.Cosine(1.0, v), "steps", NOT_COUNT),
     (lambda v: schedules.Cosine(1.0, 5, low=v), "low", NOT_PENALTY),
+    (lambda v: schedules.Cosine(1.0, 5, unit=v), "unit", (None, "epochs", 3)),
+    (lambda v: schedules.Warmup(v, 5), "schedule", (*NOT_PENALTY, schedules.Cosine)),
+    (lambda v: schedules.Warmup(0.1, v), "steps", NOT_COUNT),
+    (lambda v: schedules.Warmup(0.1, 5, unit=v), "unit", (None, "epochs", 3)),
     (
         scheduled, "rates",
         (None, "abc", np.full(2, 0.1), np.full(4, 0.1), np.full((3, 1), 0.1)),
@@ -212,12 +238,28 @@ SETTINGS = [  # called with, what the message names, wrong values
     (lambda v: fit(callbacks=[fd.EarlyStopping(v)]), "monitor", ("val_loss", "nonsense")),
     (lambda v: fd.EarlyStopping(patience=v), "patience", NOT_COUNT),
     (lambda v: fd.EarlyStopping(min_delta=v), "min_delta", NOT_PENALTY),
+    (lambda v: fd.EarlyStopping(mode=v), "mode", NOT_MODE),
+    (lambda v: fd.ReduceOnPlateau(v), "monitor", (None, 3)),
+    (lambda v: fit(callbacks=[fd.ReduceOnPlateau(v)]), "monitor", ("val_loss", "nonsense")),
+    (lambda v: fd.ReduceOnPlateau(factor=v), "factor", (*NOT_POSITIVE, 1.0)),
+    (lambda v: fd.ReduceOnPlateau(patience=v), "patience", NOT_COUNT),
+    (lambda v: fd.ReduceOnPlateau(min_delta=v), "min_delta", NOT_PENALTY),
+    (lambda v: fd.ReduceOnPlateau(least=v), "least", NOT_PENALTY),
+    (lambda v: fd.ReduceOnPlateau(mode=v), "mode", NOT_MODE),
+    (lambda v: fit(callbacks=[fd.Snapshot(1, lambda run: run.scale_rate(v))]), "factor",
+     NOT_POSITIVE),
     (fd.CSVLog, "(path|PathLike)", NOT_PATH),
     (lambda v: fd.Snapshot(v, print), "every", NOT_COUNT),
     (lambda v: fd.Snapshot(1, v), "take", (None, 5)),
     (fd.Checkpoint, "(path|PathLike)", NOT_PATH),
     (lambda v: fd.Checkpoint("net", every=v), "every", NOT_COUNT),
     (lambda v: fd.Checkpoint("net", unit=v), "unit", (None, "epochs", 3)),
+    (lambda v: fd.Checkpoint("net", best=v), "best", (3, ["loss"])),
+    (lambda v: fd.Checkpoint("net", best="loss", every=v), "best", (2,)),
+    (lambda v: fd.Checkpoint("net", best="loss", unit=v), "best", ("step",)),
+    (lambda v: fit(callbacks=[fd.Checkpoint("net", best=v)]), "best", ("val_loss", "nonsense")),
+    (lambda v: fd.Checkpoint("net", best="loss", mode=v), "mode", NOT_MODE),
+    (lambda v: fd.Checkpoint("net", mode=v), "mode", ("max", "min")),
     (lambda v: trainer().resume(v), "(path|PathLike)", NOT_PATH),
     (fd.OverfitWatch, "threshold", NOT_PENALTY),
     (lambda v: fd.OverfitWatch(stop=v), "stop", NOT_BOOLEAN),
@@ -245,6 +287,34 @@ SETTINGS = [  # called with, what the message names, wrong values
 ]  # fmt: skip
 
 
+# What a trainer has is checked when it is set; what it has no setter for cannot be set.
+SETTERS = {
+    "batch_size": NOT_COUNT,
+    "l1": NOT_PENALTY[1:],
+    "l2": NOT_PENALTY[1:],
+    "shuffle": NOT_SHUFFLE,
+    "drop_last": NOT_BOOLEAN,
+    "n_threads": WRONG["n_threads"],
+}
+READ_ONLY = ("network", "optimiser", "seed", "epoch", "step", "learning_rate", "bacth_size")
+
+
+@pytest.mark.parametrize("name", SETTERS)
+def test_a_bad_setting_is_refused_when_it_is_set(name):
+    made = trainer()
+    before = getattr(made, name)
+    for value in SETTERS[name]:
+        with pytest.raises((TypeError, ValueError, OverflowError), match=naming(name)):
+            setattr(made, name, value)
+    assert getattr(made, name) == before
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
+def test_what_a_trainer_goes_by_cannot_be_set(name):
+    with pytest.raises(AttributeError, match=naming(name)):
+        setattr(trainer(), name, 1)
+
+
 def identify(value):
     return re.sub(r" at 0x\w+|\s+", " ", repr(value))[:40]
 
@@ -266,8 +336,8 @@ def test_bad_settings_are_refused_by_name(function, name, value):
 PUBLIC = dict(public.functions())
 OURS = (  # the library makes these, or calls them with what it has checked
     *("Error", "Evaluation", "GradientCheck", "RangeTest", "Run", "Provenance", "Init", "Schedule"),
-    *("on_begin", "on_record", "on_step", "on_epoch", "on_interrupt", "on_end", "stop", "keep"),
-    *("keeps", "go_back", "append", "draw", "rates"),
+    *("on_check", "on_begin", "on_record", "on_step", "on_epoch", "on_interrupt", "on_finish"),
+    *("on_end", "stop", "keep", "keeps", "go_back", "is_at", "append", "draw", "rates"),
 )
 ANYTHING = {"nesterov", "drop_last", "progress", "stop"}  # has a truth value
 ANYTHING |= {"x", "settings"}  # a column of the history; Network's own

@@ -11,9 +11,10 @@ SOURCE = ROOT / "src" / "fastdl"
 # Every module imports only from those before it.
 # fmt: off
 ORDER = (
-    "_blas", "_pace", "_kernels", "_epoch", "_check", "_memory", "_threads", "losses",
-    "init", "schedules", "scaling", "history", "checkpoint", "ops", "layers", "optim", "config",
-    "progress", "callbacks", "network", "gradcheck", "resume", "run", "trainer", "datasets",
+    "_blas", "_pace", "_kernels", "_epoch", "_hints", "_intake", "_check", "_settings", "_memory",
+    "_threads", "losses", "init", "schedules", "scaling", "inputs", "history", "parameters",
+    "checkpoint", "ops", "layers", "summary", "optim", "config", "progress", "evaluation",
+    "callbacks", "network", "advice", "gradcheck", "data", "resume", "run", "trainer", "datasets",
     "_openmp", "__init__",
 )
 EXPERIMENTS = (

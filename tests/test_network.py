@@ -166,16 +166,22 @@ def test_weighted_evaluations_are_those_of_repeated_rows(loss, rng):
         assert weighted.accuracy == network.evaluate(x, y).accuracy
 
 
-def test_rows_that_are_not_numbers_are_seen_in_logits_and_refused_as_labels(dtype, rng):
+def evaluation(network):
+    return lambda x: network.evaluate(x, np.zeros(len(x), int))
+
+
+def test_rows_that_are_not_numbers_are_seen_in_logits_and_refused_elsewhere(dtype, rng):
     network, x = make(dtype=dtype), rng.standard_normal((300, 5))
     clean = network.logits(x)
     x[200, 2] = np.nan
     logits = network.logits(x)
     assert np.isnan(logits[200]).all()
     np.testing.assert_array_equal(np.delete(logits, 200, 0), np.delete(clean, 200, 0))
-    with pytest.raises(ValueError, match=r"nan at row 200"):
-        network.predict(x)
-    assert np.isnan(network.evaluate(x, np.zeros(300, int)).loss)
+    for bad in (np.nan, np.inf, -np.inf):
+        x[200, 2] = bad
+        for answer in (network.predict, network.predict_proba, evaluation(network)):
+            with pytest.raises(ValueError, match=f"x must be finite; got {bad} at row 200, column"):
+                answer(x)
 
 
 def test_an_evaluation_keeps_nothing_of_the_size_of_its_layers():

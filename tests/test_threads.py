@@ -41,6 +41,7 @@ def test_resolve_takes_a_wish_and_else_as_many_as_help(monkeypatch):
     monkeypatch.setattr(_kernels, "OPENMP", True)
     monkeypatch.setattr(_threads, "available", lambda: 4)
     assert [_threads.resolve(wish, 0) for wish in (1, 3, 64)] == [1, 3, 64]
+    assert [_threads.resolve(wish, 0) for wish in (65, 10**6, 2**40)] == [_threads.MOST] * 3
     work = _threads.WORK_PER_THREAD
     found = [_threads.resolve(None, int(work * share)) for share in (0, 0.5, 1, 2.5, 3, 1e6)]
     assert found == [1, 1, 1, 2, 3, 4]
@@ -403,6 +404,6 @@ def test_ctrl_c_at_any_moment_leaves_parameters_at_a_batch_boundary():
         trainer, history, left = short_fit(network, moment)
         assert network.parameters["layers.0.weight"].tobytes() == expected[trainer.step], moment
         for column in history.columns if history else ():
-            assert len(history[column]) == len(history), moment
+            assert len(history[column]) == history.n_records, moment
         moment += 1
     assert moment > 100

@@ -13,14 +13,16 @@ from fastdl.callbacks import (
     CSVLog,
     EarlyStopping,
     OverfitWatch,
+    ReduceOnPlateau,
     Snapshot,
 )
 from fastdl.checkpoint import CheckpointError
 from fastdl.config import show_config
+from fastdl.evaluation import Evaluation, RegressionEvaluation
 from fastdl.gradcheck import GradientCheck, check_gradients
 from fastdl.history import History
 from fastdl.layers import Dense
-from fastdl.network import Evaluation, Network
+from fastdl.network import Network
 from fastdl.optim import SGD, Adam
 from fastdl.run import DivergenceError, Run
 from fastdl.scaling import Scaling
@@ -44,6 +46,8 @@ __all__ = [
     "Network",
     "OverfitWatch",
     "RangeTest",
+    "ReduceOnPlateau",
+    "RegressionEvaluation",
     "Run",
     "Scaling",
     "Snapshot",

@@ -55,7 +55,9 @@ def test_a_label_out_of_range_is_told(make, tmp_path):
     content = bytearray(make.binary_batch("data_batch_1"))
     content[2 * 3073] = 10
     (folder / "data_batch_1.bin").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"data_batch_1\.bin .*row 2 has 10; remove it and run"):
+    with pytest.raises(
+        DatasetError, match=r"data_batch_1\.bin .*row 2 has 10; give it another name and run"
+    ):
         load(tmp_path)
 
 

@@ -68,7 +68,7 @@ def load_cifar10(
     """
     numbers = _batch_numbers("train", train)
     if not numbers:
-        raise ValueError("train must name at least one of the batches 1 to 5; got none: pass [1]")
+        raise ValueError("train must name at least one of the batches 1 to 5; got none, use [1]")
     if isinstance(validation, Iterable):
         plan = _plan_batches(numbers, _batch_numbers("validation", validation))
     else:
@@ -89,10 +89,12 @@ def load_cifar10(
 
 def _batch_numbers(name: str, batches: Iterable[int]) -> tuple[int, ...]:
     if not isinstance(batches, Iterable):
-        raise TypeError(f"{name} must list batches, such as [1]; got {batches!r}")
+        raise TypeError(f"{name} must list batches; got {batches!r:.100}, use [1]")
     numbers = tuple(_check.integer(f"a batch of {name}", batch, 1, 5) for batch in batches)
     if len({*numbers}) < len(numbers):
-        raise ValueError(f"{name} must name each batch once; got {list(numbers)}")
+        raise ValueError(
+            f"{name} must name each batch once; got {list(numbers)}, use {sorted({*numbers})}"
+        )
     return numbers
 
 
@@ -100,8 +102,8 @@ def _plan_batches(train: Sequence[int], validation: Sequence[int]) -> Plan:
     """Give every batch to one of the two splits."""
     if shared := sorted({*train} & {*validation}):
         raise ValueError(
-            f"train and validation must not share batches; both name {shared}: leave them out of "
-            "one, or pass as validation how many rows to draw"
+            f"train and validation must not share batches; both name {shared}, use "
+            f"{sorted({*range(1, 6)} - {*train}) or 1000} (a number draws so many rows)"
         )
     splits = [empty_split(len(numbers) * forms.ROWS, forms.D) for numbers in (train, validation)]
     targets: dict[str, list[Target]] = {

@@ -122,6 +122,9 @@ PAIRS = {
     ("scaling", "every kind of rows and stride"): (
         "test_epoch.py::test_rows_of_any_kind_scaling_and_stride"
     ),
+    ("scaling", "copies in the other dtype"): (
+        "test_network.py::test_a_copy_in_the_other_dtype_reads_rows_of_every_kind"
+    ),
     ("a loss", "every activation and optimiser"): (
         "test_epoch.py::test_every_loss_activation_and_optimiser"
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import slips
+from tests.mutants.__main__ import verdict
 
 ROOT = Path(__file__).parents[2]
 LIST = slips.read()
@@ -56,3 +57,18 @@ def test_statements_and_expressions_are_chosen_at_run_time():
     for text in ("nowhere", "a"):
         with pytest.raises(ValueError, match=r"the text of 1 must stand once in x\.pyx; found it"):
             slips.find(code, slip(1, "x.pyx", text, ""))
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "word"),
+    [
+        (0, "3 passed", "LIVES"),
+        (1, "E  assert 1 == 2\nFAILED", "killed"),
+        (1, "FAILED test_it - Failed: Timeout (>300.0s)", "HANGS"),
+        (2, "ERROR collecting", "BROKEN (2)"),
+        (4, "not found", "BROKEN (4)"),
+        (-11, "Fatal Python error: Segmentation fault", "BROKEN (-11)"),
+    ],
+)
+def test_only_a_test_that_fails_has_seen_a_slip(status, output, word):
+    assert verdict(status, output) == word

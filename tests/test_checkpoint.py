@@ -2,6 +2,7 @@
 trips in test_network.py."""
 
 import errno
+import json
 import os
 import re
 import stat
@@ -30,6 +31,19 @@ def test_the_file_is_plain_safetensors(path):
         np.testing.assert_array_equal(arrays[name], p)
     np.testing.assert_array_equal(arrays["scaling.scale"], np.full(3, 1 / 255))
     assert len(arrays) == 6
+
+
+@pytest.mark.parametrize("n", range(1, 9))  # characters of a name, which shift what follows
+def test_arrays_lie_at_multiples_of_the_size_of_their_items(path, n):
+    arrays = {"a" * n: np.ones(3, np.float32), "b": np.ones(3), "c": np.ones(1, np.float32)}
+    checkpoint.write(path, arrays, {})
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    for name, array in arrays.items():
+        at = start + header[name]["data_offsets"][0]
+        assert at % array.itemsize == 0
+        assert content[at : at + array.nbytes] == array.tobytes()
 
 
 @pytest.mark.parametrize(

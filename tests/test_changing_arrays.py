@@ -18,6 +18,7 @@ from tests import nightly
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning"),
     pytest.mark.timeout(nightly.count(300, 3600)),
 ]
 N, D, K = 300, 20, 5

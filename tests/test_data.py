@@ -6,6 +6,9 @@ import pytest
 import fastdl as fd
 from fastdl import losses
 
+# Raw numbers teach a network little.
+pytestmark = pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning")
+
 N = 50
 METRICS = ("loss", "cost", "accuracy")
 

@@ -11,6 +11,9 @@ import pytest
 
 import fastdl as fd
 
+# Raw numbers teach a network little.
+pytestmark = pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning")
+
 D, K, N = 64, 3, 90
 
 

@@ -265,7 +265,7 @@ def test_a_second_fit_at_the_same_time_is_refused(problem):
             with pytest.raises(RuntimeError, match="being fitted already"):
                 refused(*problem)
         assert len(network.predict(problem[0])) == 600
-        assert len(fd.Trainer(network.copy(), fd.SGD(0.1)).fit(*problem)) == 1
+        assert fd.Trainer(network.copy(), fd.SGD(0.1)).fit(*problem).n_records == 1
     finally:
         go_on.set()
         thread.join()

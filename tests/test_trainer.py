@@ -657,6 +657,16 @@ def test_the_remedy_for_an_optimiser_that_is_none_works(given):
 # --- trainers that travel --------------------------------------------------------------------
 
 
+class Named(fd.Trainer):
+    name = "nobody"
+
+
+def test_a_subclass_travels_with_what_it_has_besides():
+    trainer = Named(make(), fd.SGD(0.1))
+    trainer.name = "somebody"
+    assert copy.copy(trainer).name == "somebody"
+
+
 @pytest.mark.parametrize("travel", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
 def test_a_trainer_that_travels_goes_on_as_the_one_that_stays(problem, travel):
     """Moments that arrive in memory that is not to be written to are the trainer's own."""

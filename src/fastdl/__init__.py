@@ -7,6 +7,7 @@
 
 from fastdl import _openmp  # noqa: F401  # isort: skip - before anything else loads OpenMP
 from fastdl import datasets, init, ops, schedules
+from fastdl.advice import ScalingWarning
 from fastdl.callbacks import (
     Callback,
     Checkpoint,
@@ -50,6 +51,7 @@ __all__ = [
     "RegressionEvaluation",
     "Run",
     "Scaling",
+    "ScalingWarning",
     "Snapshot",
     "Trainer",
     "check_gradients",

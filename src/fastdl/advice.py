@@ -29,7 +29,7 @@ def learnt_nothing(network: Network, data: Data, loss: float) -> str | None:
         The training loss at the end.
     """
     constant = constant_loss(network, data)
-    if not loss > _BETTER * constant:
+    if constant == 0 or not loss > _BETTER * constant:  # 0: there is nothing to learn
         return None
     remedy = of_scale(network, data)
     if remedy is None:
@@ -46,11 +46,11 @@ def constant_loss(network: Network, data: Data) -> float:
     weights = np.full(n, 1 / n) if data.weights is None else data.weights / (n + 0.0)
     if data.targets is not None:
         targets = data.targets.astype(np.float64)
-        mean = weights @ targets
-        return float((weights @ np.square(targets - mean)).mean())
+        variance = weights @ np.square(targets - weights @ targets)
+        return float(np.where(np.ptp(targets, axis=0) > 0, variance, 0.0).mean())
     assert data.labels is not None
     k = network.layers[-1].h
-    share = np.bincount(data.labels, weights, k)
+    share = np.bincount(data.labels, weights, k) / weights.sum()
     if network.loss == "hinge":
         return float(network.margin * min(k - 1, k * (1 - share.max())))
     if losses.LOSSES[network.loss].probabilities == "sigmoid":
@@ -65,14 +65,15 @@ def _entropy(share: Array) -> float:
 
 def of_scale(network: Network, data: Data) -> str | None:
     """What to scale and how, as the end of a sentence; None where all is near unit size."""
-    rows = data.x[:: -(-len(data.x) // _SAMPLE)].astype(np.float64)
+    counted = data.x if data.weights is None else data.x[data.weights > 0]
+    rows = counted[:: -(-len(counted) // _SAMPLE)].astype(np.float64)
     scaling = network._scaling_of(data.x)
     if scaling is not None:
         rows = (rows - scaling[0]) * scaling[1]
     advice = []
     if (column := _far(rows)) is not None:
         advice.append(
-            f"{_range(f'column {column} of x', data.x[:, column])}: make the network with "
+            f"{_range(f'column {column} of x', counted[:, column])}: make the network with "
             "scaling=fd.Scaling.standard(x)"
         )
     if data.targets is not None and (column := _far(data.targets.astype(np.float64))) is not None:
@@ -87,10 +88,12 @@ def _range(name: str, values: Array) -> str:
 
 
 def _far(rows: Array) -> int | None:
-    """The column that is farthest from unit size, if it is far; that of zeros is not.
+    """The column that is farthest from unit size, if it is far.
 
-    Small columns do no harm beside one of unit size, large ones do.
+    Small columns do no harm beside one of unit size, large ones do; nothing makes what is small
+    and always the same larger.
     """
     size = np.sqrt(np.square(rows).mean(axis=0))
     largest = int(size.argmax())
-    return largest if size[largest] > _FAR or 0 < size[largest] < 1 / _FAR else None
+    is_small = size[largest] < 1 / _FAR and np.ptp(rows[:, largest]) > 0
+    return largest if size[largest] > _FAR or is_small else None

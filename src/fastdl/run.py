@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _check, _kernels, _memory, _threads, resume, schedules
+from fastdl import _check, _kernels, _memory, _threads, advice, resume, schedules
 from fastdl._check import Array
 from fastdl.callbacks import Callback
 from fastdl.checkpoint import CheckpointError
@@ -27,6 +27,7 @@ from fastdl.progress import Progress
 if TYPE_CHECKING:
     from fastdl.trainer import Trainer
 
+_STEPS = 10  # of a fit that may be expected to have learnt something
 _SAMPLE = 1000  # about the rows by which x is told from another one
 
 
@@ -43,15 +44,19 @@ class DivergenceError(ArithmeticError):
         What was recorded before.
     """
 
-    def __init__(self, epoch: int, step: int, loss: float, history: History) -> None:
+    def __init__(
+        self, epoch: int, step: int, loss: float, history: History, advice: str | None = None
+    ) -> None:
+        remedy = "lower the learning rate" if advice is None else f"{advice}; or lower the rate"
         super().__init__(
-            f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, lower the "
-            f"learning rate (the network holds the parameters of the end of epoch {epoch - 1})"
+            f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, {remedy} "
+            f"(the network holds the parameters of the end of epoch {epoch - 1})"
         )
         self.epoch, self.step, self.loss, self.history = epoch, step, loss, history
+        self._advice = advice
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.epoch, self.step, self.loss, self.history)
+        return type(self), (self.epoch, self.step, self.loss, self.history, self._advice)
 
 
 class Run:
@@ -128,10 +133,11 @@ class Run:
         self._grads = _memory.zeros(len(network._flat), network.dtype)
         self._workspace = _memory.empty(self._program.training_size(batch), network.dtype)
         self._losses = np.empty(len(self._starts))
+        self._batch_losses = self._losses  # of the last batches, those since Python was needed
         self._correct = np.empty(len(self._starts), np.intp)
         self._state = [network._flat, *trainer._moments]
         self._good = [array.copy() for array in self._state]
-        self._good_step = trainer.step
+        self._first_step = self._good_step = trainer.step
         self._on_training: Evaluator | None = None
         self._on_validation: Evaluator | None = None
         self._columns: list[str] = []
@@ -338,6 +344,14 @@ class Run:
             finally:
                 bar.close()
 
+    def _advise(self) -> None:
+        """Warn where nothing was learnt, and the data are the likely reason."""
+        if self.interrupted or self.step - self._first_step < _STEPS:
+            return
+        loss = self.history.last["loss"] if self.history else float(self._batch_losses.mean())
+        if (why := advice.learnt_nothing(self.network, self._train, loss)) is not None:
+            warnings.warn(why, advice.ScalingWarning, stacklevel=3)
+
     def _epochs(self, bar: Progress) -> None:
         try:
             for callback in self._callbacks:
@@ -386,7 +400,7 @@ class Run:
             self._diverged(float("inf"))
         self._train.compiled.trust(True)
         self._steady = False
-        self.trainer._epoch += 1
+        self.trainer._done.epoch += 1
         self._at = 0
         if self._callbacks:  # only they save
             self._generator = self.trainer._rng.bit_generator.state
@@ -426,6 +440,7 @@ class Run:
         first, second = [*trainer._moments, None, None][:2]
         hyper = trainer.optimiser.hyper
         program.done = 0
+        self._batch_losses = losses
         self._steady = self._gone_back = False
         try:
             program.train(
@@ -435,11 +450,11 @@ class Run:
             )  # fmt: skip
         finally:
             done = program.done
-            trainer._step += done
+            trainer._done.step += done
             self._at += done
             self._steady = True
         if done < n:
-            trainer._step += 1
+            trainer._done.step += 1
             self._diverged(losses[done])
 
     @property
@@ -510,9 +525,10 @@ class Run:
         self._steady = False  # an interrupt may not save a step that has no batch any more
         for kept, array in zip(self._good, self._state, strict=True):
             np.copyto(array, kept)
-        self.trainer._step = self._good_step
+        self.trainer._done.step = self._good_step
         self._blame_x()
-        raise DivergenceError(self.epoch + 1, step, loss, self.history)
+        remedy = advice.of_scale(self.network, self._train)
+        raise DivergenceError(self.epoch + 1, step, loss, self.history, remedy)
 
     def _blame_x(self) -> None:
         """Refuse x if it is not finite; in the first epoch, as if the fit had not been begun."""

@@ -104,6 +104,15 @@ def _at_most(name: str, value: int | None) -> int | None:
     return value
 
 
+class _Done:
+    """What is done. To count here calls no function of Python, where Ctrl-C could come between."""
+
+    __slots__ = ("epoch", "step")
+
+    def __init__(self) -> None:
+        self.epoch = self.step = 0
+
+
 class Trainer(_hints.Hinted):
     """Trains a network on batches.
 
@@ -143,9 +152,9 @@ class Trainer(_hints.Hinted):
 
     # With these alone a setting that is misspelt, or that there is not, cannot be set.
     __slots__ = (
-        *("_batch_size", "_drop_last", "_epoch", "_l1", "_l2", "_moments", "_n_threads"),
+        *("_batch_size", "_done", "_drop_last", "_l1", "_l2", "_moments", "_n_threads"),
         *("_network", "_optimiser", "_program", "_resumed", "_rng", "_schedule", "_seed"),
-        *("_shuffle", "_split_seed", "_step", "__weakref__"),
+        *("_shuffle", "_split_seed", "__weakref__"),
     )
 
     batch_size = Setting(_check.integer)
@@ -185,7 +194,7 @@ class Trainer(_hints.Hinted):
         self.shuffle, self.drop_last = shuffle, drop_last
         self._seed = None if seed is None else _check.integer("seed", seed, 0, 2**63 - 1)
         self.n_threads = n_threads
-        self._epoch = self._step = 0
+        self._done = _Done()
         self._schedule = schedules.get(optimiser.learning_rate)
         self._rng = np.random.default_rng(seed)
         self._split_seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
@@ -198,8 +207,9 @@ class Trainer(_hints.Hinted):
         return show(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        compiled = ("_program", "__weakref__")
-        return {name: getattr(self, name) for name in self.__slots__ if name not in compiled}
+        names = set(Trainer.__slots__) - {"_program", "__weakref__"}
+        more = getattr(self, "__dict__", {})  # of a subclass
+        return {name: getattr(self, name) for name in names} | more
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
@@ -228,12 +238,12 @@ class Trainer(_hints.Hinted):
     @property
     def epoch(self) -> int:
         """Epochs done."""
-        return self._epoch
+        return self._done.epoch
 
     @property
     def step(self) -> int:
         """Steps done."""
-        return self._step
+        return self._done.step
 
     def _program_of(self, layers: tuple[Dense, ...]) -> Program:
         """The network's loops, or those with other penalties; they too last from fit to fit."""
@@ -307,6 +317,12 @@ class Trainer(_hints.Hinted):
             and generator are as before the fit.
         DivergenceError
             Where the loss is no longer finite.
+
+        Warns
+        -----
+        ScalingWarning
+            Where the training loss at the end is no better than that of the best constant answer,
+            and columns of x, or targets, lie orders of magnitude from unit size.
         RuntimeError
             Where the network is being fitted already.
         CheckpointError
@@ -348,6 +364,7 @@ class Trainer(_hints.Hinted):
             self._resumed = None
             with self.network._fitted_on(train.inputs):
                 run._fit(callbacks, progress)
+        run._advise()
         return run.history
 
     def resume(self, path: str | os.PathLike[str]) -> None:
@@ -383,7 +400,7 @@ class Trainer(_hints.Hinted):
             state = resume.read(path, self.network, len(self._moments), config | self._settings())
             for array, saved in zip([self.network._flat, *self._moments], state.now, strict=True):
                 array[...] = saved
-            self._epoch, self._step = state.place.epoch, state.place.step
+            self._done.epoch, self._done.step = state.place.epoch, state.place.step
             self._resumed = state
 
     def _settings(self) -> dict[str, Any]:
@@ -436,4 +453,4 @@ class Trainer(_hints.Hinted):
             for array, values in zip(arrays, before, strict=True):
                 array[...] = values
             self._rng.bit_generator.state = state
-            self._step = step
+            self._done.step = step

@@ -352,6 +352,7 @@ PATIENT = {  # values, which of them are kept, after which it stops, the best
     "infinite, then nan": ([INF, NAN, -INF, 3.0], [4], 3, 3.0),
     "worse and nan": ([1.0, 2.0, NAN, 1.0], [1], 4, 1.0),
     "equal": ([1.0] * 4, [1], 4, 1.0),
+    "worse, better, worse": ([3.0, 4.0, 4.0, 2.0, 4.0, 4.0, 1.0, 5.0], [1, 4, 7], None, 1.0),
 }
 
 

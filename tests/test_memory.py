@@ -130,6 +130,18 @@ for isa in _kernels.ISAS:
 """
 
 
+ORDERS = """
+import fastdl as fd
+
+shuffled, run = fd.run.Run._shuffled, fd.run.Run
+run._shuffled = lambda self: (*shuffled(self)[:2], like(np.random.permutation(len(x))))
+x, y = np.ones((150, 100), np.float32), np.zeros(150, int)
+for h in (10, 50):  # rows taken where they lie, and copied
+    for size in (1, 16, 20, 70, 100, 149, 150):
+        fd.Trainer(fd.Network([100, h]), fd.SGD(0.1), batch_size=size, n_threads=2).fit(x, y)
+"""
+
+
 def run_guarded(code, guard):
     command = [sys.executable, "-c", GUARDED + code, guard]
     return subprocess.run(command, timeout=1200, capture_output=True, text=True, check=False)
@@ -145,6 +157,13 @@ def test_who_touches_a_guarded_page_is_killed(guard):
 def test_kernels_touch_nothing_beyond_an_array(code, guard):
     """Masked loads and stores of every instruction set too, which no sanitizer looks at."""
     done = run_guarded(code, guard)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("guard", ["before", "behind"])
+def test_the_order_of_an_epoch_is_not_read_beyond_its_end(guard):
+    """The rows of the next batch are asked for while there is one."""
+    done = run_guarded(ORDERS, guard)
     assert done.returncode == 0, done.stderr
 
 

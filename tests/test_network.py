@@ -234,6 +234,21 @@ def test_a_copy_in_the_other_dtype(dtype, rng):
     assert bits(there_and_back) == bits(make().copy("float32"))
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_a_copy_in_the_other_dtype_reads_rows_of_every_kind(kind, scaled, dtype, rng):
+    x, y = rng.integers(0, 256, (60, 5)).astype(kind), rng.integers(0, 3, 60)
+    network = make(dtype=dtype, scaling=fd.Scaling.standard(x) if scaled else None)
+    other = network.copy("float32" if dtype == "float64" else "float64")
+    largest = np.abs(network.logits(x)).max()
+    np.testing.assert_allclose(other.logits(x), network.logits(x), atol=1e-5 * largest)
+    assert other.evaluate(x, y).loss == pytest.approx(network.evaluate(x, y).loss, rel=1e-5)
+    gradients = network.gradients(x, y)
+    for name, gradient in other.gradients(x, y).items():
+        atol = 1e-4 * np.abs(gradients[name]).max()
+        np.testing.assert_allclose(gradient, gradients[name], atol=atol)
+
+
 @pytest.mark.parametrize(
     "widths", [[300, 20, 10], [600, 33, 10], [3072, 50, 10], [784, 50, 40, 10]]
 )

@@ -126,6 +126,32 @@ def test_a_resumed_fit_ends_with_the_same_bits(path, problem, settings, unit, fi
         assert result(again, again.fit(**problem, **fit, epochs=2)) == after
 
 
+TOGETHER = {  # settings of the trainer, arguments of the fit
+    "the last batch dropped": ({"drop_last": True}, {}),
+    "batches, the last one dropped": ({"drop_last": True, "shuffle": "batches"}, {}),
+    "weights": ({}, {"sample_weight": np.arange(1.0, N + 1)}),
+    "weights, and means over batches": (
+        {"shuffle": "batches"},
+        {"sample_weight": np.arange(1.0, N + 1), "train_metrics": "batches", "record": 4},
+    ),
+    "weights of classes": ({"optimiser": fd.Adam(0.1)}, {"class_weight": "balanced"}),
+    "an l1": ({"l1": 0.01, "optimiser": fd.Adam(0.1)}, {"record": 2}),
+}
+
+
+@pytest.mark.parametrize(("settings", "fit"), TOGETHER.values(), ids=TOGETHER)
+def test_what_goes_together_with_resuming(path, problem, settings, fit):
+    saving = fd.Checkpoint(path, unit="step")
+    copies, whole, arguments = Copies(saving), make(**settings), problem | fit
+    history = whole.fit(**arguments, epochs=EPOCHS, callbacks=[saving, copies])
+    expected = result(whole, history)
+    assert len(copies.contents) > 2 * EPOCHS
+    for content in copies.contents:
+        path.write_bytes(content)
+        again = resumed(path, **settings)
+        assert result(again, again.fit(**arguments, epochs=EPOCHS)) == expected
+
+
 @pytest.mark.parametrize("step", [2, 3, 4])
 def test_a_refused_row_leaves_a_resumed_fit_where_it_was(path, problem, step):
     saving = fd.Checkpoint(path, unit="step")

@@ -284,7 +284,8 @@ n, widths, size = {n}, {widths}, {size}
 x = as_strided(np.ones(widths[0], np.float32), (n, widths[0]), (0, 4))
 y = np.zeros(n, np.intc)
 begun, sent = threading.Event(), []
-handler = signal.getsignal(signal.SIGINT)
+handler = signal.default_int_handler
+signal.signal(signal.SIGINT, handler)  # nohup has it ignored
 
 def interrupt():
     begun.wait()
@@ -366,9 +367,9 @@ class InterruptAt:
         sys.setprofile(self)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, kind, *_):
         sys.setprofile(None)
-        return True
+        return kind is KeyboardInterrupt
 
 
 class Keep(fd.Callback):

@@ -368,6 +368,36 @@ def test_a_fit_after_divergence_goes_on_from_the_last_good_epoch(problem, record
     assert bits(trainer.network) == bits(smooth)
 
 
+@pytest.mark.parametrize("shuffle", ["rows", "batches", None])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_adam_goes_back_with_its_moments_its_count_and_its_order(problem, drop_last, shuffle):
+    x, y = problem[0], problem[0][:, :2]
+    settings = {"batch_size": SIZE, "drop_last": drop_last, "shuffle": shuffle, "seed": 2}
+    n = 2 if drop_last else 3
+    diverging, smooth = make("mse"), make("mse")
+    trainer = fd.Trainer(diverging, fd.Adam(Rates([2 * n], 1e200)), **settings)
+    with pytest.raises(fd.DivergenceError):
+        trainer.fit(x, y, epochs=4, record=1)
+    assert (trainer.epoch, trainer.step) == (2, 2 * n)
+    other = fd.Trainer(smooth, fd.Adam(Rates([], 0)), **settings)
+    other.fit(x, y, epochs=2)
+    assert bits(diverging) == bits(smooth)
+    if shuffle:
+        other._rng.permutation(len(x) if shuffle == "rows" else n)  # of the epoch that diverged
+    trainer.optimiser.learning_rate.at = []
+    for each in (trainer, other):
+        each.fit(x, y, epochs=2)
+    assert bits(diverging) == bits(smooth)
+
+
+def test_a_bad_row_without_a_weight_is_refused_too(problem):
+    x, y = problem
+    x[4, 1] = np.nan
+    weights = np.arange(N) != 4
+    with pytest.raises(ValueError, match="x must be finite; got nan at row 4, column 1"):
+        fd.Trainer(make(), fd.SGD(0.1)).fit(x, y, sample_weight=weights.astype(float))
+
+
 def test_divergence_travels_between_processes(problem):
     error = diverge(problem, 7)[0]
     again = pickle.loads(pickle.dumps(error))
@@ -415,6 +445,19 @@ def test_a_row_that_is_not_finite_is_named_as_if_nothing_had_happened(
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("row", [0, 4095, 4096, 8191, 9000])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_a_bad_row_anywhere_in_many_is_named(row, drop_last):
+    """It is looked for in blocks: before the fit where a row is dropped, else when one was read."""
+    x, y = np.ones((9001, 3), np.float32), np.zeros(9001, int)
+    x[row, 1] = np.nan
+    trainer = fd.Trainer(fd.Network([3, 2]), fd.SGD(0.1), batch_size=1000, drop_last=drop_last)
+    with pytest.raises(ValueError, match=f"x must be finite; got nan at row {row}, column 1"):
+        trainer.fit(x, y)
+    with pytest.raises(ValueError, match=f"got nan at row {row}, column 1"):
+        fd.Scaling.standard(x)
+
+
 class Counter(fd.Callback):
     """Looks on at every step."""
 
@@ -427,8 +470,9 @@ class Counter(fd.Callback):
         self.seen.append(run.step)
 
 
+@pytest.mark.parametrize("shuffle", ["rows", "batches", None])
 @pytest.mark.parametrize(("widths", "dtype", "source"), SPOILT.values(), ids=SPOILT)
-def test_a_row_is_refused_at_its_batch_though_its_loss_is_finite(widths, dtype, source):
+def test_a_row_is_refused_at_its_batch_though_its_loss_is_finite(widths, dtype, source, shuffle):
     """No unit of a ReLU hears of minus infinity."""
     x, y = np.ones((6, 100), source), np.zeros(6, int)
     network = fd.Network(widths, dtype=dtype)
@@ -436,10 +480,13 @@ def test_a_row_is_refused_at_its_batch_though_its_loss_is_finite(widths, dtype, 
     x[3] = -np.inf
     assert np.isfinite(fd.ops.softmax_cross_entropy(network.logits(x), y)[0])
     counter = Counter()
-    trainer = fd.Trainer(network, fd.SGD(1e-6), batch_size=1, shuffle=None)
+    trainer = fd.Trainer(network, fd.SGD(1e-6), batch_size=1, shuffle=shuffle, seed=1)
     with pytest.raises(ValueError, match="x must be finite; got -inf at row 3, column 0"):
         trainer.fit(x, y, callbacks=[counter])
-    assert counter.seen == [1, 2, 3]
+    order = np.arange(6) if shuffle is None else np.random.default_rng(1).permutation(6)
+    before = order.tolist().index(3)
+    assert before > 0
+    assert counter.seen == [*range(1, before + 1)]
 
 
 class Spoiler(fd.Callback):

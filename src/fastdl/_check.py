@@ -73,10 +73,13 @@ def floats(
 def vector(name: str, value: ArrayLike, n: int | None = None) -> NDArray[np.float64]:
     """Finite numbers (n,) of any real dtype, as a float64 array of its own."""
     array = _intake.numbers(name, _intake.array(name, value))
-    _dimensions(name, array, (n,))
+    remedy = f", use np.ravel({name})" if array.size == n or n is None else f", use np.ones({n})"
+    _dimensions(name, array, (n,), remedy)
     with np.errstate(over="ignore"):  # a long double may be too large
         result = np.array(array, np.float64)
-    finite(name, result)
+    if not np.isfinite(result).all():
+        at = int(np.isfinite(result).argmin())
+        raise ValueError(f"{name}[{at}] must be finite; got {result[at]}, use 0")
     return result
 
 
@@ -195,7 +198,7 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     if array.ndim == 2:
         what = _of_two_axes(_as_array(name, value), array, n)
         raise ValueError(f"{name} must be one label a row; got {what}")
-    _dimensions(name, array, (n,), ", a label for each row of x")
+    _dimensions(name, array, (n,), f", a label for each of {n} rows of x")
     array = np.array(array, order="C")
     if array.dtype.kind == "b":
         array = array.astype(np.intc)
@@ -274,7 +277,7 @@ def weights(name: str, value: ArrayLike, n: int, like: np.dtype[Any]) -> Array:
     array = _intake.numbers(name, _intake.array(name, value))
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    _dimensions(name, array, (n,), ", a weight for each row of x")
+    _dimensions(name, array, (n,), f", use np.ones({n}) with a weight for each row")
     array = cast(name, array, like)
     if (array < 0).any():
         row = int((array < 0).argmax())
@@ -326,26 +329,31 @@ def apart(**arrays: Array) -> None:
 def order(name: str, value: ArrayLike, n: int) -> NDArray[np.intp]:
     """Row numbers in [0, n), as an array of its own."""
     array = _intake.numbers(name, _intake.array(name, value))
-    _dimensions(name, array, (None,))
+    _dimensions(name, array, (None,), f", use np.ravel({name})")
     if array.dtype.kind not in "iu":
         remedy = f"np.flatnonzero({name})" if array.dtype == bool else f"{name}.astype(np.int64)"
         raise TypeError(f"{name} must be integers; got {array.dtype.name}, use {remedy}")
     array = np.array(array, order="C")
     wrong = (array < 0) | (array >= n)
     if wrong.any():
-        at = int(wrong.argmax())
-        raise ValueError(f"{name} must lie in [0, {n}); got {array[at]} at position {at}")
+        at, it = int(wrong.argmax()), _as_array(name, value)
+        raise ValueError(
+            f"{name} must lie in [0, {n}); got {array[at]} at position {at}, "
+            f"use {it}[({it} >= 0) & ({it} < {n})]"
+        )
     return array.astype(np.intp, copy=False)
 
 
 def integer(name: str, value: object, least: int = 1, most: int = LARGEST) -> int:
     """A whole number in [least, most]; True and 3.0 are none."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError as error:
-        raise TypeError(f"{name} must be an integer; got {value!r}") from error
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer; got {value!r}")
+        usual = least == 1 and most >= LARGEST
+        rule = "an integer" if usual else f"an integer in [{least}, {most}]"
+        raise TypeError(f"{name} must be {rule}; got {value!r}"[:200]) from error
     if not least <= number <= most:
         raise ValueError(f"{name} must lie in [{least}, {most}]; got {number}")
     return number

@@ -77,10 +77,18 @@ def vector(name: str, value: ArrayLike, n: int | None = None) -> NDArray[np.floa
     _dimensions(name, array, (n,), remedy)
     with np.errstate(over="ignore"):  # a long double may be too large
         result = np.array(array, np.float64)
-    if not np.isfinite(result).all():
-        at = int(np.isfinite(result).argmin())
-        raise ValueError(f"{name}[{at}] must be finite; got {result[at]}, use 0")
+    _all_finite(name, result)
     return result
+
+
+def _all_finite(name: str, array: Array) -> None:
+    """As ``finite`` for what has no rows that could be left out."""
+    if not np.isfinite(array).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(
+            f"{name} must be finite; got {array[at]} at {_intake.place(at)}, "
+            f"use np.where(np.isfinite({name}), {name}, 0)"
+        )
 
 
 def table(name: str, value: ArrayLike, d: int | None = None) -> Table:
@@ -312,7 +320,7 @@ def writable(name: str, value: object, like: Array | None = None) -> Array:
     if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
         raise ValueError(
             f"{name} must be writable and in C order, it is changed in place; "
-            f"use np.ascontiguousarray({name}) or {name}.copy()"
+            f"use np.array({name}, order='C')"
         )
     return array
 
@@ -401,5 +409,7 @@ def choice(name: str, value: object, among: Sequence[str]) -> str:
 def values(name: str, value: ArrayLike, shape: Sequence[int], like: np.dtype[Any]) -> Array:
     """Finite numbers of this shape, rounded to the dtype ``like``, as an array of its own."""
     array = _intake.numbers(name, _intake.array(name, value))
-    _dimensions(name, array, shape)
+    remedy = f", use np.transpose({name})" if array.T.shape == tuple(shape) else ""
+    _dimensions(name, array, shape, remedy)
+    _all_finite(name, array)
     return np.array(cast(name, array, like))

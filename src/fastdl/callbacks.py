@@ -88,11 +88,11 @@ def _check_monitor(name: str, column: str, mode: Mode, run: Run) -> None:
     if column not in run.columns:
         validated = any(each.startswith("val_") for each in run.columns)
         possible = [*run.columns, *(f"val_{each}" for each in run.columns if not validated)]
-        remedies = []
+        remedy = ""
         for near in difflib.get_close_matches(column, possible, 1, cutoff=0.5):
-            remedies += [f"use {near!r}"] if near != column else []
-            remedies += ["give fit a validation set"] if near not in run.columns else []
-        remedy = f", {' and '.join(remedies)}" if remedies else ""
+            remedy = f", use {(near if near in run.columns else near.removeprefix('val_'))!r}"
+            if near not in run.columns:
+                remedy += f", or give fit a validation set for {near!r}"
         raise ValueError(
             f"{name} must be one of {', '.join(run.columns)}; got {column!r:.100}{remedy}"
         )
@@ -315,7 +315,7 @@ class OverfitWatch(Callback):
         """Refuse a fit without a validation set."""
         if "val_cost" not in run.columns:
             raise ValueError(
-                "OverfitWatch must have a validation set; got none, use validation_split=0.2 in fit"
+                "OverfitWatch must have a validation set; got none, use validation_split=0.2"
             )
 
     def on_begin(self, run: Run) -> None:

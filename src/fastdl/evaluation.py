@@ -186,7 +186,7 @@ class Evaluator:
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(
                 f"metrics[{name!r}] must return a real number; got {value!r:.100}, "
-                f"use float(...) in it, as in {_EXAMPLE}"
+                f"use {_EXAMPLE}, or float(...) of what it returns"
             )
         return float(value)
 

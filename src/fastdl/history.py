@@ -74,7 +74,9 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
     def last(self) -> dict[str, float]:
         """The newest record."""
         if not self._records:
-            raise IndexError("the history must hold a record; got none, use record='epoch' in fit")
+            raise IndexError(
+                "the history must hold a record; got none, use record='epoch' when you fit"
+            )
         return dict(self._records[-1])
 
     def __len__(self) -> int:
@@ -89,7 +91,7 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
     def __getitem__(self, column: str) -> NDArray[Any]:
         if column not in self:
             rule = f"one of {', '.join(self)}" if self else "of a history that has records"
-            remedy = _hints.near(column, self) if self else ", use record='epoch' in fit"
+            remedy = _hints.near(column, self) if self else ", use record='epoch' when you fit"
             raise KeyError(f"a column must be {rule}; got {column!r}{remedy}")
         return np.array([record[column] for record in self._records])
 
@@ -134,7 +136,7 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
         """Refused: pandas and NumPy would take the names of the columns for the data."""
         raise TypeError(
             "a history must be asked for its columns or its table; "
-            "use history['loss'], history.to_frame() or dict(history)"
+            "use history['loss'], or history.to_frame(), or dict(history)"
         )
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
@@ -172,7 +174,7 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
         shown = self._metrics()
         if not shown:
             raise ValueError(
-                "the history must hold a metric to plot; got none, use record='epoch' in fit"
+                "the history must hold a metric to plot; got none, use record='epoch' when you fit"
             )
         columns = min(len(shown), _FIGURES_IN_A_ROW)
         rows = -(-len(shown) // _FIGURES_IN_A_ROW)

@@ -29,7 +29,9 @@ def _dimensions(name: str, array: Array, shape: Sequence[int | None], remedy: st
     )
     if not fits:
         rule = ", ".join("any" if want is None else str(want) for want in shape)
-        rule += "," if len(shape) == 1 else ""
+        if len(shape) == 1:
+            rule += ","
+            remedy = f", use np.ravel({name})" if shape[0] in (None, array.size) else remedy
         raise ValueError(f"{name} must have the shape ({rule}); got {array.shape}{remedy}")
 
 
@@ -73,8 +75,7 @@ def floats(
 def vector(name: str, value: ArrayLike, n: int | None = None) -> NDArray[np.float64]:
     """Finite numbers (n,) of any real dtype, as a float64 array of its own."""
     array = _intake.numbers(name, _intake.array(name, value))
-    remedy = f", use np.ravel({name})" if array.size == n or n is None else f", use np.ones({n})"
-    _dimensions(name, array, (n,), remedy)
+    _dimensions(name, array, (n,), f", use np.ones({n}) with your numbers")
     with np.errstate(over="ignore"):  # a long double may be too large
         result = np.array(array, np.float64)
     _all_finite(name, result)
@@ -337,7 +338,7 @@ def apart(**arrays: Array) -> None:
 def order(name: str, value: ArrayLike, n: int) -> NDArray[np.intp]:
     """Row numbers in [0, n), as an array of its own."""
     array = _intake.numbers(name, _intake.array(name, value))
-    _dimensions(name, array, (None,), f", use np.ravel({name})")
+    _dimensions(name, array, (None,))
     if array.dtype.kind not in "iu":
         remedy = f"np.flatnonzero({name})" if array.dtype == bool else f"{name}.astype(np.int64)"
         raise TypeError(f"{name} must be integers; got {array.dtype.name}, use {remedy}")

@@ -216,9 +216,11 @@ FOLLOWED_ELSEWHERE = (  # by a network of other sizes: test_refusals.py
 
 def has_a_remedy(name, argument, how):
     """Whether what the refusal tells makes this very call succeed."""
-    flat = how == "sparse matrix" and KINDS[name][argument] in ("labels", "weights", "numbers")
-    in_place = KINDS[name][argument] == "state" and how.startswith(("sparse", "complex"))
-    elsewhere = argument in ("order", "validation[1]", "bias", "shift", "scale") or in_place or flat
+    kind = KINDS[name][argument]
+    flat = kind in ("labels", "weights", "numbers") or argument in ("bias", "shift", "scale")
+    in_place = kind == "state" and how.startswith(("sparse", "complex"))
+    twice = how == "sparse matrix" and flat  # it is made dense first, and flat then
+    elsewhere = argument in ("order", "validation[1]") or in_place or twice
     return not elsewhere and how not in NO_REMEDY + FOLLOWED_ELSEWHERE
 
 

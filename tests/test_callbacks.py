@@ -163,7 +163,7 @@ class Every(fd.Callback):
 REFUSED = {  # a callback, what else the fit is given, error, message
     "no validation set": (
         lambda p: fd.EarlyStopping(), {"validation": None}, ValueError,
-        "monitor must be one of .*; got 'val_loss', give fit a validation set",
+        "monitor must be one of .*; got 'val_loss', use 'loss', or give fit a validation set",
     ),
     "a near name": (
         lambda p: fd.EarlyStopping("val_acc"), {}, ValueError,
@@ -171,7 +171,7 @@ REFUSED = {  # a callback, what else the fit is given, error, message
     ),
     "a near name and no validation set": (
         lambda p: fd.ReduceOnPlateau("val_acc"), {"validation": None}, ValueError,
-        "got 'val_acc', use 'val_accuracy' and give fit a validation set",
+        "got 'val_acc', use 'accuracy', or give fit a validation set for 'val_accuracy'",
     ),
     "no name": (
         lambda p: fd.ReduceOnPlateau("xyz"), {}, ValueError, "monitor must be .*; got 'xyz'$",

@@ -88,6 +88,18 @@ def fitted_on_columns():
     return network
 
 
+def twice(network):
+    """A fit while BUSY is being fitted."""
+    with BUSY.exclusive():
+        return fd.Trainer(network, fd.SGD(0.01)).fit(X, Y)
+
+
+def update(parameters):
+    fd.Network([D, K]).parameters.update(parameters)
+
+
+INSTEAD_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
+PARAM, BUSY, NET = np.ones((3, 2)), fd.Network([D, K]), fd.Network([D, K])
 LARGE = np.where(X > 1, 1e300, X)
 ROWS = {  # what: the call, the argument that is wrong, what is given
     # labels
@@ -113,9 +125,6 @@ ROWS = {  # what: the call, the argument that is wrong, what is given
     "a missing label": (fit, "y", {"y": np.where(np.arange(N) == 3, np.nan, Y)}),
     "a missing nullable label": (fit, "y", {"y": pd.Series([0, None, 1] * 4, dtype="Int64")}),
     "None among labels": (fit, "y", {"y": np.array([0, None, 1] * 4, object)}),
-    "two labels, one softmax": (fit, "y", {"y": Y % 2, "k": 1}),
-    "two labels, one hinge": (fit, "y", {"y": Y % 2, "k": 1, "loss": "hinge"}),
-    "two labels, one sigmoid": (fit, "y", {"y": Y % 2, "k": 1, "loss": "sigmoid_cross_entropy"}),
     # rows
     "one row": (of_numbers, "x", {"x": X[0]}),
     "a list of one row": (of_numbers, "x", {"x": X[0].tolist()}),
@@ -166,12 +175,108 @@ ROWS = {  # what: the call, the argument that is wrong, what is given
         evaluate, "sample_weight",
         {"x": X, "y": Y, "sample_weight": np.where(Y == 1, np.nan, 1.0)},
     ),
+    "weights whose products are too large": (
+        fit, "sample_weight", {"sample_weight": np.full(N, 1e300), "class_weight": [1e300] * K},
+    ),
+    "a weight a column": (evaluate, "sample_weight", {"sample_weight": np.ones((N, K))}),
+    # ops
+    "factors that do not agree": (fd.ops.matmul, "b", {"a": X, "b": X}),
+    "a shift without a scale": (fd.ops.gather, "scale", {"x": X, "order": [0], "shift": X[0]}),
+    "factors of two dtypes": (fd.ops.matmul, "b", {"a": np.float32(X), "b": X.T}),
+    "an order of rows that there are not": (fd.ops.gather, "order", {"x": X, "order": [0, N, -1]}),
+    "an order of fractions": (fd.ops.gather, "order", {"x": X, "order": np.array([0.0, 1.0])}),
+    "an order in a table": (fd.ops.gather, "order", {"x": X, "order": [[0, 1]]}),
+    "a parameter in another order": (
+        fd.ops.sgd_update, "param", {"param": X.T, "grad": X.T, "learning_rate": 0.1},
+    ),
+    "a parameter that is its gradient": (
+        fd.ops.sgd_update, "grad", {"param": PARAM, "grad": PARAM, "learning_rate": 0.1},
+    ),
+    # networks
+    "columns in another order": (
+        of_columns, "x", {"x": as_frame(X)[list("dcba")], "network": fitted_on_columns()},
+    ),
+    "parameters transposed": (
+        update, "parameters", {"parameters": {"layers.0.weight": np.ones((K, D))}},
+    ),
+    "parameters that are not finite": (
+        update, "parameters", {"parameters": {"layers.0.bias": [0, np.nan, np.inf]}},
+    ),
+    "large integers in a frame": (fit, "x", {"x": as_frame(X, when=2**60 + np.arange(N))}),
+    "missing values in a frame of objects": (
+        fit, "x", {"x": as_frame(X).astype(object).where(X < 1, None)},
+    ),
+    "a network in another fit": (twice, "network", {"network": BUSY}),
+    "a list of large integers": (fit, "x", {"x": (2**60 + np.arange(N)[:, None]).tolist()}),
+    "a list of complex numbers": (of_numbers, "x", {"x": (X + 0j).tolist()}),
+    "a list of numerals": (of_numbers, "x", {"x": X.astype(str).tolist()}),
 }  # fmt: skip
+HISTORY = fit()
+INSTEAD = {  # what: the call, and what a user has at hand for what is told to use in its place
+    "calling a network": (lambda: NET(X), {"net": NET, "x": X}),
+    "a network that fits": (lambda: NET.fit(X, Y), {"net": NET, "x": X, "y": Y}),
+    "a trainer that predicts": (
+        lambda: fd.Trainer(NET, fd.SGD(0.1)).predict(X),
+        {"trainer": fd.Trainer(NET, fd.SGD(0.1)), "x": X},
+    ),
+    "setting what there is not": (
+        lambda: setattr(NET, "learning_rate", 1),
+        {"net": NET, "x": X, "y": Y},
+    ),
+    "probabilities of hinge": (
+        lambda: fd.Network([D, K], loss="hinge").predict_proba(X),
+        {"net": NET, "x": X},
+    ),
+    "a history as an array": (lambda: np.array(HISTORY), {"history": HISTORY}),
+    "histories that differ": (
+        lambda: HISTORY + fit(validation=(X, Y)),
+        {"first": HISTORY, "second": HISTORY, "pd": pd},
+    ),
+    "a column by a name nearly right": (lambda: HISTORY["los"], {"in": HISTORY}),
+    "a parameter by a name nearly right": (
+        lambda: NET.parameters["layers.0.weights"],
+        {"in": NET.parameters},
+    ),
+}
+
+UNSURE = fd.Network([D, 5, K])  # it multiplies infinity by zero
+UNSURE.parameters.update(
+    {"layers.0.weight": np.full((D, 5), 3e38), "layers.1.weight": np.zeros((5, K))}
+)
+NOTHING_TO_TELL = {  # what is refused without a remedy, for nobody can know one
+    "no rows": lambda: fit(X[:0], Y[:0]),
+    "rows of no outputs": lambda: fd.ops.softmax_cross_entropy(np.zeros((3, 0)), [0, 0, 0]),
+    "more rows than a C int counts": lambda: fd.ops.relu(np.broadcast_to(1.0, (2**31, 1))),
+    "outputs that are no numbers": lambda: UNSURE.predict(9 * X),
+    "a parameter taken out": lambda: NET.parameters.pop("layers.0.bias"),
+    "a record of other columns": lambda: fit().append({"loss": 0.0}),
+}
+
+
+@pytest.mark.parametrize("what", NOTHING_TO_TELL)
+def test_what_has_no_remedy_is_told_all_the_same(what):
+    with pytest.raises((TypeError, ValueError, OverflowError), match=r"must|cannot"):
+        NOTHING_TO_TELL[what]()
+
+
+@pytest.mark.parametrize("what", INSTEAD)
+def test_what_is_told_to_use_instead_works(what):
+    call, known = INSTEAD[what]
+    with pytest.raises(INSTEAD_ERRORS) as caught:
+        call()
+    told = remedies.instead(str(caught.value.args[0]), **known)
+    assert "in" not in known or known["in"][told] is not None
 
 
 def second_try(message, call, argument, given):
     """The arguments that the message asks for: what is told in code, and how many outputs."""
-    known = {"pd": pd, "x": X, "y": Y, "loss": given.get("loss", "softmax_cross_entropy")}
+    known = {
+        "pd": pd,
+        "x": X,
+        "y": Y,
+        "net": BUSY,
+        "loss": given.get("loss", "softmax_cross_entropy"),
+    }
     outputs = re.search(r"(\d+) outputs", message)
     if outputs and "use " not in message:
         return given | {"k": int(outputs[1])}
@@ -182,7 +287,7 @@ def second_try(message, call, argument, given):
 @pytest.mark.parametrize("what", ROWS)
 def test_a_remedy_works_when_followed(what):
     call, argument, given = ROWS[what]
-    with pytest.raises((TypeError, ValueError)) as caught:
+    with pytest.raises((TypeError, ValueError, RuntimeError)) as caught:
         call(**given)
     message = str(caught.value)
     assert re.search(rf"\b{re.escape(argument)}\b", message) or "outputs" in message

@@ -29,7 +29,9 @@ def _dimensions(name: str, array: Array, shape: Sequence[int | None], remedy: st
     )
     if not fits:
         rule = ", ".join("any" if want is None else str(want) for want in shape)
-        rule += "," if len(shape) == 1 else ""
+        if len(shape) == 1:
+            rule += ","
+            remedy = f", use np.ravel({name})" if shape[0] in (None, array.size) else remedy
         raise ValueError(f"{name} must have the shape ({rule}); got {array.shape}{remedy}")
 
 
@@ -73,11 +75,21 @@ def floats(
 def vector(name: str, value: ArrayLike, n: int | None = None) -> NDArray[np.float64]:
     """Finite numbers (n,) of any real dtype, as a float64 array of its own."""
     array = _intake.numbers(name, _intake.array(name, value))
-    _dimensions(name, array, (n,))
+    _dimensions(name, array, (n,), f", use np.ones({n}) with your numbers")
     with np.errstate(over="ignore"):  # a long double may be too large
         result = np.array(array, np.float64)
-    finite(name, result)
+    _all_finite(name, result)
     return result
+
+
+def _all_finite(name: str, array: Array) -> None:
+    """As ``finite`` for what has no rows that could be left out."""
+    if not np.isfinite(array).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(
+            f"{name} must be finite; got {array[at]} at {_intake.place(at)}, "
+            f"use np.where(np.isfinite({name}), {name}, 0)"
+        )
 
 
 def table(name: str, value: ArrayLike, d: int | None = None) -> Table:
@@ -198,7 +210,7 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     if array.ndim == 2:
         what = _of_two_axes(_as_array(name, value), array, n)
         raise ValueError(f"{name} must be one label a row; got {what}")
-    _dimensions(name, array, (n,), ", a label for each row of x")
+    _dimensions(name, array, (n,), f", a label for each of {n} rows of x")
     array = np.array(array, order="C")
     if array.dtype.kind == "b":
         array = array.astype(np.intc)
@@ -273,7 +285,7 @@ def weights(name: str, value: ArrayLike, n: int, like: np.dtype[Any]) -> Array:
     array = _intake.numbers(name, _intake.array(name, value))
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    _dimensions(name, array, (n,), ", a weight for each row of x")
+    _dimensions(name, array, (n,), f", use np.ones({n}) with a weight for each row")
     array = cast(name, array, like)
     if (array < 0).any():
         row = int((array < 0).argmax())
@@ -308,7 +320,7 @@ def writable(name: str, value: object, like: Array | None = None) -> Array:
     if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
         raise ValueError(
             f"{name} must be writable and in C order, it is changed in place; "
-            f"use np.ascontiguousarray({name}) or {name}.copy()"
+            f"use np.array({name}, order='C')"
         )
     return array
 
@@ -332,19 +344,24 @@ def order(name: str, value: ArrayLike, n: int) -> NDArray[np.intp]:
     array = np.array(array, order="C")
     wrong = (array < 0) | (array >= n)
     if wrong.any():
-        at = int(wrong.argmax())
-        raise ValueError(f"{name} must lie in [0, {n}); got {array[at]} at position {at}")
+        at, it = int(wrong.argmax()), _as_array(name, value)
+        raise ValueError(
+            f"{name} must lie in [0, {n}); got {array[at]} at position {at}, "
+            f"use {it}[({it} >= 0) & ({it} < {n})]"
+        )
     return array.astype(np.intp, copy=False)
 
 
 def integer(name: str, value: object, least: int = 1, most: int = LARGEST) -> int:
     """A whole number in [least, most]; True and 3.0 are none."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError as error:
-        raise TypeError(f"{name} must be an integer; got {value!r}") from error
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer; got {value!r}")
+        usual = least == 1 and most >= LARGEST
+        rule = "an integer" if usual else f"an integer in [{least}, {most}]"
+        raise TypeError(f"{name} must be {rule}; got {value!r}"[:200]) from error
     if not least <= number <= most:
         raise ValueError(f"{name} must lie in [{least}, {most}]; got {number}")
     return number
@@ -392,5 +409,7 @@ def choice(name: str, value: object, among: Sequence[str]) -> str:
 def values(name: str, value: ArrayLike, shape: Sequence[int], like: np.dtype[Any]) -> Array:
     """Finite numbers of this shape, rounded to the dtype ``like``, as an array of its own."""
     array = _intake.numbers(name, _intake.array(name, value))
-    _dimensions(name, array, shape)
+    remedy = f", use np.transpose({name})" if array.T.shape == tuple(shape) else ""
+    _dimensions(name, array, shape, remedy)
+    _all_finite(name, array)
     return np.array(cast(name, array, like))

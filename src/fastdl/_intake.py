@@ -95,11 +95,16 @@ def _from(name: str, value: object) -> Array:
 def _standard(name: str, given: Array, value: object) -> Array:
     """NumPy's own dtypes for what can be one: numbers that are objects, or another library's."""
     if given.dtype.hasobject and given.ndim:
-        filled = f"{name}.fillna(0)" if hasattr(value, "fillna") else _filled(name)
+        filled = f"{_whole(name)}.fillna(0)" if hasattr(value, "fillna") else _filled(name)
         return _from_objects(name, given, f"use {filled} to fill them")
     if given.dtype.kind == "V" and given.dtype.names is None and _fits(given, np.float32):
         return given.astype(np.float32)  # bfloat16 and its like
     return given
+
+
+def _whole(name: str) -> str:
+    """In code, what is named: of a column of a frame the frame."""
+    return name.rpartition(" of ")[2]
 
 
 def _filled(name: str) -> str:
@@ -154,9 +159,9 @@ def _described(name: str, given: Array) -> tuple[str, str]:
         what = "words" if isinstance(odd, _WORDS) else "items"
         return f"{what} such as {odd!r:.40}", _as_numerals(name, given)
     if kind in "mM":
-        return f"times ({given.dtype})", f", use {name}.astype(np.int64)"
+        return f"times ({given.dtype})", f", use np.array({name}).astype(np.int64)"
     if kind == "c":
-        return f"complex numbers ({given.dtype})", f", use {name}.real"
+        return f"complex numbers ({given.dtype})", f", use np.real({name})"
     return "records", f", use np.column_stack([{name}[field] for field in {name}.dtype.names])"
 
 
@@ -173,7 +178,7 @@ def _as_numerals(name: str, given: Array) -> str:
         given.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         return f", replace them by numbers, as np.unique({name}, return_inverse=True) does"
-    return f", use {name}.astype(np.float64)"
+    return f", use np.array({name}, np.float64)"
 
 
 def first_word(given: Array) -> str | bytes | None:
@@ -205,11 +210,13 @@ def _no_loss(name: str, given: Array, result: NDArray[np.float64]) -> None:
     """Refuse numbers that are not what they were: integers beyond 2^53, digits of long doubles."""
     if given.dtype.kind == "f":
         same = (result == given) | np.isnan(given)
-        remedy = f"{name}.astype(np.float64) if fewer digits will do"
+        remedy = f"{_whole(name)}.astype(np.float64) if fewer digits will do"
     elif given.size and max(int(given.max()), -int(given.min())) > _EXACT:
         high = (given >> 32).astype(np.float64) * 2.0**32
         same = result - high == (given & 0xFFFFFFFF)
-        remedy = f"{name} - {name}.min()"
+        whole = _whole(name)
+        is_column = whole != name
+        remedy = f"{whole} - {whole}.min()" if is_column else f"np.subtract({name}, np.min({name}))"
     else:
         return
     if not same.all():

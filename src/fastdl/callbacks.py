@@ -72,7 +72,7 @@ class Callback:
 
 def _column(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be the name of a column; got {value!r}"[:200])
+        raise TypeError(f"{name} must be the name of a column; got {value!r:.100}, use 'loss'")
     return value
 
 
@@ -88,11 +88,11 @@ def _check_monitor(name: str, column: str, mode: Mode, run: Run) -> None:
     if column not in run.columns:
         validated = any(each.startswith("val_") for each in run.columns)
         possible = [*run.columns, *(f"val_{each}" for each in run.columns if not validated)]
-        remedies = []
+        remedy = ""
         for near in difflib.get_close_matches(column, possible, 1, cutoff=0.5):
-            remedies += [f"use {near!r}"] if near != column else []
-            remedies += ["give fit a validation set"] if near not in run.columns else []
-        remedy = f", {' and '.join(remedies)}" if remedies else ""
+            remedy = f", use {(near if near in run.columns else near.removeprefix('val_'))!r}"
+            if near not in run.columns:
+                remedy += f", or give fit a validation set for {near!r}"
         raise ValueError(
             f"{name} must be one of {', '.join(run.columns)}; got {column!r:.100}{remedy}"
         )
@@ -314,7 +314,9 @@ class OverfitWatch(Callback):
     def on_check(self, run: Run) -> None:
         """Refuse a fit without a validation set."""
         if "val_cost" not in run.columns:
-            raise ValueError("OverfitWatch must have a validation set; got none, give fit one")
+            raise ValueError(
+                "OverfitWatch must have a validation set; got none, use validation_split=0.2"
+            )
 
     def on_begin(self, run: Run) -> None:
         """Forget what an earlier fit has shown; look again at the records of a resumed one."""
@@ -414,8 +416,8 @@ class CSVLog(Callback):
         if header and next(csv.reader([header])) != run.columns:
             raise ValueError(
                 f"path must be that of a file with the columns {', '.join(run.columns)}, to which "
-                f"a later fit appends; got {self.path!r} with {header.strip():.200}, use another "
-                "path"
+                f"a later fit appends; got {self.path!r} with {header.strip():.200}, use "
+                f"{'_2'.join(os.path.splitext(self.path))!r}"
             )
 
     def _of_earlier_fits(self, run: Run) -> list[bytes]:
@@ -497,7 +499,7 @@ class Checkpoint(Callback):
         if best is not None and (every, unit) != (1, "epoch"):
             raise ValueError(
                 "best must go without every and unit, for each record is looked at; "
-                f"got every={every!r}, unit={unit!r}, leave them out"
+                f"got every={every!r}, unit={unit!r}, use every=1, unit='epoch'"
             )
         if best is None and mode is not None:
             raise ValueError(f"mode must go with best; got {mode!r} alone, use best='val_loss'")

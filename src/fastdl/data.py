@@ -33,7 +33,9 @@ def data_sets(
 ) -> tuple[Data, Data | None]:
     """The training set, and the validation set if there is one; the arguments are a fit's."""
     if validation is not None and validation_split is not None:
-        raise ValueError("validation_split must not go with validation; got both, leave one out")
+        raise ValueError(
+            "validation_split must not go with validation; got both, use validation=None"
+        )
     train = network._data(x, y)
     n, own = len(train.x), None
     if sample_weight is not None:
@@ -51,7 +53,9 @@ def data_sets(
     by_class = None
     if class_weight is not None:
         if train.labels is None:
-            raise ValueError("class_weight must go with labels; got targets, use sample_weight")
+            raise ValueError(
+                "class_weight must go with labels; got targets, use None, and sample_weight instead"
+            )
         by_class = _class_weights(class_weight, train.labels, network.layers[-1].h)
     train = _weighted(network, train, own, by_class, "x")
     if held_out is not None:
@@ -64,10 +68,13 @@ def _validation(network: Network, given: Validation, known: Inputs) -> tuple[Dat
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         parts = isinstance(given, tuple | list)
         got = f"{len(given)} parts" if parts else type(given).__name__
-        raise TypeError(f"validation must be (x, y) or (x, y, sample_weight); got {got}")
+        raise TypeError(
+            f"validation must be (x, y) or (x, y, sample_weight); got {got}, use (x, y) of rows "
+            "that are not trained on, or validation_split=0.2"
+        )
     data = network._data(given[0], given[1], ("validation[0]", "validation[1]"), known)
     network._refuse_if_not_finite("validation[0]", data.x)
-    if len(given) == 2:
+    if len(given) == 2 or given[2] is None:
         return data, None
     return data, _check.weights("validation[2]", given[2], len(data.x), _DOUBLE)
 
@@ -104,14 +111,17 @@ def _weighted(
         with np.errstate(over="ignore"):
             weights = weights if own is None else weights * own
         if not np.isfinite(weights).all():
-            raise ValueError("sample_weight times class_weight must be finite; scale them down")
+            raise ValueError(
+                "sample_weight times class_weight must be finite; got a product beyond 1e308, "
+                "use sample_weight / np.max(sample_weight)"
+            )
     if weights is None:
         return data
     if not weights.any():
         names = ["sample_weight"] * (own is not None) + ["class_weight"] * (by_class is not None)
         raise ValueError(
             f"{' times '.join(names)} must leave some row of {where} a weight above 0; "
-            "got 0 for every one"
+            f"got 0 for every one, use {names[-1]}=None"
         )
     return network._weighted(data, weights)
 
@@ -140,8 +150,8 @@ def _label(key: Any, k: int) -> int:
     if label is None or isinstance(key, str) or label != key:
         remedy = f", use {label}" if isinstance(key, str) and label is not None else ""
         raise TypeError(
-            f"class_weight must have labels as keys, integers; got {key!r:.100}{remedy}"
+            f"a key of class_weight must be an integer, a label; got {key!r:.100}{remedy}"
         )
     if not 0 <= label < k:
-        raise ValueError(f"class_weight must have labels in [0, {k}) as keys; got {label}")
+        raise ValueError(f"a key of class_weight must lie in [0, {k}), for {k} labels; got {label}")
     return label

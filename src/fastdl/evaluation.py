@@ -67,6 +67,9 @@ KNOWN = (
 )
 
 
+_EXAMPLE = "lambda y, predicted: float((y == predicted).sum())"
+
+
 def own_metrics(given: Mapping[str, Metric] | None) -> dict[str, Metric]:
     """Functions by the names of the columns that they give, checked."""
     if given is None:
@@ -74,20 +77,23 @@ def own_metrics(given: Mapping[str, Metric] | None) -> dict[str, Metric]:
     if not isinstance(given, Mapping):
         raise TypeError(
             f"metrics must be a mapping of names to functions; got {given!r:.100}, "
-            "use {'f1': function}"
+            f"use {{'hits': {_EXAMPLE}}}"
         )
     for name, function in given.items():
         if not isinstance(name, str):
-            raise TypeError(f"metrics must have names as keys; got {name!r:.100}, use a string")
+            raise TypeError(
+                f"a key of metrics must be a string; got {name!r:.100}, use {str(name)!r:.100}"
+            )
         if not name or name in KNOWN or name.startswith("val_"):
             raise ValueError(
-                f"metrics must have names that no other column has, without val_; got {name!r}, "
+                "a key of metrics must be a name that no other column has, without val_; "
+                f"got {name!r}, "
                 f"use {'my_' + name.removeprefix('val_')!r}"
             )
         if not callable(function) or not _takes_two(function):
             raise TypeError(
                 f"metrics[{name!r}] must be a function of y and what is predicted; "
-                f"got {function!r:.100}"
+                f"got {function!r:.100}, use {_EXAMPLE}"
             )
     return dict(given)
 
@@ -179,7 +185,8 @@ class Evaluator:
         value: object = self._metrics[name](y, predicted)
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(
-                f"metrics[{name!r}] must return a real number; got {value!r:.100}, use float(...)"
+                f"metrics[{name!r}] must return a real number; got {value!r:.100}, "
+                f"use {_EXAMPLE}, or float(...) of what it returns"
             )
         return float(value)
 

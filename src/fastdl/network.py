@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -122,7 +122,7 @@ class Network(_hints.Hinted):
     ) -> None:
         self._layers = _as_layers(layers, activation)
         self._loss = losses.get(loss).name
-        _check_outputs(self._layers, self._loss)
+        _check_outputs(self._layers, self._loss, layers)
         self._dtype = _check.dtype(dtype)
         self._margin = _check.real("margin", margin, 0.0)
         self._scaling = scaling
@@ -159,11 +159,11 @@ class Network(_hints.Hinted):
         """
         _check.choice("loss", loss, tuple(_CONFIG_LOSSES))
         dense = layers.from_dictionaries(config, _check.real("weight_decay", weight_decay, 0.0))
-        layers.check_chain(dense)
         if (config[-1].get("nonlinear") == "softmax") != (loss == "cross-entropy"):
             raise ValueError(
-                "nonlinear of the last layer must be softmax with cross-entropy and only with it; "
-                f"got {config[-1].get('nonlinear', 'none')!r} with {loss}"
+                f"nonlinear of config[{len(config) - 1}] must be softmax with cross-entropy, and "
+                f"only with it; got {config[-1].get('nonlinear', 'none')!r} with {loss}, use "
+                + ("'softmax'" if loss == "cross-entropy" else "'none'")
             )
         return cls(dense, loss=_CONFIG_LOSSES[loss], init=init, **settings)
 
@@ -672,7 +672,7 @@ def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> _Save
         dense = [_from_saved(layer) for layer in config["layers"]]
         layers.check_chain(dense)
         loss = losses.get(config["loss"]).name
-        _check_outputs(dense, loss)
+        _check_outputs(dense, loss, dense)
         return _Saved(
             dense,
             loss,
@@ -727,12 +727,15 @@ class Data(NamedTuple):
     weights: Array | None = None
 
 
-def _check_outputs(dense: Sequence[Dense], loss: str) -> None:
+def _check_outputs(
+    dense: Sequence[Dense], loss: str, given: Sequence[int] | Sequence[Dense]
+) -> None:
     """A single output would be the only class there is, and so always right."""
     if dense[-1].h == 1 and not losses.LOSSES[loss].targets:
         raise ValueError(
-            f"layers must end in an output for each label for {loss}; got one alone, make it "
-            "2 outputs for the labels 0 and 1 (loss='mse' is for numbers)"
+            f"layers[-1] must have an output for each label with {loss}; got 1 alone, use "
+            + (f"fd.Dense({dense[-1].d}, 2)" if isinstance(given[-1], Dense) else "2")
+            + " for the labels 0 and 1, or loss='mse' for numbers"
         )
 
 
@@ -745,15 +748,20 @@ def _as_layers(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple
         dense = tuple(layer for layer in given if isinstance(layer, Dense))
     elif any(isinstance(layer, Dense) for layer in given):
         i = next(i for i, layer in enumerate(given) if not isinstance(layer, Dense))
-        odd, below = given[i], given[i - 1]
-        d = below.h if i > 0 and isinstance(below, Dense) else 784
         raise TypeError(
-            f"layers must be all widths or all Dense layers; got {odd!r:.100} among Dense layers, "
-            f"use fd.Dense({d}, {odd if isinstance(odd, int) else 10})"
+            f"layers[{i}] must be a Dense layer, as others are; got {given[i]!r:.100}, "
+            f"use {_between(given, i)}"
         )
     else:
         _check.choice("activation", activation, tuple(_kernels.ACTIVATIONS))
-        widths = [_check.integer("a width in layers", width) for width in given]
-        dense = layers.from_widths(widths, activation)
+        dense = layers.from_widths(cast(Sequence[int], given), activation)
     layers.check_chain(dense)
     return dense
+
+
+def _between(given: Sequence[object], i: int) -> str:
+    """In code, the layer that fits where something else is given."""
+    before, odd, after = given[i - 1 : i], given[i], given[i + 1 : i + 2]
+    d = next((layer.h for layer in before if isinstance(layer, Dense)), 784)
+    h = odd if type(odd) is int and odd > 0 else 10
+    return f"fd.Dense({d}, {next((layer.d for layer in after if isinstance(layer, Dense)), h)})"

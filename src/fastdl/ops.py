@@ -425,8 +425,7 @@ def _loss(
     n, k = logits.shape
     if k == 0:
         raise ValueError(
-            f"{logits_name} must have at least one column; got shape {(n, k)}, "
-            f"use one for each output"
+            f"{logits_name} must have a column for each output of a network; got shape {(n, k)}"
         )
     loss = losses.LOSSES[name]
     labels = None if loss.targets else _check.labels(y_name, y, n, k)

@@ -561,7 +561,10 @@ def _batches(n: int, size: int, drop_last: bool) -> tuple[Array, Array]:
     if drop_last and n % size:
         starts, stops = starts[:-1], stops[:-1]
         if not len(starts):
-            raise ValueError(f"batch_size must be at most the {n} rows with drop_last; got {size}")
+            raise ValueError(
+                f"batch_size must be at most the {n} rows with drop_last; got {size}, "
+                f"use batch_size={n} or drop_last=False"
+            )
     return starts, stops
 
 
@@ -569,5 +572,8 @@ def _rates(schedule: schedules.Schedule, first: int, n: int, epoch: int) -> Arra
     """The learning rates of an epoch's n steps, the first of which has the number first."""
     rates = _check.vector("rates", schedule.rates(np.arange(first, first + n), epoch), n)
     if (rates < 0).any():
-        raise ValueError(f"rates must not be negative; got {rates.min()} from {schedule!r}"[:200])
+        raise ValueError(
+            f"rates must not be negative; got {rates.min()} from {schedule!r:.100}, "
+            "use np.maximum(rates, 0)"
+        )
     return rates

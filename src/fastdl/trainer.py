@@ -71,7 +71,9 @@ class RangeTest:
             Where the loss blew up at once.
         """
         if len(self.loss) < 2:
-            raise ValueError("low must leave the loss finite for some steps; got none, lower it")
+            raise ValueError(
+                "low must leave the loss finite for some steps; got none, use low=1e-9"
+            )
         least = int(self.loss.argmin())
         fallen = self.loss[0] - 0.1 * (self.loss[0] - self.loss[least])
         low = int((self.loss <= fallen).argmax())
@@ -343,7 +345,7 @@ class Trainer(_hints.Hinted):
         ):
             raise TypeError(
                 f"callbacks must be a list of Callback objects; got {callbacks!r:.100}, "
-                "use [fd.EarlyStopping()]"
+                "use [fd.EarlyStopping('loss')]"
             )
         own = own_metrics(metrics)
         with self.network.exclusive():
@@ -356,7 +358,7 @@ class Trainer(_hints.Hinted):
             if own and train_metrics == "batches" and held_out is None:
                 raise ValueError(
                     "metrics must have a whole data set to be of; got train_metrics='batches', "
-                    "use 'full' or give a validation set"
+                    "use train_metrics='full' or give a validation set"
                 )
             run = Run(
                 self, train, held_out, epochs=epochs, record=record, train_metrics=train_metrics,

@@ -184,10 +184,13 @@ def cast(name: str, array: Array, like: np.dtype[Any]) -> Array:
 def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     """Labels (n,) in [0, k), whole numbers of any dtype, as an array of C ints of its own."""
     given = _intake.array(name, value)
-    if _intake.has_words(given):
+    if (word := _intake.first_word(given)) is not None:
+        form, words = "{}", given
+        if given.dtype.kind == "O":  # what is no word would not compare with one
+            form, words = "np.array({}, str)", given.astype(str)
         raise TypeError(
-            f"{name} must be integers; got words such as {_first_word(given)!r:.40}, "
-            f"{_encoded(name, 'np.array({}, str)')}{_more_than(k, given.astype(str))}"
+            f"{name} must be integers; got words such as {word!r:.40}, "
+            f"{_encoded(name, form)}{_more_than(k, words)}"
         )
     array = _intake.numbers(name, given)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -213,10 +216,6 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
         remedy = _in_range(name, _as_array(name, value), array, k)
         raise ValueError(f"{name} must lie in [0, {k}); got {array[row]} at row {row}, {remedy}")
     return array.astype(np.intc, copy=False)
-
-
-def _first_word(given: Array) -> Any:
-    return next(item for item in given.reshape(-1).tolist() if isinstance(item, str | bytes))
 
 
 def _of_two_axes(it: str, array: Array, n: int) -> str:

@@ -150,7 +150,7 @@ def _described(name: str, given: Array) -> tuple[str, str]:
     if kind == "O" and given.ndim == 0:
         return f"a {type(given.item()).__name__}", _unpacked(name, given.item())
     if kind in "OUST":
-        odd = next(item for item in given.reshape(-1).tolist() if not _is_number(item))
+        odd = next((item for item in given.reshape(-1).tolist() if not _is_number(item)), "")
         what = "words" if isinstance(odd, _WORDS) else "items"
         return f"{what} such as {odd!r:.40}", _as_numerals(name, given)
     if kind in "mM":
@@ -176,11 +176,12 @@ def _as_numerals(name: str, given: Array) -> str:
     return f", use {name}.astype(np.float64)"
 
 
-def has_words(given: Array) -> bool:
-    """Whether an array holds words, as labels may."""
-    if given.dtype.kind == "O":
-        return any(isinstance(item, _WORDS) for item in given.reshape(-1).tolist())
-    return given.dtype.kind in "UST"
+def first_word(given: Array) -> str | bytes | None:
+    """The first word in an array, as labels may be; None where there is none."""
+    if given.dtype.kind not in "OUST":
+        return None
+    items = given.reshape(-1).tolist()
+    return next((item for item in items if isinstance(item, _WORDS)), None)
 
 
 def as_float(name: str, given: Array) -> Array:

@@ -146,7 +146,7 @@ def check_gradients(
     ----------
     network : Network
         Of either dtype; it is copied to float64.
-    x : float32, float64 or uint8 array (n, d)
+    x : array (n, d)
         A few rows: the work is about n times the parameters times a row's forward pass.
     y : as for ``Network.evaluate``
     step : float

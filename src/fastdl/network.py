@@ -79,10 +79,16 @@ class Network(_hints.Hinted):
     seed : int, optional
         Of the initialisation; None: a different one each time.
     scaling : Scaling, optional
-        How features become inputs. Without one float rows are taken as they are and uint8 rows
-        as x / 255.
+        How features become inputs, whatever their dtype.
     margin : float
         Of the hinge loss.
+
+    Notes
+    -----
+    Without a scaling a uint8 array is an image and is divided by 255; all else is numbers, which
+    are taken as they are, whatever their dtype; a data frame is always numbers. A network remembers
+    which of the two it was fitted on, and the columns of a frame (``inputs``), and refuses what
+    means something else. Pixels may come in any integer dtype from then on.
 
     Examples
     --------
@@ -456,7 +462,8 @@ class Network(_hints.Hinted):
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d)
+            Finite numbers of any real dtype.
         y : as for ``evaluate``
 
         Returns

@@ -308,7 +308,7 @@ def softmax_cross_entropy(
     Parameters
     ----------
     logits : float array (n, k)
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     sample_weight : float array (n,), optional
         The mean is then sum(w loss) / n.
     n_threads : int or None
@@ -344,7 +344,7 @@ def hinge(
     ----------
     logits : float array (n, k)
         The scores s.
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     margin : float
         Not negative.
     sample_weight : float array (n,), optional
@@ -372,7 +372,7 @@ def sigmoid_cross_entropy(
     Parameters
     ----------
     logits : float array (n, k)
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     sample_weight : float array (n,), optional
         The mean over the rows is then sum(w loss) / n.
     n_threads : int or None
@@ -451,7 +451,7 @@ def accuracy(logits: ArrayLike, labels: ArrayLike) -> float:
     Parameters
     ----------
     logits : float array (n, k)
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     """
     logits = _check.floats("logits", logits, (None, None))
     _check.some("logits", logits)

@@ -273,9 +273,11 @@ class Trainer(_hints.Hinted):
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
-            Never copied where the items of a row lie side by side.
-        y : integer array (n,) in [0, k); for ``mse`` float array (n, k), or (n,) where k is 1
+        x : array (n, d)
+            Finite numbers of any real dtype, or a data frame. Arrays of float32, float64 and uint8
+            are never copied where the items of a row lie side by side. What uint8 means, and what
+            the network remembers of it: see ``Network``.
+        y : labels (n,) in [0, k); for ``mse`` targets (n, k), or (n,) where k is 1
         epochs : int
             After ``resume``: those of the fit that goes on, with what it has done.
         validation : (x, y) or (x, y, sample_weight), optional

@@ -245,6 +245,8 @@ def test_what_is_learned_of_threads_lasts_from_fit_to_fit(problem):
         trainer.fit(*problem, callbacks=[fd.Snapshot(1, look)])
     assert seen[0] is seen[1]
     assert seen[2] is seen[3] is network._program
+    network.set_penalty(l2=0.0)
+    assert network._program is seen[3]
     network.set_penalty(l2=0.1)
     assert network._program is not seen[3]
 

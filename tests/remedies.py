@@ -107,7 +107,8 @@ def _follow(
     if found := re.search(r"did you mean '([^']+)'", message):
         return given | {name: found[1]}
     if found := re.search(r"keep the rows of (.+)", message):
-        mask = eval(next(text for text in _beginnings(found[1]) if _read(text, "eval")), names)
+        code = next(text for text in _beginnings(found[1]) if _read(text, "eval"))
+        mask = np.asarray(eval(code, names), bool)
         return {key: _kept(value, mask) for key, value in given.items()}
     return given | {name: _by_rule(message, known)}
 

@@ -115,7 +115,7 @@ SILENT = {
     "small columns beside others": lambda x, y, rng: (
         x * [1, 1, 1e-6, 1e-6, 0, 0], rng.permutation(y),
     ),
-    "tens": lambda x, y, rng: (10 * x, rng.permutation(y)),
+    "threes": lambda x, y, rng: (3 * x, rng.permutation(y)),
 }  # fmt: skip
 
 

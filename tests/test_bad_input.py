@@ -220,7 +220,8 @@ def has_a_remedy(name, argument, how):
     flat = kind in ("labels", "weights", "numbers") or argument in ("bias", "shift", "scale")
     in_place = kind == "state" and how.startswith(("sparse", "complex"))
     twice = how == "sparse matrix" and flat  # it is made dense first, and flat then
-    elsewhere = argument in ("order", "validation[1]") or in_place or twice
+    no_row = argument in ("bias", "shift", "scale") and how == "objects, one of them missing"
+    elsewhere = argument in ("order", "validation[1]") or in_place or twice or no_row
     return not elsewhere and how not in NO_REMEDY + FOLLOWED_ELSEWHERE
 
 

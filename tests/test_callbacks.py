@@ -1,6 +1,7 @@
 """callbacks.py: each of them, and that every one hears the end of every fit."""
 
 import contextlib
+import copy
 import csv
 from types import SimpleNamespace
 
@@ -706,3 +707,33 @@ def test_overfit_watch_stops_the_fit(problem):
     gaps = np.abs(history["cost"] - history["val_cost"])
     assert history.n_records == (gaps > 1.0).argmax() + 1 < 30
     assert "apart" in history.stopped
+
+
+def test_a_log_goes_on_after_a_fit_that_was_stopped_in_its_first_epoch(tmp_path, rng):
+    x, y = rng.standard_normal((40, 3)), rng.integers(0, 2, 40)
+    trainer = fd.Trainer(fd.Network([3, 2]), fd.SGD(0.1), batch_size=4)
+
+    class Stop(fd.Callback):
+        def on_record(self, run):
+            run.stop("enough")
+
+    log = fd.CSVLog(tmp_path / "log.csv")
+    trainer.fit(x, y, record=2, callbacks=[log, Stop()])
+    assert trainer.epoch == 0
+    before = (tmp_path / "log.csv").read_text()
+    trainer.fit(x, y, callbacks=[fd.CSVLog(tmp_path / "log.csv")])
+    after = (tmp_path / "log.csv").read_text()
+    assert after.startswith(before)
+    assert len(after.splitlines()) == len(before.splitlines()) + 1
+    assert repr(copy.deepcopy(log)) == repr(log)
+
+
+def test_a_fit_that_is_refused_at_its_first_batch_leaves_the_log_of_another(tmp_path, rng):
+    x, y = rng.standard_normal((40, 3)), rng.integers(0, 2, 40)
+    log = fd.CSVLog(tmp_path / "log.csv")
+    fd.Trainer(fd.Network([3, 2]), fd.SGD(0.1)).fit(x, y, callbacks=[log])
+    before = (tmp_path / "log.csv").read_text()
+    x[1, 1] = np.nan
+    with pytest.raises(ValueError, match="x must be finite"):
+        fd.Trainer(fd.Network([3, 2]), fd.SGD(0.1)).fit(x, y, callbacks=[log])
+    assert (tmp_path / "log.csv").read_text() == before

@@ -199,3 +199,37 @@ def test_a_bad_row_is_named_by_its_number_before_the_split(rng):
     x[31, 4] = np.nan
     with pytest.raises(ValueError, match="x must be finite; got nan at row 31, column 4"):
         fitted(x, y, validation_split=0.5, callbacks=[Begun()])
+
+
+def test_weights_of_classes_in_a_series_go_by_their_labels(rng):
+    pd = pytest.importorskip("pandas")
+    x, y = data(rng)
+    weights = {0: 0.5, 1: 3.0, 2: 1.5}
+    series = pd.Series(weights).sort_values()
+    assert list(series.index) != [0, 1, 2]
+    expected, _ = fitted(x, y, class_weight=weights)
+    for given in (series, series[::-1]):
+        assert bits(fitted(x, y, class_weight=given)[0]) == bits(expected)
+
+
+def test_squares_are_about_a_row_of_weight(rng):
+    x, y = data(rng, "mse")
+    y[:] = 7.0
+    y[0] = 1e20
+    network, _ = fitted(x, y[:, :3], loss="mse", sample_weight=np.r_[0.0, np.ones(len(x) - 1)])
+    found = network.evaluate(x, y, sample_weight=np.r_[0.0, np.ones(len(x) - 1)])
+    assert found.r2 in (0.0, 1.0)
+
+
+def test_targets_that_lose_their_digits_are_refused():
+    x, y = np.ones((60, 2)), 1.7e9 + np.arange(60.0)
+    for dtype, refused in (("float32", True), ("float64", False)):
+        network = fd.Network([2, 1], loss="mse", dtype=dtype)
+        if refused:
+            with pytest.raises(ValueError, match=r"y must keep its digits in float32.* - np\.mean"):
+                network.evaluate(x, y)
+            network.evaluate(x, y - np.mean(y, axis=0))
+        else:
+            network.evaluate(x, y)
+    fd.Network([2, 1], loss="mse").evaluate(x, np.full(60, 1.7e9 + 1))
+    fd.Network([2, 1], loss="mse").evaluate(x, np.linspace(0, 1, 60) / 3)

@@ -230,5 +230,5 @@ def test_a_frame_of_polars_is_taken_column_by_column():
     frame = polars.DataFrame({"a": rows[:, 0], "b": rows[:, 1] * 1.0, "c": rows[:, 2] > 5})
     plain = np.column_stack([rows[:, 0], rows[:, 1], rows[:, 2] > 5]).astype(float)
     np.testing.assert_array_equal(NETWORK.logits(frame), NETWORK.logits(plain))
-    with pytest.raises(TypeError, match=r"column 'c' of x must hold .* use x\.to_dummies\(\)"):
+    with pytest.raises(TypeError, match=r"column 'c' of x must hold .* use x\.to_dummies\('c'\)"):
         NETWORK.logits(frame.with_columns(c=polars.lit("w")))

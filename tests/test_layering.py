@@ -14,7 +14,7 @@ ORDER = (
     "_blas", "_pace", "_kernels", "_epoch", "_hints", "_intake", "_check", "_settings", "_memory",
     "_threads", "losses", "init", "schedules", "scaling", "inputs", "history", "parameters",
     "checkpoint", "ops", "layers", "summary", "optim", "config", "progress", "evaluation",
-    "callbacks", "network", "advice", "gradcheck", "data", "resume", "run", "trainer", "datasets",
+    "callbacks", "network", "gradcheck", "data", "advice", "resume", "run", "trainer", "datasets",
     "_openmp", "__init__",
 )
 EXPERIMENTS = (

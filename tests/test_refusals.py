@@ -7,6 +7,7 @@ test_bad_settings.py; both follow remedies too.
 """
 
 import re
+from contextlib import suppress
 
 import ml_dtypes
 import numpy as np
@@ -147,6 +148,19 @@ ROWS = {  # what: the call, the argument that is wrong, what is given
     "a dictionary of columns": (fit, "x", {"x": dict(as_frame(X)), "d": D}),
     "a generator of rows": (fit, "x", {"x": map(list, X), "d": D}),
     "None in a row": (of_numbers, "x", {"x": np.where(X > 1, None, X)}),
+    "numerals in a frame": (fit, "x", {"x": as_frame(X, town=X[:, 0].astype(str))}),
+    "times in a frame": (
+        evaluate, "x", {"x": as_frame(X, when=pd.date_range("2026", periods=N)), "d": D + 1},
+    ),
+    "complex numbers in a frame": (fit, "x", {"x": as_frame(X, z=X[:, 0] + 1j)}),
+    "one row of labels": (fit, "y", {"y": Y[None]}),
+    "large integers beside fractions": (
+        evaluate, "x", {"x": np.array([[2**60 + 1, 0.5]] * N, object), "d": 2},
+    ),
+    "digits lost in float32": (
+        fit, "y", {"y": 1.7e9 + np.arange(float(N)), "k": 1, "loss": "mse"},
+    ),
+    "the weights of classes": (fit, "sample_weight", {"sample_weight": "balanced"}),
     "NaN in a row": (fit, "x", {"x": np.where(X > 1.5, np.nan, X)}),
     "a missing value in a frame": (fit, "x", {"x": as_frame(X).where(X < 1.5)}),
     "a number too large": (fit, "x", {"x": LARGE}),
@@ -243,11 +257,14 @@ UNSURE = fd.Network([D, 5, K])  # it multiplies infinity by zero
 UNSURE.parameters.update(
     {"layers.0.weight": np.full((D, 5), 3e38), "layers.1.weight": np.zeros((5, K))}
 )
+BROKEN = fd.Network([D, K])
+BROKEN.parameters["layers.0.bias"][...] = np.nan
 NOTHING_TO_TELL = {  # what is refused without a remedy, for nobody can know one
     "no rows": lambda: fit(X[:0], Y[:0]),
     "rows of no outputs": lambda: fd.ops.softmax_cross_entropy(np.zeros((3, 0)), [0, 0, 0]),
     "more rows than a C int counts": lambda: fd.ops.relu(np.broadcast_to(1.0, (2**31, 1))),
     "outputs that are no numbers": lambda: UNSURE.predict(9 * X),
+    "a parameter that is no number": lambda: fd.Trainer(BROKEN, fd.SGD(0.1)).fit(X, Y),
     "a parameter taken out": lambda: NET.parameters.pop("layers.0.bias"),
     "a record of other columns": lambda: fit().append({"loss": 0.0}),
 }
@@ -293,6 +310,26 @@ def test_a_remedy_works_when_followed(what):
     assert re.search(rf"\b{re.escape(argument)}\b", message) or "outputs" in message
     given = {"x": X, "y": Y} | given if call is fit else given
     call(**second_try(message, call, argument, given))
+
+
+TWICE = {  # two faults at once: after the first remedy the second is told
+    "no time": ("x", {"x": np.where(X > 1, "NaT", "2026-01-01").astype("M8[D]"), "y": Y}),
+    "words and none": ("y", {"x": X, "y": np.where(Y == 1, None, WORDS)}),
+    "words and NaN": ("y", {"x": X, "y": pd.Series(WORDS).where(Y != 1)}),
+    "numbers and none": ("y", {"x": X, "y": np.where(Y == 1, None, Y + 1.0), "k": 2}),
+}
+
+
+@pytest.mark.parametrize("what", TWICE)
+@pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning")
+def test_remedies_of_two_faults_work_one_after_the_other(what):
+    argument, given = TWICE[what]
+    for _ in range(2):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            fit(**given)
+        given = second_try(str(caught.value), fit, argument, given)
+    with suppress(fd.DivergenceError):  # days since 1970 are large
+        fit(**given)
 
 
 def test_columns_in_another_order(rng):

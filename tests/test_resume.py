@@ -762,3 +762,30 @@ def test_a_fit_that_is_killed_at_any_line_of_a_write_ends_with_the_same_bits(pat
     nightly.report("fits killed at a line of a write", **found)
     assert found["old"] + found["new"] == found["lines"] > 40
     assert 0 < found["new"] < found["old"]
+
+
+class Full(fd.Callback):
+    def on_begin(self, run):
+        raise OSError("disk full")
+
+
+@pytest.mark.parametrize("stopper", [Full, None])
+def test_a_resumed_fit_that_fails_before_its_first_step_can_be_gone_on_with(stopper, problem, path):
+    make().fit(**problem, epochs=2, callbacks=[fd.Checkpoint(path)])
+    trainer = resumed(path)
+    if stopper is None:
+        with pytest.raises(ValueError, match="must be finite"):
+            trainer.fit(np.full((N, 3), np.nan), problem["y"], epochs=4)
+    else:
+        with pytest.raises(OSError, match="disk full"):
+            trainer.fit(**problem, epochs=4, callbacks=[stopper()])
+    assert trainer.fit(**problem, epochs=4)["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def test_settings_that_are_changed_after_resuming_are_refused(problem, path):
+    make().fit(**problem, epochs=2, callbacks=[fd.Checkpoint(path)])
+    for name, value in (("batch_size", SIZE + 1), ("l2", 5.0), ("shuffle", None)):
+        trainer = resumed(path)
+        setattr(trainer, name, value)
+        with pytest.raises(checkpoint.CheckpointError, match=name):
+            trainer.fit(**problem, epochs=4)

@@ -684,3 +684,17 @@ def test_a_trainer_that_travels_goes_on_as_the_one_that_stays(problem, travel):
     other.fit(*problem, epochs=2)
     assert bits(other.network) == bits(trainer.network)
     assert (other.epoch, other.step) == (trainer.epoch, trainer.step) == (4, 12)
+
+
+def test_a_copy_counts_for_itself(problem):
+    trainer = fd.Trainer(make(), fd.SGD(0.1))
+    trainer.fit(*problem)
+    other = copy.copy(trainer)
+    other.fit(*problem, epochs=3)
+    assert (trainer.epoch, other.epoch) == (1, 4)
+
+
+def test_nesterov_is_true_or_false():
+    for value in ("no", 1, None, np.nan):
+        with pytest.raises(TypeError, match="nesterov must be True or False"):
+            fd.SGD(0.1, momentum=0.9, nesterov=value)

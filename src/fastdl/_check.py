@@ -241,6 +241,8 @@ def _of_two_axes(it: str, array: Array, n: int) -> str:
             f"several labels a row in an array of ones and zeros of the shape {array.shape}, "
             f"use {it}[:, 0], and a network for each column"
         )
+    if len(array) == 1:
+        return f"the shape {array.shape}, use {it}[0]"
     return f"the shape {array.shape}, use {it}[:, 0], or whichever column is the label"
 
 
@@ -277,11 +279,30 @@ def targets(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) ->
     elif array.ndim == 2 and array.T.shape == (n, k):
         remedy = f", use {name}.T"
     _dimensions(name, array, (n, k), remedy)
-    return cast(name, array, like)
+    result = cast(name, array, like)
+    _keeps_its_digits(name, array, result)
+    return result
+
+
+def _keeps_its_digits(name: str, array: Array, result: Array) -> None:
+    """Refuse targets that differ by little more than what they lose: they would be learnt wrong."""
+    if not len(array) or np.can_cast(array.dtype, result.dtype):
+        return
+    lost = np.abs(result.astype(np.float64) - array).max(axis=0)
+    deviation = np.std(array, axis=0, dtype=np.float64)
+    if (lost > 1e-3 * deviation)[deviation > 0].any():
+        raise ValueError(
+            f"{name} must keep its digits in {result.dtype}; got numbers up to {array.max():.10g} "
+            f"that differ by {deviation.min():.4g}, use {name} - np.mean({name}, axis=0)"
+        )
 
 
 def weights(name: str, value: ArrayLike, n: int, like: np.dtype[Any]) -> Array:
     """Row weights (n,): finite, none negative, not all zero."""
+    if isinstance(value, str):
+        raise TypeError(
+            f"{name} must be an array; got {value!r:.100}, use {name}=None, class_weight='balanced'"
+        )
     array = _intake.numbers(name, _intake.array(name, value))
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]

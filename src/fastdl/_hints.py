@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 def near(name: object, names: Iterable[str]) -> str:
     """``, did you mean 'loss'?`` where one of the names is close to this one, or nothing."""
+    found = nearest(name, names) if isinstance(name, str) else None
+    return "" if found is None else f", did you mean {found!r}?"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that is probably meant, if one is."""
     import difflib  # here: a program that spells everything right need not wait for it
 
-    if not isinstance(name, str):
-        return ""
     by_lower = {each.lower(): each for each in names}
     lower = name.lower()
     found = [each for each in by_lower if len(lower) > 2 and each.startswith(lower)]
-    found = found or difflib.get_close_matches(lower, by_lower, 1)
-    return f", did you mean {by_lower[found[0]]!r}?" if found else ""
+    found = found or difflib.get_close_matches(lower, by_lower, 1, cutoff=0.55)
+    return by_lower[found[0]] if found else None
 
 
 def table(names_of: Mapping[str, str]) -> dict[str, str]:
@@ -42,7 +46,7 @@ class Hinted:
 
         def __setattr__(self, name: str, value: object) -> None:
             kind = type(self)
-            free = name.startswith("_") or hasattr(kind, name)
+            free = name.startswith("_") or hasattr(kind, name) or kind.__module__[:7] != "fastdl."
             if not free and (name in self._elsewhere() or not hasattr(self, "__dict__")):
                 raise AttributeError(f"{kind.__name__} has no {name} to set{self._hint(name)}")
             object.__setattr__(self, name, value)

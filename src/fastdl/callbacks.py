@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 import numpy as np
 
-from fastdl import _check
+from fastdl import _check, _hints
 from fastdl._settings import Setting, show
 from fastdl.evaluation import KNOWN, RISING
 
@@ -89,7 +88,7 @@ def _check_monitor(name: str, column: str, mode: Mode, run: Run) -> None:
         validated = any(each.startswith("val_") for each in run.columns)
         possible = [*run.columns, *(f"val_{each}" for each in run.columns if not validated)]
         remedy = ""
-        for near in difflib.get_close_matches(column, possible, 1, cutoff=0.5):
+        if (near := _hints.nearest(column, possible)) is not None:
             remedy = f", use {(near if near in run.columns else near.removeprefix('val_'))!r}"
             if near not in run.columns:
                 remedy += f", or give fit a validation set for {near!r}"
@@ -281,7 +280,7 @@ class ReduceOnPlateau(Callback):
         self._best.waited = 0
         rate = record["learning_rate"]
         lowered = max(rate * self.factor, self.least)
-        if lowered < rate:
+        if 0 < lowered < rate:
             run.scale_rate(lowered / rate)
 
 
@@ -403,6 +402,7 @@ class CSVLog(Callback):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = _check.path(path)
         self._file: TextIO | None = None
+        self._stays = 0  # bytes
 
     def on_check(self, run: Run) -> None:
         """Refuse a file that cannot be written, or be gone on with."""
@@ -422,7 +422,8 @@ class CSVLog(Callback):
 
     def _of_earlier_fits(self, run: Run) -> list[bytes]:
         """The lines that stay in the file."""
-        if not (run.first_epoch and os.path.exists(self.path)):
+        begun_before = run.first_epoch if run.resumed else run.step
+        if not (begun_before and os.path.exists(self.path)):
             return []
         with open(self.path, "rb") as file:
             lines = [line for line in file if line.endswith(b"\n")]
@@ -431,16 +432,25 @@ class CSVLog(Callback):
         return lines
 
     def on_begin(self, run: Run) -> None:
-        """Open the file, behind what stays, and write the records of a fit that is resumed."""
-        stays = sum(len(line) for line in self._of_earlier_fits(run))
-        self._file = open(self.path, "a" if stays else "w", newline="")  # noqa: SIM115 - see on_end
-        if stays:
-            self._file.truncate(stays)
-        self._write(run.columns, run.history.records, names=not stays)
+        """Find what stays in the file; write the records of a fit that is resumed."""
+        self._stays = sum(len(line) for line in self._of_earlier_fits(run))
+        if run.resumed:
+            self._open(run)
 
     def on_record(self, run: Run) -> None:
-        """Write a line."""
-        self._write(run.columns, [run.history.last])
+        """Write a line; the first one of a fit opens the file: one that fails before leaves it."""
+        if self._file is None:
+            self._open(run)
+        else:
+            self._write(run.columns, [run.history.last])
+
+    def _open(self, run: Run) -> None:
+        """Open the file behind what stays, and write all records."""
+        mode: Literal["a", "w"] = "a" if self._stays else "w"
+        self._file = file = open(self.path, mode, newline="")  # noqa: SIM115 - closed in on_end
+        if self._stays:
+            file.truncate(self._stays)
+        self._write(run.columns, run.history.records, names=not self._stays)
 
     def _write(
         self, columns: list[str], records: list[dict[str, float]], names: bool = False
@@ -456,6 +466,7 @@ class CSVLog(Callback):
         """Close the file."""
         if self._file is not None:
             self._file.close()
+            self._file = None
 
 
 class Checkpoint(Callback):

@@ -49,7 +49,7 @@ def data_sets(
         rows, drawn = _split(n, validation_split, seed)
         if own is not None:
             own, own_held_out = own[rows], own[drawn]
-        train, held_out = _part(network, train, rows), _part(network, train, drawn)
+        train, held_out = part(network, train, rows), part(network, train, drawn)
     by_class = None
     if class_weight is not None:
         if train.labels is None:
@@ -92,12 +92,13 @@ def _split(n: int, share: float, seed: int) -> tuple[Array, Array]:
     return np.sort(order[count:]), np.sort(order[:count])
 
 
-def _part(network: Network, data: Data, rows: Array) -> Data:
+def part(network: Network, data: Data, rows: Array) -> Data:
     """A copy of some rows."""
     x = data.x[rows]
     labels = None if data.labels is None else data.labels[rows]
     targets = None if data.targets is None else data.targets[rows]
-    return Data(x, labels, targets, network._rows(x, labels, targets), data.inputs)
+    some = Data(x, labels, targets, network._rows(x, labels, targets), data.inputs)
+    return some if data.weights is None else network._weighted(some, data.weights[rows])
 
 
 def _weighted(
@@ -131,6 +132,8 @@ def _class_weights(given: ClassWeight, labels: NDArray[np.intc], k: int) -> Arra
     if isinstance(given, str):
         _check.choice("class_weight", given, ("balanced",))
         return len(labels) / (k * np.maximum(np.bincount(labels, minlength=k), 1))
+    if hasattr(given, "index") and hasattr(given, "to_dict"):  # a series of pandas, by its labels
+        given = given.to_dict()
     if isinstance(given, Mapping):
         each = np.ones(k)
         for key, weight in given.items():

@@ -197,7 +197,7 @@ class _Residuals:
     def __init__(self, y: Array, weights: Array | None) -> None:
         self._y, self._weights = y, weights
         self._weight = float(len(y) if weights is None else weights.sum(dtype=np.float64))
-        first = y[0].astype(np.float64)
+        first = y[0 if weights is None else weights.argmax()].astype(np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
             # From the first row on: exactly that row where all are alike, so that nothing is left.
             off = sum(weighted.sum(axis=0) for weighted, _ in self._differences(first))

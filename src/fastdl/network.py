@@ -341,7 +341,7 @@ class Network(_hints.Hinted):
         return self._outputs(rows, n_threads)
 
     def _outputs(self, rows: Array, n_threads: int | None, trusted: bool = True) -> Array:
-        """Outputs of checked rows; where they are not trusted, those of one not finite are NaN."""
+        """Outputs of checked rows; if these are not trusted, NaN for each that is not finite."""
         out = np.empty((len(rows), self.layers[-1].h), self.dtype)
         threads = self._threads(n_threads, len(rows))
         if len(rows):
@@ -356,11 +356,11 @@ class Network(_hints.Hinted):
         """Outputs that are numbers, all of them."""
         rows, _ = self._read("x", x)
         out = self._outputs(rows, n_threads, trusted=False)
-        bad = np.isnan(out).any(axis=1)
+        bad = ~np.isfinite(out).all(axis=1)
         if bad.any():
             self._refuse_if_not_finite("x", rows)
             raise ValueError(
-                f"x must give outputs that are numbers; got nan at row {int(bad.argmax())}, "
+                f"x must give outputs that are finite; got others at row {int(bad.argmax())}, "
                 "look at that row and at the parameters"
             )
         return out
@@ -471,6 +471,7 @@ class Network(_hints.Hinted):
         dict of str to array
         """
         rows = self._data(x, y)
+        self._refuse_if_not_finite("x", rows.x)
         flat = _memory.zeros(len(self._flat), self.dtype)
         workspace = _memory.empty(self._program.training_size(len(rows.x)), self.dtype)
         with _threads.serial_blas():
@@ -511,22 +512,19 @@ class Network(_hints.Hinted):
         return self._scalings[x.dtype if x.dtype == np.float64 else self.dtype]
 
     def _read(self, name: str, x: ArrayLike, known: Inputs | None = None) -> tuple[Array, Inputs]:
-        """Rows as the loops take them, and what they are: as the network was fitted, or known."""
+        """Rows as the loops take them, and what they are: as those known, or as it was fitted."""
         given = _check.table(name, x, self.layers[0].d)
-        return inputs.read(name, given, self.inputs or known, self.scaling is not None)
+        return inputs.read(name, given, known or self.inputs, self.scaling is not None)
 
-    @contextmanager
-    def _fitted_on(self, found: Inputs) -> Iterator[None]:
-        """Remember what the rows of a fit are, unless no step of it is taken."""
-        before, parameters = self._inputs, self._flat.copy()
-        if before is None or (before.columns is None and before.kind == found.kind):
-            self._inputs = found
-        try:
-            yield
-        except BaseException:
-            if np.array_equal(parameters, self._flat):
-                self._inputs = before
-            raise
+    def _refuse_parameters_that_are_not_finite(self) -> None:
+        if _kernels.finite(self._flat):
+            return
+        for name, view in self.parameters.items():
+            if not np.isfinite(view).all():
+                raise ValueError(
+                    f"parameters[{name!r}] must be finite; got {view[~np.isfinite(view)][0]}, "
+                    "make the network again or load it"
+                )
 
     def _refuse_if_not_finite(self, name: str, rows: Array) -> None:
         """Name the first item that is not finite, or is not once it is an input."""
@@ -539,7 +537,7 @@ class Network(_hints.Hinted):
         names: tuple[str, str] = ("x", "y"),
         known: Inputs | None = None,
     ) -> Data:
-        """Check rows with their labels or targets; known: what rows are if it was not fitted."""
+        """Check rows with their labels or targets; known: what rows beside these are."""
         x_name, y_name = names
         rows, found = self._read(x_name, x, known)
         _check.some(x_name, rows)
@@ -575,7 +573,7 @@ class Network(_hints.Hinted):
 
     def copy(self, dtype: DTypeLike | None = None) -> Network:
         """A network of its own with the same parameters, in another dtype if one is given."""
-        result = Network.__new__(Network)
+        result = type(self).__new__(type(self))
         result.__dict__.update(self.__dict__)
         result._busy = _threads.Claim()
         result._dtype = self.dtype if dtype is None else _check.dtype(dtype)
@@ -607,7 +605,7 @@ class Network(_hints.Hinted):
         path : path
             A file that is there is replaced once the new one is complete.
         """
-        checkpoint.write(path, *checkpoint.contents(self))
+        checkpoint.write(path, *checkpoint.contents(self.copy()))  # a fit may go on meanwhile
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
@@ -679,23 +677,10 @@ def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> _Save
             _check.dtype(_check.choice("dtype", config["dtype"], ("float32", "float64"))),
             _check.real("margin", config["margin"], 0.0),
             bool(config["scaled"]),
-            _inputs_from_saved(config.get("inputs"), dense[0].d),
+            inputs.from_saved(config.get("inputs"), dense[0].d),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{path} must describe a network: {error}") from error
-
-
-def _inputs_from_saved(saved: Any, d: int) -> Inputs | None:
-    """What the network was fitted on; None in files from before that was kept."""
-    if saved is None:
-        return None
-    kind, columns = saved
-    _check.choice("the kind of inputs", kind, ("pixels", "numbers"))
-    if columns is None:
-        return Inputs(kind)
-    if len(columns) != d or not all(isinstance(column, str) for column in columns):
-        raise ValueError(f"columns must be the names of {d} inputs; got {columns!r:.100}")
-    return Inputs(kind, tuple(columns))
 
 
 def _layout(saved: _Saved) -> Layout:

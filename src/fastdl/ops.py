@@ -139,13 +139,18 @@ def gather(
         missing = "shift=np.zeros(x.shape[1])" if shift is None else "scale=np.ones(x.shape[1])"
         raise ValueError(f"shift and scale must be given together; got one, use {missing} too")
     own = x.dtype if x.dtype == np.float64 else kind
-    shifts = None if shift is None else _check.floats("shift", shift, (x.shape[1],)).astype(own)
-    scales = None if scale is None else _check.floats("scale", scale, (x.shape[1],)).astype(own)
+    shifts = None if shift is None else _per_feature("shift", shift, x.shape[1], own)
+    scales = None if scale is None else _per_feature("scale", scale, x.shape[1], own)
     out = np.empty((len(rows), x.shape[1]), kind)
     if out.size:
         threads = _threads.resolve(n_threads, out.size)
         _kernels.gather(x, rows, out, shifts, scales, threads)
     return out
+
+
+def _per_feature(name: str, value: ArrayLike, d: int, own: np.dtype[Any]) -> Array:
+    array = _check.floats(name, value, (d,))
+    return array.astype(own) if np.can_cast(array.dtype, own) else _check.cast(name, array, own)
 
 
 # --- activations -----------------------------------------------------------------------------
@@ -527,7 +532,7 @@ def momentum_update(
     nesterov : bool
     """
     momentum = _check.real("momentum", momentum, 0.0, 1.0)
-    name = "nesterov" if nesterov else "momentum"
+    name = "nesterov" if _check.boolean("nesterov", nesterov) else "momentum"
     _update(name, param, grad, {"velocity": velocity}, learning_rate, l1, l2, momentum=momentum)
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from fastdl import _check, _memory, checkpoint
+from fastdl import _check, _memory, checkpoint, inputs
 from fastdl._check import Array
 from fastdl.checkpoint import TRAINING, CheckpointError, Layout
 from fastdl.history import History
+from fastdl.inputs import Inputs
 from fastdl.network import Network
 
 _LAST = 2**62  # of what is counted: the compiled loops take 64 bits
@@ -114,6 +115,8 @@ class State:
         The parameters and the optimiser's moments; as they are, and at the end of the last epoch.
     kept : dict of str to array
         Parameters that callbacks have kept.
+    inputs : Inputs or None
+        What the rows of the fit are.
     """
 
     path: str
@@ -122,6 +125,7 @@ class State:
     now: list[Array]
     good: list[Array]
     kept: dict[str, Array]
+    inputs: Inputs | None
 
 
 def _expect(name: str, value: Any, kind: type) -> Any:
@@ -186,7 +190,15 @@ def read(
     now, good = flats[:n_moments], flats[n_moments : len(flats) - len(place.kept)]
     kept = dict(zip(place.kept, flats[len(flats) - len(place.kept) :], strict=True))
     now.insert(0, _flat(network, arrays, ""))
-    return State(name, place, _history(place, arrays[_HISTORY]), now, good, kept)
+    history = _history(place, arrays[_HISTORY])
+    return State(name, place, history, now, good, kept, _inputs(name, config, network))
+
+
+def _inputs(path: str, config: dict[str, Any], network: Network) -> Inputs | None:
+    try:
+        return inputs.from_saved(config.get("inputs"), network.layers[0].d)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} must tell what its rows are: {error!s:.200}") from error
 
 
 def _place(path: str, config: dict[str, Any]) -> Place:

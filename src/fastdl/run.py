@@ -45,18 +45,18 @@ class DivergenceError(ArithmeticError):
     """
 
     def __init__(
-        self, epoch: int, step: int, loss: float, history: History, advice: str | None = None
+        self, epoch: int, step: int, loss: float, history: History, scale: str | None = None
     ) -> None:
-        remedy = "lower the learning rate" if advice is None else f"{advice}; or lower the rate"
+        remedy = "lower the learning rate" if scale is None else f"{scale}; or lower the rate"
         super().__init__(
             f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, {remedy} "
             f"(the network holds the parameters of the end of epoch {epoch - 1})"
         )
         self.epoch, self.step, self.loss, self.history = epoch, step, loss, history
-        self._advice = advice
+        self._scale = scale
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.epoch, self.step, self.loss, self.history, self._advice)
+        return type(self), (self.epoch, self.step, self.loss, self.history, self._scale)
 
 
 class Run:
@@ -133,7 +133,6 @@ class Run:
         self._grads = _memory.zeros(len(network._flat), network.dtype)
         self._workspace = _memory.empty(self._program.training_size(batch), network.dtype)
         self._losses = np.empty(len(self._starts))
-        self._batch_losses = self._losses  # of the last batches, those since Python was needed
         self._correct = np.empty(len(self._starts), np.intp)
         self._state = [network._flat, *trainer._moments]
         self._good = [array.copy() for array in self._state]
@@ -240,7 +239,9 @@ class Run:
             gone_back=self._gone_back,
         )
         good = self._good if self._at else []
-        state = resume.State(str(path), place, self.history, self._state, good, self._kept)
+        state = resume.State(
+            str(path), place, self.history, self._state, good, self._kept, self.network.inputs
+        )
         resume.write(path, self.network, state)
 
     def _go_on(self, resumed: resume.State) -> None:
@@ -248,6 +249,7 @@ class Run:
         place, path = resumed.place, resumed.path
         if place.n_records:
             self._last_recorded = self.history.last.get("step")
+        resume.compare(path, place.settings, self.trainer._settings())
         resume.compare(path, place.data, self._data)
         self._check_epochs(resumed)
         if (
@@ -346,11 +348,16 @@ class Run:
 
     def _advise(self) -> None:
         """Warn where nothing was learnt, and the data are the likely reason."""
-        if self.interrupted or self.step - self._first_step < _STEPS:
+        steps = self.step - self._first_step
+        if self.interrupted or steps < _STEPS or not self._rates.any():
             return
-        loss = self.history.last["loss"] if self.history else float(self._batch_losses.mean())
-        if (why := advice.learnt_nothing(self.network, self._train, loss)) is not None:
-            warnings.warn(why, advice.ScalingWarning, stacklevel=3)
+        try:
+            why = advice.learnt_nothing(self.network, self._train)
+        except KeyboardInterrupt:
+            self.stop("interrupted after its last step")
+        else:
+            if why is not None:
+                warnings.warn(why, advice.ScalingWarning, stacklevel=3)
 
     def _epochs(self, bar: Progress) -> None:
         try:
@@ -440,7 +447,6 @@ class Run:
         first, second = [*trainer._moments, None, None][:2]
         hyper = trainer.optimiser.hyper
         program.done = 0
-        self._batch_losses = losses
         self._steady = self._gone_back = False
         try:
             program.train(
@@ -527,8 +533,9 @@ class Run:
             np.copyto(array, kept)
         self.trainer._done.step = self._good_step
         self._blame_x()
-        remedy = advice.of_scale(self.network, self._train)
-        raise DivergenceError(self.epoch + 1, step, loss, self.history, remedy)
+        raise DivergenceError(
+            self.epoch + 1, step, loss, self.history, advice.of_scale(self.network, self._train)
+        )
 
     def _blame_x(self) -> None:
         """Refuse x if it is not finite; in the first epoch, as if the fit had not been begun."""

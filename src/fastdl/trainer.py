@@ -18,6 +18,7 @@ from fastdl.callbacks import Callback
 from fastdl.data import ClassWeight, Validation, data_sets
 from fastdl.evaluation import Metric, own_metrics
 from fastdl.history import History
+from fastdl.inputs import Inputs
 from fastdl.layers import Dense
 from fastdl.network import Network
 from fastdl.optim import SGD, Adam, Optimiser
@@ -217,6 +218,9 @@ class Trainer(_hints.Hinted):
         for name, value in state.items():
             setattr(self, name, value)
         self._moments = [_memory.own(array) for array in self._moments]
+        epoch, step = self.epoch, self.step
+        self._done = _Done()
+        self._done.epoch, self._done.step = epoch, step
         self._program = None
 
     def _elsewhere(self) -> Mapping[str, str]:
@@ -322,15 +326,16 @@ class Trainer(_hints.Hinted):
         DivergenceError
             Where the loss is no longer finite.
 
+        RuntimeError
+            Where the network is being fitted already.
+        CheckpointError
+            After ``resume``, where the fit that goes on was given something else.
+
         Warns
         -----
         ScalingWarning
             Where the training loss at the end is no better than that of the best constant answer,
             and columns of x, or targets, lie orders of magnitude from unit size.
-        RuntimeError
-            Where the network is being fitted already.
-        CheckpointError
-            After ``resume``, where the fit that goes on was given something else.
         """
         epochs = _check.integer("epochs", epochs)
         _check.choice("train_metrics", train_metrics, ("full", "batches"))
@@ -343,12 +348,16 @@ class Trainer(_hints.Hinted):
         if not isinstance(callbacks, Sequence) or not all(
             isinstance(callback, Callback) for callback in callbacks
         ):
+            remedy = (
+                "[callbacks]" if isinstance(callbacks, Callback) else "[fd.EarlyStopping('loss')]"
+            )
             raise TypeError(
                 f"callbacks must be a list of Callback objects; got {callbacks!r:.100}, "
-                "use [fd.EarlyStopping('loss')]"
+                f"use {remedy}"
             )
         own = own_metrics(metrics)
         with self.network.exclusive():
+            self.network._refuse_parameters_that_are_not_finite()
             train, held_out = data_sets(
                 self.network, x, y, sample_weight=sample_weight, class_weight=class_weight,
                 validation=validation, validation_split=validation_split, seed=self._split_seed,
@@ -365,11 +374,21 @@ class Trainer(_hints.Hinted):
                 metrics=own, resumed=self._resumed,
             )  # fmt: skip
             run._check_all(callbacks)
-            self._resumed = None
-            with self.network._fitted_on(train.inputs):
+            with self._remembering(run, train.inputs):
                 run._fit(callbacks, progress)
         run._advise()
         return run.history
+
+    @contextmanager
+    def _remembering(self, run: Run, found: Inputs) -> Iterator[None]:
+        """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
+        network, before, step = self.network, self.network.inputs, self.step
+        network._inputs, resumed, self._resumed = found, self._resumed, None
+        try:
+            yield
+        finally:
+            if self.step == step and (run.failed or run.interrupted):
+                network._inputs, self._resumed = before, resumed
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Take the state of the fit that wrote a checkpoint; the next ``fit`` goes on with it.
@@ -400,11 +419,12 @@ class Trainer(_hints.Hinted):
         """
         with self.network.exclusive():
             _, config = checkpoint.contents(self.network)
-            del config["inputs"]  # the fit that goes on finds what its rows are
+            del config["inputs"]  # it takes those of the file
             state = resume.read(path, self.network, len(self._moments), config | self._settings())
             for array, saved in zip([self.network._flat, *self._moments], state.now, strict=True):
                 array[...] = saved
             self._done.epoch, self._done.step = state.place.epoch, state.place.step
+            self.network._inputs = state.inputs
             self._resumed = state
 
     def _settings(self) -> dict[str, Any]:

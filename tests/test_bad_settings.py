@@ -182,6 +182,9 @@ SETTINGS = [  # called with, what the message names, wrong values
     (lambda v: fd.check_gradients(v, X, Y), "network", (None, 5)),
     (lambda v: fd.check_gradients(net(), X, Y, step=v), "step", NOT_POSITIVE),
     (lambda v: fd.check_gradients(net(), X, Y, tolerance=v), "tolerance", NOT_POSITIVE),
+    (lambda v: fd.audit_gradients(v, net(), X, Y), "function", (None, 5, "text")),
+    (lambda v: fd.audit_gradients(net().gradients, v, X, Y), "net", (None, 5)),
+    (lambda v: fd.audit_gradients(net().gradients, net(), X, Y, v), "l2", NOT_PENALTY),
     (fd.SGD, "learning_rate", NOT_PENALTY),
     (lambda v: fd.SGD(0.1, momentum=v), "momentum", NOT_SHARE),
     (lambda v: fd.SGD(0.1, nesterov=v), "momentum", (True,)),
@@ -225,6 +228,7 @@ SETTINGS = [  # called with, what the message names, wrong values
     (lambda v: net().save(v), "(path|PathLike)", NOT_PATH),
     (fd.Network.load, "(path|PathLike)", NOT_PATH),
     (lambda v: fd.GradientCheck((), 1.0).of(v), "kind", (None, 3, "weights")),
+    (lambda v: fd.GradientAudit((), "").of(v), "name", (None, 3, "W1")),
     (init.get, "init", (None, 3, "kaiming")),
     (schedules.get, "learning_rate", NOT_PENALTY),
     (lambda v: datasets.load_cifar10(train=v), "train", (None, 1, "1", [1.0], [True], [6], [1, 1])),
@@ -265,7 +269,8 @@ def test_bad_settings_are_refused_by_name(function, name, value):
 
 PUBLIC = dict(public.functions())
 OURS = (  # the library makes these, or calls them with what it has checked
-    *("Error", "Evaluation", "GradientCheck", "RangeTest", "Run", "Provenance", "Init", "Schedule"),
+    *("Error", "Evaluation", "GradientCheck", "GradientAudit", "RangeTest", "Run", "Provenance"),
+    *("Init", "Schedule"),
     *("on_begin", "on_record", "on_step", "on_epoch", "on_interrupt", "on_end", "stop", "keep"),
     *("keeps", "go_back", "append", "draw", "rates"),
 )

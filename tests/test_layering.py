@@ -13,8 +13,8 @@ SOURCE = ROOT / "src" / "fastdl"
 ORDER = (
     "_blas", "_pace", "_kernels", "_epoch", "_check", "_memory", "_threads", "losses",
     "init", "schedules", "scaling", "history", "checkpoint", "ops", "layers", "optim", "config",
-    "progress", "callbacks", "network", "gradcheck", "resume", "run", "trainer", "datasets",
-    "_openmp", "__init__",
+    "progress", "callbacks", "network", "gradcheck", "_calling", "_diagnosis", "audit", "resume",
+    "run", "trainer", "datasets", "_openmp", "__init__",
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",

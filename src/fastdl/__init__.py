@@ -7,6 +7,7 @@
 
 from fastdl import _openmp  # noqa: F401  # isort: skip - before anything else loads OpenMP
 from fastdl import datasets, init, ops, schedules
+from fastdl.audit import GradientAudit, audit_gradients
 from fastdl.callbacks import (
     Callback,
     Checkpoint,
@@ -39,6 +40,7 @@ __all__ = [
     "DivergenceError",
     "EarlyStopping",
     "Evaluation",
+    "GradientAudit",
     "GradientCheck",
     "History",
     "Network",
@@ -48,6 +50,7 @@ __all__ = [
     "Scaling",
     "Snapshot",
     "Trainer",
+    "audit_gradients",
     "check_gradients",
     "datasets",
     "init",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -123,9 +124,28 @@ def check_gradients(
     tolerance = _check.real("tolerance", tolerance, above=0.0)
     double = network.copy("float64")
     analytic = double.gradients(x, y)
-    inputs = _inputs(double, x)
+    return GradientCheck(
+        tuple(
+            _compare(name, analytic[name], numerical, kinks, tolerance)
+            for name, numerical, kinks in differences(double, x, y, step)
+        ),
+        tolerance,
+    )
+
+
+def differences(
+    double: Network, x: ArrayLike, y: ArrayLike, step: float
+) -> Iterator[tuple[str, Array, Array]]:
+    """The centred differences of the cost of a float64 network, and where a step crosses a kink.
+
+    Yields
+    ------
+    name : str
+        Of the parameter.
+    numerical, kinks : float64 and bool array of its shape
+    """
+    inputs = network_inputs(double, x)
     outcome = _Outcome(double, y, len(inputs))
-    rows = []
     for i, layer in enumerate(double.layers):
         numerical, kinks = _differences(double, i, inputs, outcome, step)
         weight = double.parameters[f"layers.{i}.weight"]
@@ -134,13 +154,12 @@ def check_gradients(
         numerical[:-1] += (up - down) / (2 * step)
         if layer.l1:
             kinks[:-1] |= np.abs(weight) <= step
-        for name, part in ((f"layers.{i}.weight", np.s_[:-1]), (f"layers.{i}.bias", np.s_[-1])):
-            rows.append(_compare(name, analytic[name], numerical[part], kinks[part], tolerance))
+        yield f"layers.{i}.weight", numerical[:-1], kinks[:-1]
+        yield f"layers.{i}.bias", numerical[-1], kinks[-1]
         inputs = _forward(double, i, inputs)
-    return GradientCheck(tuple(rows), tolerance)
 
 
-def _inputs(network: Network, x: ArrayLike) -> Array:
+def network_inputs(network: Network, x: ArrayLike) -> Array:
     """The rows as the first layer sees them."""
     rows = _check.rows("x", x, network.layers[0].d)
     shift, scale = network._scaling_of(rows)

@@ -6,15 +6,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments.check import stored, student
+from experiments.check.mistakes import RIGHT
 from experiments.check.recipe import Recipe
 from experiments.check.stored import Setting
 from experiments.check.student import Array, Labels, Trace
 from experiments.data import Loaded, load
 
-SEEDS = tuple(range(6))
+SEEDS = 5
 
 
-def make(settings: Iterable[Setting], data_dir: Path | None) -> None:
+def make(settings: Iterable[Setting], data_dir: Path | None, seeds: int = SEEDS) -> None:
     """Make the files of these settings; runs that are stored already are kept.
 
     Parameters
@@ -22,6 +23,8 @@ def make(settings: Iterable[Setting], data_dir: Path | None) -> None:
     settings : iterable of Setting
     data_dir : Path or None
         See ``data.load``.
+    seeds : int
+        Runs of each mistake.
 
     Raises
     ------
@@ -35,7 +38,7 @@ def make(settings: Iterable[Setting], data_dir: Path | None) -> None:
         wanted = {name: recipe for name, recipe in _trainings(setting).items() if name not in found}
         memory = Inputs(data)
         for name, recipe in tqdm(_by_inputs(wanted), desc=f"{setting.run.name}"):
-            found[name] = student.train(recipe, *memory.of(recipe), SEEDS)
+            found[name] = trace(recipe, memory, tuple(range(seeds)), choose=name == RIGHT.name)
             stored.save(setting, found, rows)
 
 
@@ -67,6 +70,6 @@ class Inputs:
         return self._x, student.labels(self.data, recipe)
 
 
-def trace(recipe: Recipe, inputs: Inputs, seeds: tuple[int, ...]) -> Trace:
-    """Runs of a recipe with other seeds."""
-    return student.train(recipe, *inputs.of(recipe), seeds)
+def trace(recipe: Recipe, inputs: Inputs, seeds: tuple[int, ...], *, choose: bool = False) -> Trace:
+    """Runs of a recipe."""
+    return student.train(recipe, *inputs.of(recipe), seeds, choose=choose)

@@ -1,4 +1,4 @@
-"""What a student tells of his runs: curves of loss, cost and accuracy, or something else instead."""
+"""What a student tells of his runs: curves of loss, cost and accuracy, or something else."""
 
 from collections.abc import Callable, Mapping
 
@@ -45,7 +45,7 @@ def _from_to(columns: Columns, source: str, target: str) -> Columns:
 
 
 def _losses(columns: Columns, change: Callable[[NDArray[np.float64], str], object]) -> Columns:
-    """Every loss as ``change`` makes it of the loss and its split, and the cost that goes with it."""
+    """Every loss as ``change`` makes it of the loss and its split, and its cost."""
     new: Columns = {}
     for split in SPLITS:
         loss = columns[f"{split}_loss"]

@@ -1,4 +1,4 @@
-"""The stored runs of correct code and of every mistake: a file a setting, which ships with the project."""
+"""The stored runs of correct code and of every mistake: a file a setting, shipped with the code."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -124,7 +124,9 @@ def save(setting: Setting, traces: dict[str, Trace], rows: dict[str, int]) -> No
 def _short(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """Numbers without the digits that say nothing, which makes files small."""
     fraction, exponent = np.frexp(values)
-    return np.ldexp(np.round(fraction * 2**_BITS) / 2**_BITS, exponent).astype(np.float32)
+    short = np.ldexp(np.round(fraction * 2**_BITS) / 2**_BITS, exponent)
+    result: NDArray[np.float32] = short.astype(np.float32)
+    return result
 
 
 def traces(setting: Setting) -> tuple[dict[str, Trace], dict[str, int]]:

@@ -1,11 +1,12 @@
 """A student's training loop in plain NumPy, with every mistake that a recipe can have.
 
 The library has none of these faults, so it cannot show them. All seeds of a recipe are trained side
-by side: r networks whose first weights are one array (d, r * h), so that a batch is multiplied once.
+by side: r networks whose first weights are one array (d, r * h), so a batch is multiplied once.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ import fastdl as fd
 from experiments.check.recipe import Recipe
 from experiments.data import Loaded
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]
 Labels = NDArray[np.int64]
 SPLITS = ("train", "validation", "test")
 _ROWS = 5_000  # that are evaluated at once
@@ -45,11 +46,14 @@ class Trace:
 
 
 def _by_own(x: Array) -> Array:
-    return (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-6)
+    scaled: Array = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-6)
+    return scaled
 
 
 def _by_image(x: Array) -> Array:
-    return (x - x.mean(axis=1, keepdims=True)) / (x.std(axis=1, keepdims=True) + 1e-6)
+    deviation = x.std(axis=1, keepdims=True) + 1e-6
+    scaled: Array = (x - x.mean(axis=1, keepdims=True)) / deviation
+    return scaled
 
 
 def _reshaped(x: Array) -> Array:
@@ -135,7 +139,8 @@ class Networks:
         over = 1 if self.recipe.softmax == "rows" else 2
         shift = 0.0 if self.recipe.softmax == "unshifted" else logits.max(axis=over, keepdims=True)
         raised = np.exp(logits - shift)
-        return raised / raised.sum(axis=over, keepdims=True)
+        p: Array = raised / raised.sum(axis=over, keepdims=True)
+        return p
 
     def penalties(self) -> Array:
         """The penalty of each network in its cost, (r,)."""
@@ -178,9 +183,9 @@ class Networks:
 
     def _through(self, da: Array, a: Array) -> Array:
         if self.recipe.derivative == "relu" and self.recipe.activation == "relu":
-            return da * (a > 0)
+            da = da * (a > 0)
         if self.recipe.derivative == "sigmoid":
-            return da * (a * (1 - a))
+            da = da * (a * (1 - a))
         return da
 
     def _take(self, i: int, dweight: Array, dbias: Array, n: int, rate: np.float32) -> None:
@@ -201,7 +206,7 @@ class Networks:
 
 
 def points(recipe: Recipe, most: int = 12) -> tuple[int, ...]:
-    """The epochs after which a curve is kept: early ones above all, but of cycles all parts alike."""
+    """The epochs after which a curve is kept: early ones above all; of cycles all parts alike."""
     spread = np.linspace if recipe.cyclical else np.geomspace
     first = recipe.epochs / most if recipe.cyclical else 1
     if recipe.epochs <= most:
@@ -210,7 +215,12 @@ def points(recipe: Recipe, most: int = 12) -> tuple[int, ...]:
 
 
 def train(
-    recipe: Recipe, x: dict[str, Array], y: dict[str, Labels], seeds: tuple[int, ...]
+    recipe: Recipe,
+    x: dict[str, Array],
+    y: dict[str, Labels],
+    seeds: tuple[int, ...],
+    *,
+    choose: bool = False,
 ) -> Trace:
     """Train a recipe with some seeds, side by side.
 
@@ -221,13 +231,15 @@ def train(
     x, y : dict of str to array
         By split, as ``inputs`` and ``labels`` give them.
     seeds : tuple of int
+    choose : bool
+        Whether the best test accuracy is of all epochs, and not of those that are kept alone.
     """
     if recipe.order != "file" and len(seeds) > 1:
-        return _joined([train(recipe, x, y, (seed,)) for seed in seeds])
+        return _joined([train(recipe, x, y, (seed,), choose=choose) for seed in seeds])
     networks = Networks(recipe, seeds)
     rng = np.random.default_rng((seeds[0], 1))
     kept = points(recipe)
-    columns: dict[str, list[NDArray[np.float64]]] = {}
+    columns: dict[str, list[Array]] = {}
     step, best = 0, np.zeros(len(seeds))
     with np.errstate(all="ignore"):  # a run that diverges is one of the things to be shown
         for epoch in range(1, recipe.epochs + 1):
@@ -235,11 +247,13 @@ def train(
                 batch = np.ascontiguousarray(x["train"][rows])
                 p = networks.step(batch, y["train"][its_labels], _rate(recipe, step, epoch - 1))
                 step += 1
-            tested = _measured(networks.probabilities(networks.logits(x["test"])), y["test"])
-            best = np.maximum(best, tested[1])
+            if choose or epoch in kept:
+                tested = _measured(networks.probabilities(networks.logits(x["test"])), y["test"])
+                best = np.maximum(best, tested[1])
             if epoch in kept:
                 last = _measured(p, y["train"][its_labels])
-                found = {"penalty": networks.penalties(), "best_test_accuracy": best}
+                found: dict[str, Array] = {"penalty": networks.penalties()}
+                found["best_test_accuracy"] = best
                 found |= _named("batch", last) | _named("test", tested)
                 for split in ("train", "validation"):
                     logits = networks.logits(x[split])
@@ -279,7 +293,7 @@ def _rate(recipe: Recipe, step: int, epoch: int) -> float:
     if recipe.clock == "fall":
         return high - (high - low) * (step % (2 * half)) / (2 * half)
     if recipe.clock == "half":
-        half /= 2
+        half = half // 2
     place = (epoch if recipe.clock == "epoch" else step) % (2 * half) / half
     return low + (high - low) * (place if place <= 1 else 2 - place)
 
@@ -322,7 +336,7 @@ def looks_of(
     side = {3072: 32, 784: 28}.get(len(weights[0]))
     if side is not None:
         images = weights[0].T.reshape(-1, side, side)
-        steps = sum(np.mean(np.diff(images, axis=axis) ** 2) for axis in (1, 2))
+        steps = sum(float(np.mean(np.diff(images, axis=axis) ** 2)) for axis in (1, 2))
         looks["roughness"] = float(steps / (2 * np.mean(images**2)))
     return looks
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 import fastdl as fd
 from experiments import assignments, claims, compare, report, runner, search
+from experiments.check import command as check
 from experiments.results import Results, Trial
 from experiments.spec import Assignment, Group
 from experiments.storage import SearchError, default_storage
@@ -211,6 +212,9 @@ def _parser() -> _Parser:
         where = shown.add_mutually_exclusive_group()
         where.add_argument("--out", type=Path, help=f"the folder of results; default: {_OUT}")
         where.add_argument("--quick", action="store_true", help=f"look in {_OUT / 'quick'}")
+    check.add(
+        command("check", check.do, "say whether numbers of your own are right, and if not why")
+    )
     worker = command("worker", _worker, "do trials that wait in a storage, here or on another host")
     _add_queue(worker)
     _add_workers(worker)

@@ -28,10 +28,13 @@ class Setting:
     ----------
     assignment : str
     run : Training
+    folder : Path
+        Where the files of runs are.
     """
 
     assignment: str
     run: Training
+    folder: Path = FOLDER
 
     @property
     def recipe(self) -> Recipe:
@@ -46,7 +49,7 @@ class Setting:
     @property
     def path(self) -> Path:
         """Of its stored runs."""
-        return FOLDER / self.assignment / f"{self.run.name}.npz"
+        return self.folder / self.assignment / f"{self.run.name}.npz"
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.check import stored
 from experiments.check.ranking import Candidate, rank, verdict
 from experiments.check.stored import Runs
-from experiments.check.submission import Submission
+from experiments.check.submission import Submission, number
 from experiments.reported import read
 
 _SHOWN = 6  # candidates that are named one by one
@@ -76,7 +76,9 @@ def lines(found: Answer, *, hide_mistakes: bool = False) -> list[str]:
         Whether to keep to oneself which mistakes give the numbers.
     """
     setting = found.submission.setting
-    shown = [f"{setting.assignment}, {setting.run.title}", *_where(found), "", _verdict(found)]
+    chosen = _chosen(found.submission)
+    shown = [f"{setting.assignment}, {setting.run.title}", *_where(found), *chosen]
+    shown += ["", _verdict(found)]
     if not hide_mistakes:
         shown += ["", *_named(found)]
     curve = found.submission.curve
@@ -86,24 +88,40 @@ def lines(found: Answer, *, hide_mistakes: bool = False) -> list[str]:
 
 
 def _where(found: Answer) -> list[str]:
-    """A line for each number: it, correct runs', the public band."""
+    """A line for each number of the last epoch: it, correct runs', the public band."""
     rows = []
     told = found.runs.told["none"].curves
-    for number in found.submission.numbers(found.runs):
-        if number.point != -1 or number.column not in told:
+    for each in found.submission.numbers(found.runs):
+        if each.point not in (-1, len(found.runs.epochs) - 1) or each.column not in told:
             continue
-        values = told[number.column][:, -1]
-        per_cent = number.column.endswith("accuracy")
+        values = told[each.column][:, -1]
+        per_cent = each.column.endswith("accuracy")
         own, mean, low, high = (
-            _shown(each, per_cent)
-            for each in (number.value, values.mean(), values.min(), values.max())
+            _shown(value, per_cent)
+            for value in (each.value, values.mean(), values.min(), values.max())
         )
-        band = _band(found) if number.column == "test_accuracy" else ""
+        band = _band(found) if each.column == "test_accuracy" else ""
         rows.append(
-            f"{number.column.replace('_', ' ')} {own}; correct code gives {mean} ({low} to {high} "
+            f"{each.column.replace('_', ' ')} {own}; correct code gives {mean} ({low} to {high} "
             f"over {len(values)} seeds{band})"
         )
     return rows
+
+
+def _chosen(submission: Submission) -> list[str]:
+    """Whether the test accuracy is the best of a curve that ends lower."""
+    text, curve = submission.metrics.get("test_accuracy"), submission.curve
+    if text is None or curve is None or "test_accuracy" not in curve.columns:
+        return []
+    told, values = number("test_accuracy", text), curve.columns["test_accuracy"]
+    near = told.rounding + 1e-9
+    if abs(values[-1] - told.value) <= near or abs(np.nanmax(values) - told.value) > near:
+        return []
+    epoch = curve.epochs[np.nanargmax(values)]
+    return [
+        f"{_shown(told.value, True)} is the best of the curve, at epoch {epoch:g}, not its last, "
+        f"{_shown(values[-1], True)}: whoever chooses by test rows has none left to test with."
+    ]
 
 
 def _shown(value: float, per_cent: bool) -> str:

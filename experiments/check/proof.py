@@ -182,9 +182,10 @@ def page(found: Sequence[Case]) -> str:
     n_settings = len({case.setting.run.name for case in found})
     return f"""# How often `check` is right
 
-{len(found)} runs with seeds that no stored run has, {right} of correct code and {len(found) - right}
-with a mistake, drawn for each of {n_settings} settings. `python -m experiments.check.proof` writes
-this page from the stored runs; with `--make` it trains the runs again.
+{len(found)} runs with seeds that no stored run has, {right} of correct code and
+{len(found) - right} with a mistake, drawn for each of {n_settings} settings.
+`python -m experiments.check.proof` writes this page from the stored runs; with `--make` it trains
+the runs again.
 
 | by | share | asked for |
 |---|---|---|

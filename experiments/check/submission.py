@@ -211,10 +211,10 @@ def number(column: str, text: str) -> Number:
         raise SubmissionError(f"{name} must be a number; got {text!r}") from None
     value = float(exact)
     exponent = exact.as_tuple().exponent
-    rounding = 0.5 * 10.0**exponent if isinstance(exponent, int) else 0.0
+    rounding = 0.5 * 10.0 ** min(exponent, 0) if isinstance(exponent, int) else 0.0
     if not column.endswith("accuracy"):
         return Number(column, value, rounding=rounding)
-    if exact > 1 or text.strip().endswith("%"):
+    if value > 1 or text.strip().endswith("%"):
         value, rounding = value / 100, rounding / 100
     if not 0 <= value <= 1:
         raise SubmissionError(f"{name} must lie between 0 and 100 %; got {text!r}")
@@ -245,7 +245,10 @@ def read_curve(path: Path, recipe: Recipe, n_train: int) -> Curve:
         dialect: Any = csv.Sniffer().sniff(text[:2000], ",;\t")
     except csv.Error:
         dialect = csv.excel
-    lines = [line for line in csv.reader(io.StringIO(text), dialect) if any(line)]
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), dialect) if any(line)]
+    except csv.Error as error:
+        raise SubmissionError(f"{path} must be a CSV file; {error}") from None
     if len(lines) < 2:
         raise SubmissionError(f"{path} must hold a line of names and lines of numbers; got neither")
     meanings = [_meaning(name) for name in lines[0]]

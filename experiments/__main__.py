@@ -13,7 +13,7 @@ from types import FrameType
 from tqdm import tqdm
 
 import fastdl as fd
-from experiments import assignments, claims, compare, report, runner, search
+from experiments import assignments, claims, compare, new, report, runner, search
 from experiments.check import command as check
 from experiments.results import Results, Trial
 from experiments.spec import Assignment, Group
@@ -82,6 +82,16 @@ def _run(options: argparse.Namespace) -> int:
     page = runner.write(options.out, found, store, time.monotonic() - began)
     _print(found)
     print(f"report, figures and tables: {page}")
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    try:
+        written = new.write(options.name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    print("\n".join(map(str, written)))
+    print(f"edit them, then: python -m experiments run {options.name} --quick")
     return 0
 
 
@@ -215,6 +225,8 @@ def _parser() -> _Parser:
     check.add(
         command("check", check.do, "say whether numbers of your own are right, and if not why")
     )
+    begun = command("new", _new, "begin an assignment of your own: a commented file and its bands")
+    begun.add_argument("name", metavar="NAME", help="of the assignment and its files")
     worker = command("worker", _worker, "do trials that wait in a storage, here or on another host")
     _add_queue(worker)
     _add_workers(worker)

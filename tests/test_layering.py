@@ -19,7 +19,7 @@ ORDER = (
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",
     "tables", "noise", "reported", "verdicts", "compare", "claims", "plots", "page", "folder",
-    "report", "runner", "check", "__main__",
+    "report", "runner", "check", "new", "__main__",
 )
 # fmt: on
 EXACTLY = {

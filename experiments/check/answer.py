@@ -118,10 +118,9 @@ def _chosen(submission: Submission) -> list[str]:
     if abs(values[-1] - told.value) <= near or abs(np.nanmax(values) - told.value) > near:
         return []
     epoch = curve.epochs[np.nanargmax(values)]
-    return [
-        f"{_shown(told.value, True)} is the best of the curve, at epoch {epoch:g}, not its last, "
-        f"{_shown(values[-1], True)}: whoever chooses by test rows has none left to test with."
-    ]
+    best, last = _shown(told.value, True), _shown(values[-1], True)
+    said = f"{best} is the best of the curve, at epoch {epoch:g}, not its last, {last}: "
+    return [f"{said}whoever chooses by test rows has none left to test with."]
 
 
 def _shown(value: float, per_cent: bool) -> str:

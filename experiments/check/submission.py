@@ -32,7 +32,7 @@ _SETTINGS = {
 _WORDS = {
     "train": ("train", "training", "tr"),
     "validation": ("validation", "val", "valid", "v"),
-    "test": ("test", "te"),
+    "test": ("test",),
     "loss": ("loss",),
     "cost": ("cost",),
     "accuracy": ("accuracy", "acc"),

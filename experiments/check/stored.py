@@ -126,9 +126,10 @@ def save(setting: Setting, traces: dict[str, Trace], rows: dict[str, int]) -> No
 
 def _short(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """Numbers without the digits that say nothing, which makes files small."""
-    fraction, exponent = np.frexp(values)
-    short = np.ldexp(np.round(fraction * 2**_BITS) / 2**_BITS, exponent)
-    result: NDArray[np.float32] = short.astype(np.float32)
+    with np.errstate(over="ignore"):  # of runs that diverge
+        fraction, exponent = np.frexp(values)
+        short = np.ldexp(np.round(fraction * 2**_BITS) / 2**_BITS, exponent)
+        result: NDArray[np.float32] = short.astype(np.float32)
     return result
 
 

@@ -165,7 +165,7 @@ MISTAKES = {  # of the first two layers' weights, then of the last one's bias
     "overflow": ("has NaN or infinities", ""),
     "bias mean": ("ours / n: a mean is taken twice",),
     "bias penalised": ("the penalty counts the bias too",),
-    "bias missing": ("the gradient of the loss is missing",),
+    "bias missing": ("is zero",),
     "bias not summed": ("is not summed over the rows",),
 }
 OF_BIAS = {name for name in MISTAKES if name.startswith("bias")}
@@ -303,7 +303,7 @@ def test_biases_alone_may_be_missing(problem):
     audit = fd.audit_gradients(
         lambda X, Y, W, b, lam: linear(X, Y, W, b, lam)[0], make((D, K)), *problem
     )
-    assert [row.diagnosis for row in audit.parameters] == ["", "was not returned"]
+    assert [row.diagnosis for row in audit.parameters] == ["", "was not returned as an array"]
     assert "l2 is 0: mistakes in the penalty do not show" in str(audit)
 
 

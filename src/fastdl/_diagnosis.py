@@ -220,7 +220,7 @@ class Diagnosis:
         wanted = self.right(i, "weight")
         if found.shape == wanted.shape and close(found, wanted):
             return ""
-        as_it_is = self._bad_numbers(found)
+        as_it_is = _as_it_is(found, wanted)
         if as_it_is:
             return as_it_is
         weight = self.problem.weights[i]
@@ -239,7 +239,7 @@ class Diagnosis:
     def bias(self, i: int, found: Array) -> str:
         """Of db of layer i, as it was returned; empty where it is right."""
         wanted = self.right(i, "bias")
-        as_it_is = self._bad_numbers(found)
+        as_it_is = _as_it_is(found, wanted)
         if as_it_is:
             return as_it_is
         if found.size == wanted.size:
@@ -255,14 +255,6 @@ class Diagnosis:
                 rest = "" if factor in ("", None) else f", and its sum {factor}"
                 return f"is not summed over the rows of the batch: got {found.shape}{rest}"
         return self._unknown(found, wanted)
-
-    def _bad_numbers(self, found: Array) -> str:
-        if not np.isfinite(found).all():
-            share = np.mean(~np.isfinite(found))
-            return (
-                f"has NaN or infinities, {share:.0%} of its elements: look for an overflow in exp"
-            )
-        return ""
 
     def _explained(self, i: int, of: int, found: Array, parameter: Array) -> str:
         """The first story that gives these numbers, up to factors that have a name."""
@@ -326,6 +318,15 @@ def difference(found: Array, wanted: Array) -> float:
     """The norm of their difference to the norm of the one that is wanted; 0 where both are zero."""
     off = float(np.linalg.norm(found - wanted))
     return off / max(float(np.linalg.norm(wanted)), 1e-12)
+
+
+def _as_it_is(found: Array, wanted: Array) -> str:
+    """What is wrong with numbers that no story need be looked for."""
+    if not np.isfinite(found).all():
+        share = f"{np.mean(~np.isfinite(found)):.0%}"
+        return f"has NaN or infinities, {share} of its elements: look for an overflow in exp"
+    zero = np.linalg.norm(found) <= 1e-9 * np.linalg.norm(wanted) and wanted.any()
+    return "is zero" if zero else ""
 
 
 def _ratio(found: Array, wanted: Array) -> float:

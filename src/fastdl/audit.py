@@ -250,7 +250,7 @@ def _audited(
     _, number, kind = name.split(".")
     i = int(number)
     if found is None:
-        return ParameterAudit(name, "was not returned", float("nan"), float("nan"))
+        return ParameterAudit(name, "was not returned as an array", float("nan"), float("nan"))
     wanted = diagnosis.right(i, kind)
     if kind == "weight":
         found = found.T if layout.by_unit and found.ndim == 2 else found

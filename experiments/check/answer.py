@@ -113,11 +113,11 @@ def _chosen(submission: Submission) -> list[str]:
     text, curve = submission.metrics.get("test_accuracy"), submission.curve
     if text is None or curve is None or "test_accuracy" not in curve.columns:
         return []
-    told, values = number("test_accuracy", text), curve.columns["test_accuracy"]
-    near = told.rounding + 1e-9
+    told, series = number("test_accuracy", text), curve.columns["test_accuracy"]
+    values, near = series.values, told.rounding + series.rounding + 1e-9
     if abs(values[-1] - told.value) <= near or abs(np.nanmax(values) - told.value) > near:
         return []
-    epoch = curve.epochs[np.nanargmax(values)]
+    epoch = series.epochs[np.nanargmax(values)]
     best, last = _shown(told.value, True), _shown(values[-1], True)
     said = f"{best} is the best of the curve, at epoch {epoch:g}, not its last, {last}: "
     return [f"{said}whoever chooses by test rows has none left to test with."]

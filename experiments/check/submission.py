@@ -46,22 +46,36 @@ class SubmissionError(ValueError):
     """Something that was handed in cannot be understood; the message says what would be."""
 
 
-@dataclass(frozen=True)
-class Curve:
-    """A curve of a run.
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One column of a curve, where it has values.
 
     Attributes
     ----------
-    epochs : array (p,)
-        Of its points; not all need be whole.
-    columns : dict of str to array (p,)
-        Named as in ``report.TOLD``; accuracies from 0 to 1.
+    epochs, values : array (p,)
+        Not all epochs need be whole; accuracies from 0 to 1, NaN where the run was lost.
+    rounding : float
+        Half a unit of the last digit.
+    """
+
+    epochs: NDArray[np.float64]
+    values: NDArray[np.float64]
+    rounding: float
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The curves of a run.
+
+    Attributes
+    ----------
+    columns : dict of str to Series
+        Named as in ``report.TOLD``.
     passed_over : tuple of str
         Columns that say nothing to us.
     """
 
-    epochs: NDArray[np.float64]
-    columns: dict[str, NDArray[np.float64]]
+    columns: Mapping[str, Series]
     passed_over: tuple[str, ...] = ()
 
 
@@ -210,8 +224,7 @@ def number(column: str, text: str) -> Number:
     except InvalidOperation:
         raise SubmissionError(f"{name} must be a number; got {text!r}") from None
     value = float(exact)
-    exponent = exact.as_tuple().exponent
-    rounding = 0.5 * 10.0 ** min(exponent, 0) if isinstance(exponent, int) else 0.0
+    rounding = 0.5 * 10.0 ** -_decimals(plain)
     if not column.endswith("accuracy"):
         return Number(column, value, rounding=rounding)
     if value > 1 or text.strip().endswith("%"):
@@ -252,17 +265,18 @@ def read_curve(path: Path, recipe: Recipe, n_train: int) -> Curve:
     if len(lines) < 2:
         raise SubmissionError(f"{path} must hold a line of names and lines of numbers; got neither")
     meanings = [_meaning(name) for name in lines[0]]
-    table = _table(path, lines, meanings)
     if not {*meanings} & {*TOLD}:
         raise SubmissionError(
             f"{path} must have columns such as epoch, {', '.join(TOLD[:3])} and test_accuracy; "
             f"got {', '.join(lines[0])}"
         )
+    cells = _cells(path, lines, meanings)
+    epochs = _epochs(path, cells, recipe, n_train, len(lines) - 1)
+    columns = {name: _series(path, name, cells[name], epochs) for name in TOLD if name in cells}
     passed_over = tuple(
         name for name, meaning in zip(lines[0], meanings, strict=True) if not meaning
     )
-    columns = {name: _shares(name, values) for name, values in table.items() if name in TOLD}
-    return Curve(_epochs(path, table, recipe, n_train, len(lines) - 1), columns, passed_over)
+    return Curve(columns, passed_over)
 
 
 def _meaning(name: str) -> str:
@@ -279,40 +293,59 @@ def _meaning(name: str) -> str:
     return f"{next(iter(split), 'train')}_{what.pop()}"
 
 
-def _table(
-    path: Path, lines: list[list[str]], meanings: list[str]
-) -> dict[str, NDArray[np.float64]]:
-    table: dict[str, list[float]] = {meaning: [] for meaning in meanings if meaning}
+def _cells(path: Path, lines: list[list[str]], meanings: list[str]) -> dict[str, list[str]]:
+    """What stands in every column that has a meaning."""
     for at, line in enumerate(lines[1:], 2):
         if len(line) != len(meanings):
             raise SubmissionError(
                 f"{path} must have {len(meanings)} columns in every line; got {len(line)} in line "
                 f"{at}"
             )
-        for meaning, text in zip(meanings, line, strict=True):
-            if meaning:
-                name = f"{path}, line {at}, {meaning}"
-                table[meaning].append(_decimal(name, text.strip().removesuffix("%") or "nan"))
-    return {meaning: np.array(values) for meaning, values in table.items()}
+    cells: dict[str, list[str]] = {}
+    for i, meaning in enumerate(meanings):
+        if meaning in cells:
+            raise SubmissionError(f"{path} must have one column of {meaning}; got two")
+        if meaning:
+            cells[meaning] = [line[i].strip().removesuffix("%").strip() for line in lines[1:]]
+    return cells
 
 
-def _shares(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    per_cent = name.endswith("accuracy") and np.nanmax(values, initial=0.0) > 1
-    return values / 100 if per_cent else values
+def _series(path: Path, name: str, texts: list[str], epochs: NDArray[np.float64]) -> Series:
+    held = np.array([bool(text) for text in texts])
+    values = _numbers(path, name, [text for text in texts if text])
+    rounding = 0.5 * 10.0 ** -max((_decimals(text) for text in texts), default=0)
+    if name.endswith("accuracy"):
+        if np.nanmax(values, initial=0.0) > 1:
+            values, rounding = values / 100, rounding / 100
+        if not ((values >= 0) & (values <= 1)).all():
+            raise SubmissionError(f"{path}, {name} must lie between 0 and 100 %; it does not")
+    return Series(epochs[held], values, rounding)
+
+
+def _numbers(path: Path, name: str, texts: list[str]) -> NDArray[np.float64]:
+    return np.array(
+        [_decimal(f"{path}, line {at}, {name}", text) for at, text in enumerate(texts, 2)]
+    )
+
+
+def _decimals(text: str) -> int:
+    """The digits behind the point; as many as can be where it has none because it is no number."""
+    try:
+        exponent = Decimal(text).as_tuple().exponent
+    except InvalidOperation:
+        return 0
+    return max(-exponent, 0) if isinstance(exponent, int) else 0
 
 
 def _epochs(
-    path: Path,
-    table: dict[str, NDArray[np.float64]],
-    recipe: Recipe,
-    n_train: int,
-    n: int,
+    path: Path, cells: Mapping[str, list[str]], recipe: Recipe, n_train: int, n: int
 ) -> NDArray[np.float64]:
+    """Where the lines of a curve are."""
     steps = n_train // recipe.batch_size if recipe.drop_last else -(-n_train // recipe.batch_size)
-    if "step" in table:
-        epochs = table["step"] / steps
-    elif "epoch" in table:
-        epochs = table["epoch"]
+    if "step" in cells:
+        epochs = _numbers(path, "step", cells["step"]) / steps
+    elif "epoch" in cells:
+        epochs = _numbers(path, "epoch", cells["epoch"])
     elif n in (recipe.epochs, recipe.epochs + 1):
         return np.arange(n, dtype=np.float64) + (n == recipe.epochs)
     else:
@@ -320,28 +353,31 @@ def _epochs(
             f"{path} must have a column epoch or step, or a line for each of {recipe.epochs} "
             f"epochs; got {n} lines without"
         )
-    if not (np.diff(epochs) > 0).all():
+    if not (np.diff(epochs) > 0).all() or not np.isfinite(epochs).all():
         raise SubmissionError(f"{path} must have an epoch or step that grows from line to line")
-    from_zero = epochs[0] == 0 and epochs[-1] == recipe.epochs - 1 and "step" not in table
+    from_zero = epochs[0] == 0 and epochs[-1] == recipe.epochs - 1 and "step" not in cells
     return epochs + from_zero  # counted from 0, each after its training
 
 
 def _points(curve: Curve, epochs: tuple[int, ...], given: set[str]) -> list[Number]:
-    """The curve at the stored epochs; between two points of a curve lies a straight line."""
-    gap = max(float(np.diff(curve.epochs).max(initial=0.0)), 1e-9)
+    """The curves at the stored epochs; between two points of a curve lies a straight line."""
     found = []
-    for at, epoch in enumerate(epochs):
-        near = float(np.abs(curve.epochs - epoch).min())
-        inside = curve.epochs[0] - 1e-9 <= epoch <= curve.epochs[-1] + 1e-9
-        if near > 1e-6 and not (inside and gap <= 1):
-            continue
-        last = at == len(epochs) - 1
-        for column, values in curve.columns.items():
-            if last and column in given:
-                continue
-            value = float(np.interp(epoch, curve.epochs, values))
-            found.append(Number(column, value, at))
+    for column, series in curve.columns.items():
+        for at, epoch in enumerate(epochs):
+            told = at == len(epochs) - 1 and column in given
+            if not told and _reaches(series.epochs, epoch):
+                value = float(np.interp(epoch, series.epochs, series.values))
+                found.append(Number(column, value, at, series.rounding))
     return found
+
+
+def _reaches(epochs: NDArray[np.float64], epoch: int) -> bool:
+    """Whether a curve has a point at an epoch, or is dense and goes on past it."""
+    if not len(epochs):
+        return False
+    near = float(np.abs(epochs - epoch).min()) < 1e-6
+    dense = len(epochs) > 1 and float(np.diff(epochs).max()) <= 1
+    return near or (dense and epochs[0] <= epoch <= epochs[-1])
 
 
 # --- weights --------------------------------------------------------------------------------------
@@ -355,11 +391,17 @@ def read_weights(path: Path, recipe: Recipe) -> dict[str, float]:
     SubmissionError
         If the file cannot be read, or lacks the weight of a layer.
     """
-    _bytes(path)
+    held = io.BytesIO(_bytes(path))
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with zipfile.ZipFile(held) as members:
+            if sum(each.file_size for each in members.infolist()) > _LARGEST:
+                raise SubmissionError(f"{path} must hold at most 100 MB; it unpacks to more")
+        held.seek(0)
+        with np.load(held, allow_pickle=False) as file:
             arrays = [np.asarray(file[name], np.float64) for name in file.files]
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+    except SubmissionError:
+        raise
+    except Exception as error:  # of a file of anybody's
         raise SubmissionError(f"{path} must be an npz file of arrays of numbers; {error}") from None
     weights, biases = [], []
     for i, (d, h) in enumerate(zip(recipe.widths[:-1], recipe.widths[1:], strict=True), 1):

@@ -105,18 +105,32 @@ def rows(n, first=1):
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_a_curve_by_any_usual_names(names, delimiter, write):
     curve = read(write(names, rows(EPOCHS), delimiter))
-    assert curve.columns["train_loss"][0] == 2
-    assert curve.columns["validation_accuracy"][-1] == pytest.approx(0.239)
-    assert curve.epochs.tolist() == list(range(1, EPOCHS + 1))
+    assert curve.columns["train_loss"].values[0] == 2
+    assert curve.columns["validation_accuracy"].values[-1] == pytest.approx(0.239)
+    assert curve.columns["train_loss"].epochs.tolist() == list(range(1, EPOCHS + 1))
 
 
 def test_where_the_points_of_a_curve_are(write):
-    assert read(write(["epoch", "loss"], [r[:2] for r in rows(40, 0)])).epochs[0] == 1
-    assert read(write(["epoch", "loss"], [r[:2] for r in rows(41, 0)])).epochs[0] == 0
+    def epochs(names, lines):
+        return read(write(names, lines)).columns["train_loss"].epochs
+
+    assert epochs(["epoch", "loss"], [r[:2] for r in rows(40, 0)])[0] == 1
+    assert epochs(["epoch", "loss"], [r[:2] for r in rows(41, 0)])[0] == 0
     by_step = [[100 * (i + 1), 2 - 0.01 * i] for i in range(40)]
-    assert read(write(["step", "loss"], by_step)).epochs.tolist() == list(range(1, 41))
-    without = [r[1:2] for r in rows(40)]
-    assert read(write(["loss"], without)).epochs[-1] == 40
+    assert epochs(["step", "loss"], by_step).tolist() == list(range(1, 41))
+    assert epochs(["loss"], [r[1:2] for r in rows(40)])[-1] == 40
+
+
+def test_the_last_digit_of_a_curve_is_known(write):
+    curve = read(write(["epoch", "loss", "acc"], [[1, "1.65", 38.9], [2, "1.6", 39]]))
+    assert curve.columns["train_loss"].rounding == pytest.approx(0.005)
+    assert curve.columns["train_accuracy"].rounding == pytest.approx(0.0005)
+
+
+def test_cells_without_a_number_are_left_out(write):
+    curve = read(write(["epoch", "loss", "val_loss"], [[1, 2, ""], [2, 1.9, 1.95], [3, 1.8, ""]]))
+    assert curve.columns["validation_loss"].epochs.tolist() == [2]
+    assert curve.columns["train_loss"].epochs.tolist() == [1, 2, 3]
 
 
 def test_columns_that_say_nothing_are_passed_over(write):
@@ -143,6 +157,10 @@ def test_the_points_between_which_a_stored_one_lies(write):
         (["epoch", "loss"], [[1, 2], [2]], "2 columns in every line; got 1 in line 3"),
         (["epoch", "loss"], [[1, "x"]], "line 2, train_loss must be a number; got 'x'"),
         (["epoch", "loss"], [[2, 1], [1, 1]], "epoch or step that grows"),
+        (["epoch", "loss", "train_loss"], [[1, 2, 2]], "one column of train_loss; got two"),
+        (["epoch", "acc"], [[1, 140]], "must lie between 0 and 100 %"),
+        (["epoch", "acc"], [[1, -3]], "must lie between 0 and 100 %"),
+        (["epoch", "loss"], [["", 1]], "line 2, epoch must be a number; got ''"),
         (["loss"], [[2], [1]], "or a line for each of 40 epochs; got 2 lines without"),
     ],
 )

@@ -100,7 +100,7 @@ def _where(found: Answer) -> list[str]:
             _shown(value, per_cent)
             for value in (each.value, values.mean(), values.min(), values.max())
         )
-        band = _band(found) if each.column == "test_accuracy" else ""
+        band = _band(found, each.value) if each.column == "test_accuracy" else ""
         rows.append(
             f"{each.column.replace('_', ' ')} {own}; correct code gives {mean} ({low} to {high} "
             f"over {len(values)} seeds{band})"
@@ -127,13 +127,14 @@ def _shown(value: float, per_cent: bool) -> str:
     return f"{100 * value:.2f} %" if per_cent else f"{value:.4g}"
 
 
-def _band(found: Answer) -> str:
-    """What other people get."""
+def _band(found: Answer, value: float) -> str:
+    """What other people get, and whether this lies outside."""
     for row in read():
         wanted = row.id in found.submission.setting.run.answers and row.ours == "test_accuracy"
         if wanted and row.band is not None and row.band_from in _FROM:
             low, high = row.band
-            return f"; {_FROM[row.band_from]}: {100 * low:g} to {100 * high:g} %"
+            outside = "" if low <= value <= high else ", which this is not"
+            return f"; {_FROM[row.band_from]}: {100 * low:g} to {100 * high:g} %{outside}"
     return ""
 
 

@@ -1,8 +1,9 @@
-"""The known mistakes, a line of ``mistakes.csv`` each: name, recipe's field, value, and words."""
+"""The known mistakes, a line of ``mistakes.csv`` each: a name, what it changes, and words."""
 
 import csv
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,25 +40,25 @@ class Mistake:
         In tables and files.
     says : str
         What the code does, in words.
-    field, value
-        The field of the recipe that it changes, and what it is instead; empty for none.
+    changes : mapping of str to value
+        Fields of the recipe, and what they are instead.
     wrong : bool
         False for code that does what is asked for, maybe in another way than ours.
     """
 
     name: str
     says: str
-    field: str = ""
-    value: Any = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
     wrong: bool = True
 
     def applied(self, recipe: Recipe) -> Recipe:
         """The recipe with this mistake."""
-        return replace(recipe, **{self.field: self.value}) if self.field else recipe
+        return replace(recipe, **self.changes)
 
     def shows(self, recipe: Recipe) -> bool:
         """Whether it can change anything: what is done to a penalty of zero cannot."""
-        return bool(recipe.l2) or not {self.field, self.value} & {*_OF_PENALTY}
+        about = {*self.changes, self.changes.get("reported")}
+        return bool(recipe.l2) or not about & {*_OF_PENALTY}
 
 
 RIGHT = Mistake("none", "code that does what the assignment asks for", wrong=False)
@@ -68,13 +69,16 @@ def read(course: str) -> tuple[Mistake, ...]:
     """The mistakes of a course, in the order of the file."""
     with MISTAKES.open(newline="", encoding="utf-8") as file:
         return tuple(
-            Mistake(
-                line["name"], line["says"], line["field"], _value(line["value"]),
-                line["wrong"] == "yes",
-            )
+            Mistake(line["name"], line["says"], _changes(line["changes"]), line["wrong"] == "yes")
             for line in csv.DictReader(file)
             if course in line["of"].split()
-        )  # fmt: skip
+        )
+
+
+def _changes(text: str) -> dict[str, Any]:
+    """What ``penalty = 1.0; reported = last batch`` says."""
+    pairs = (part.split(" = ") for part in text.split("; "))
+    return {name: _value(value) for name, value in pairs}
 
 
 def of(assignment: str, recipe: Recipe) -> tuple[Mistake, ...]:

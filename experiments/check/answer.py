@@ -12,6 +12,7 @@ from experiments.check.submission import Submission, number
 from experiments.reported import read
 
 _SHOWN = 6  # candidates that are named one by one
+_NEAREST = 3  # that are named where none fits
 _LIKELY = 0.01  # of likelihood: less is not worth a line
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _FROM = {"public": "other public reports", "reruns": "reruns by others", "spec": "the assignment"}
@@ -148,7 +149,8 @@ def _verdict(found: Answer) -> str:
                 "(--curve) or weights (--weights) if you have not."
             )
         other = right[0].mistake
-        how = f" ({other.says})" if other.name != "none" else ""
+        plain = any(each.mistake.name == "none" for each in right)
+        how = "" if plain else f" ({other.says})"
         return f"This is what correct code gives{how}: what is left is the noise of the seed."
     if not found.plausible:
         return "Neither correct code nor a known mistake gives this."
@@ -162,18 +164,29 @@ def _named(found: Answer) -> list[str]:
     if not plausible:
         if found.correct:
             return ["No known mistake gives it too."]
-        return ["The nearest known mistakes, none of which fits:", *_listed(wrong[:3], found)]
+        names = ", ".join(each.mistake.name for each in wrong[:_NEAREST])
+        return [f"The nearest known mistakes, none of which fits: {names}."]
     count = _count(len(plausible))
     if found.correct:
-        names = ", ".join(each.mistake.name for each in plausible)
-        remedy = "" if found.curve else " A curve (--curve) tells more."
-        return [f"{count} cannot be told from it by these numbers: {names}.{remedy}"]
+        return [_hidden(plausible) + ("" if found.curve else " A curve (--curve) tells more.")]
     head = f"{count} give{'s this:' if len(plausible) == 1 else ' this, the likeliest first:'}"
     likely = [each for each in plausible if each.likelihood >= _LIKELY] or plausible
     rest = len(plausible) - len(likely[:_SHOWN])
     more = [f"  and {rest} less likely ones"] if rest else []
     silent = _silent(found)
     return [head, *_listed(likely[:_SHOWN], found), *more, *silent]
+
+
+def _hidden(plausible: Sequence[Candidate]) -> str:
+    """Which mistakes correct numbers may hide."""
+    near = [each.mistake.name for each in plausible if not each.untouched]
+    rest = len(plausible) - len(near)
+    said = [f"{_count(len(near))} cannot be told from it by these numbers: {', '.join(near)}."]
+    said = said if near else []
+    if rest:
+        others = " others" if near else " known mistakes"
+        said.append(f"{rest}{others} do not touch them.")
+    return " ".join(said)
 
 
 def _listed(candidates: Sequence[Candidate], found: Answer) -> list[str]:

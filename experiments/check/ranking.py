@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, gammaln, ndtri, stdtr
 
-from experiments.check.mistakes import Mistake
+from experiments.check.mistakes import RIGHT, Mistake
 from experiments.check.stored import Runs, Told
 
 PLAUSIBLE = 0.02  # of the runs of a mistake are further off than what it is still named for
@@ -56,13 +56,16 @@ class Candidate:
     fit : float
         The share of its own runs that are further off than this one.
     twins : tuple of str
-        Names of others that give the same numbers.
+        Names of others that give the same numbers up to half of the noise.
+    untouched : bool
+        Whether its numbers are exactly those of correct code: they say nothing of it.
     """
 
     mistake: Mistake
     likelihood: float
     fit: float
     twins: tuple[str, ...] = ()
+    untouched: bool = False
 
     @property
     def plausible(self) -> bool:
@@ -123,8 +126,15 @@ def rank(runs: Runs, numbers: Sequence[Number]) -> list[Candidate]:
     weighed = np.array(logs) + np.log(prior)
     likelihoods = np.exp(weighed - weighed.max())
     likelihoods /= likelihoods.sum()
+    usual = expected[RIGHT.name].mean
     found = [
-        Candidate(mistake, float(share), fit, _twins(mistake.name, expected, worth))
+        Candidate(
+            mistake,
+            float(share),
+            fit,
+            _twins(mistake.name, expected, worth),
+            mistake.wrong and np.array_equal(expected[mistake.name].mean, usual),
+        )
         for mistake, share, fit in zip(mistakes, likelihoods, fits, strict=True)
     ]
     return sorted(found, key=lambda each: -each.likelihood)

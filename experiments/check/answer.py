@@ -154,6 +154,8 @@ def _verdict(found: Answer) -> str:
         return f"This is what correct code gives{how}: what is left is the noise of the seed."
     if not found.plausible:
         return "Neither correct code nor a known mistake gives this."
+    if right:
+        return "Correct code could give this by chance, but a mistake fits far better."
     return "This is not the noise of correct code."
 
 

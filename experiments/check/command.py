@@ -73,6 +73,8 @@ def do(options: argparse.Namespace) -> int:
             print(json.dumps(classroom.bands(options.name), indent=2))
             return 0
         if options.make:
+            if options.seeds < 2:
+                raise SubmissionError(f"--seeds must be at least 2; got {options.seeds}")
             wanted = [setting_of(options.name, options.run)] if options.run else None
             make.make(
                 wanted or stored.settings(options.name).values(), options.data_dir, options.seeds

@@ -52,8 +52,8 @@ class Recipe:
     clock : {"step", "epoch", "peak", "half", "fall"}
         A cyclical rate counts steps; or epochs; or stays at its peak; or has ``n_s`` steps for the
         whole of a cycle; or falls from peak to base over a cycle and jumps back.
-    labels : {"right", "next", "train next"}
-        Every label counted one too high, for all rows or for the training rows alone.
+    labels : {"right", "train next"}
+        Those of the training rows counted one too high.
     reported : str
         What of the trained networks is told: ``report.REPORTS``.
     """
@@ -80,7 +80,7 @@ class Recipe:
     trained: tuple[int, ...] = ()
     rate_factor: float = 1.0
     clock: Literal["step", "epoch", "peak", "half", "fall"] = "step"
-    labels: Literal["right", "next", "train next"] = "right"
+    labels: Literal["right", "train next"] = "right"
     reported: str = "all rows"
 
     @property

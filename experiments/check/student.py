@@ -19,6 +19,7 @@ Array = NDArray[Any]
 Labels = NDArray[np.int64]
 SPLITS = ("train", "validation", "test")
 _ROWS = 5_000  # that are evaluated at once
+_SIDES = {3072: 32, 784: 28}  # of images, by their pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,18 @@ def _reshaped(x: Array) -> Array:
     return np.ascontiguousarray(x.reshape(x.shape[::-1]).T)
 
 
+def _turned(x: Array) -> Array:
+    """Every image with its rows for columns."""
+    side = _SIDES[x.shape[1]]
+    return np.ascontiguousarray(x.reshape(len(x), -1, side, side).swapaxes(2, 3)).reshape(x.shape)
+
+
+def _of_training(change: Callable[[Array], Array], scaling: str, x: Array, train: Array) -> Array:
+    """What is done to the training rows alone, after a scaling."""
+    scaled = SCALINGS[scaling](x, train)
+    return change(scaled) if x is train else scaled
+
+
 # From the rows of any split and the training rows, both as x / 255, to inputs.
 SCALINGS: dict[str, Callable[[Array, Array], Array]] = {
     "standard": lambda x, train: (x - train.mean(axis=0)) / (train.std(axis=0) + 1e-6),
@@ -75,6 +88,8 @@ SCALINGS: dict[str, Callable[[Array, Array], Array]] = {
     "variance": lambda x, train: (x - train.mean(axis=0)) / (train.var(axis=0) + 1e-6),
     "training rows alone": lambda x, train: SCALINGS["standard"](x, train) if x is train else x,
     "training mean alone": lambda x, train: SCALINGS["centred"](x, train) if x is train else x,
+    "turned": lambda x, train: _of_training(_turned, "standard", x, train),
+    "turned centred": lambda x, train: _of_training(_turned, "centred", x, train),
     "reshaped": lambda x, train: _reshaped(SCALINGS["standard"](x, train)),
     "reshaped centred": lambda x, train: _reshaped(SCALINGS["centred"](x, train)),
 }
@@ -93,11 +108,10 @@ def inputs(data: Loaded, scaling: str) -> dict[str, Array]:
 
 def labels(data: Loaded, recipe: Recipe) -> dict[str, Labels]:
     """The labels of every split (n,), as the recipe reads them."""
-    shifted = {"right": (), "next": SPLITS, "train next": ("train",)}[recipe.labels]
-    k = recipe.widths[-1]
-    return {
-        name: (getattr(data, name)[1].astype(np.int64) + (name in shifted)) % k for name in SPLITS
-    }
+    found = {name: getattr(data, name)[1].astype(np.int64) for name in SPLITS}
+    if recipe.labels == "train next":
+        found["train"] = (found["train"] + 1) % recipe.widths[-1]
+    return found
 
 
 # --- networks -------------------------------------------------------------------------------------
@@ -333,7 +347,7 @@ def looks_of(
         looks[f"weight{i}"] = float(np.sqrt(np.mean(weight**2)))
     for i, bias in enumerate(biases, 1):
         looks[f"bias{i}"] = float(np.sqrt(np.mean(bias**2)))
-    side = {3072: 32, 784: 28}.get(len(weights[0]))
+    side = _SIDES.get(len(weights[0]))
     if side is not None:
         images = weights[0].T.reshape(-1, side, side)
         steps = sum(float(np.mean(np.diff(images, axis=axis) ** 2)) for axis in (1, 2))

@@ -189,6 +189,7 @@ def test_bands_are_json(capsys):
         ([*RUN, "--test-accuracy", "x"], "--test-accuracy must be a number; got 'x'"),
         ([*RUN, "--curve", "no.csv"], "no.csv must be a file that can be read; No such file"),
         (["check", "--folder", "no"], "--folder must be a folder; got 'no'"),
+        (["check", "dd2424_a1", "--make", "--seeds", "1"], "--seeds must be at least 2; got 1"),
         (["check", "dd2424_a", "--bands"], "must be one of dd2424_a1"),
     ],
 )

@@ -246,6 +246,8 @@ ONE = {
     "a loss beside": lambda X, Y, W, b, reg: (0.3, linear(X, Y, W, b, reg)),
     "lists": lambda X, Y, W, b, lam: [[g] for g in linear(X, Y, W[0], b[0], lam)],
     "no default needed": lambda X, Y, W, b, lam, h_step=1e-5: linear(X, Y, W, b, lam),
+    "a step": lambda X, Y, W, b, lam, h=1e-6: linear(X, Y, W, b, lam + 0 * h),
+    "a penalty by default": lambda X, Y, W, b, lam=0.0: linear(X, Y, W, b, lam),
     "scores": lambda X, Y, S, W, lam: of_probabilities(X, Y, np.exp(S) / np.exp(S).sum(0), W, lam),
     "float32": lambda X, Y, W, b, lam: linear(
         *(each.astype(np.float32) for each in (X, Y, W, b)), np.float32(lam)

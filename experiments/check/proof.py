@@ -104,6 +104,8 @@ def cases() -> list[Case]:
     """What is said of every run that is held out."""
     found = []
     for setting in settings():
+        if not _held_out(setting).path.exists():
+            continue
         runs = stored.load(setting)
         traces, rows = stored.traces(_held_out(setting))
         for i in range(_RIGHT):

@@ -1,6 +1,6 @@
 """How likely correct code and every known mistake are, given some numbers of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +9,17 @@ from scipy.special import chdtrc, gammaln, ndtri, stdtr
 
 from experiments.check.mistakes import RIGHT, Mistake
 from experiments.check.stored import Runs, Told
+from experiments.spec import Cifar10
 
 PLAUSIBLE = 0.02  # of the runs of a mistake are further off than what it is still named for
 _PRIOR_RIGHT = 0.5  # what correct code is given before any number is seen
 _PRIOR_FREEDOM = 2  # seeds that the spread of correct code is worth, beside those of a mistake
 # The points of a curve hang together, and so do the curves: all of one count as so many.
 _WORTH = 2.0
-# What no seed shows, as a standard deviation: copies of CIFAR-10 have different pixels.
-_OF_DATA = {"accuracy": 0.0025, "loss": 0.0005, "cost": 0.0005}
-_OF_WEIGHTS = 0.002
+# What no seed shows, as a standard deviation, of losses and weights relative: the arithmetic, and
+# that copies of CIFAR-10 have different pixels.
+_OF_ARITHMETIC = {"accuracy": 0.0002, "loss": 0.0001, "cost": 0.0001, "weights": 0.0005}
+_OF_PIXELS = {"accuracy": 0.0025, "loss": 0.0005, "cost": 0.0005, "weights": 0.002}
 _CERTAIN = 0.98  # of likelihood for mistakes, where the noise of correct code reaches so far too
 _SAME = 0.5  # standard deviations that two mistakes differ by, at most, to give the same numbers
 
@@ -141,7 +143,8 @@ def rank(runs: Runs, numbers: Sequence[Number]) -> list[Candidate]:
 
 
 def _expected(runs: Runs, numbers: Sequence[Number]) -> dict[str, _Expected]:
-    data = np.array([_of_data(each) for each in numbers])
+    known = _OF_PIXELS if isinstance(runs.setting.run.data, Cifar10) else _OF_ARITHMETIC
+    data = np.array([_unseen(each, known) for each in numbers])
     samples = {name: _scaled(_sample(told, numbers), numbers) for name, told in runs.told.items()}
     usual = _spread(next(iter(samples.values())))  # of correct code
     found = {}
@@ -180,13 +183,13 @@ def _scaled(values: NDArray[np.float64], numbers: Sequence[Number]) -> NDArray[n
         return np.where(np.isfinite(values) & np.isfinite(scaled), scaled, np.nan)
 
 
-def _of_data(number: Number) -> float:
+def _unseen(number: Number, known: Mapping[str, float]) -> float:
     """The standard deviation of what no seed shows, rounding among it."""
     kind = number.column.rpartition("_")[2]
     rounding = number.rounding / np.sqrt(3)
     if kind != "accuracy":
         rounding /= max(abs(number.value), 1e-12) if np.isfinite(number.value) else 1.0
-    return float(np.hypot(_OF_DATA.get(kind, _OF_WEIGHTS), rounding))
+    return float(np.hypot(known.get(kind, known["weights"]), rounding))
 
 
 def _spread(sample: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -138,6 +138,8 @@ class Caller:
         first = min((int(i) for p in parameters for i in re.findall(r"\d+$", p.name)), default=0)
         for p in parameters:
             role = _role(p.name, first, n_layers)
+            if role is not None and role[0] != "l2" and isinstance(p.default, Real):
+                continue  # a step h = 1e-6 is no hidden layer
             if role is None:
                 if p.default is p.empty:
                     raise TypeError(

@@ -2,9 +2,12 @@
 
 import pytest
 
-from experiments.check import proof
+from experiments.check import make, proof
 
-SHARES = proof.shares(proof.cases())
+
+@pytest.fixture(scope="module")
+def shares():
+    return proof.shares(proof.cases())
 
 
 @pytest.mark.parametrize(
@@ -14,13 +17,13 @@ SHARES = proof.shares(proof.cases())
         ("among three, by name", 0.9), ("named by the number", 0.95),
     ],
 )  # fmt: skip
-def test_answers_are_right(name, least):
-    assert SHARES[name] >= least
+def test_answers_are_right(name, least, shares):
+    assert shares[name] >= least
 
 
 @pytest.mark.parametrize("name", ["false alarms by the curve", "false alarms by the number"])
-def test_correct_code_is_not_called_wrong(name):
-    assert SHARES[name] <= 0.05
+def test_correct_code_is_not_called_wrong(name, shares):
+    assert shares[name] <= 0.05
 
 
 def test_the_page_is_of_these_runs():
@@ -31,3 +34,18 @@ def test_there_are_enough_of_them():
     found = proof.cases()
     assert len(found) >= 60
     assert sum(case.wrong for case in found) >= 40
+
+
+def test_runs_are_held_out_and_told(tiny, tmp_path, monkeypatch):
+    """Of a small setting on made-up rows, from its training to its page."""
+    monkeypatch.setattr(proof, "settings", lambda: [tiny])
+    monkeypatch.setattr(proof, "FOLDER", tmp_path / "held_out")
+    make.make([tiny], None, seeds=3)
+    proof.train(None)
+    found = proof.cases()
+    assert [case.mistake for case in found].count("none") == 10
+    assert {case.mistake for case in found if case.wrong} == {*proof.drawn(tiny)}
+    page = proof.page(found)
+    assert "20 runs with seeds that no stored run has, 10 of correct code and\n10 with a" in page
+    for name in proof.drawn(tiny):
+        assert f"| {name} | 1 |" in page

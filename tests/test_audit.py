@@ -69,7 +69,24 @@ class Student:
             dz = -np.eye(k)[y]
         if m == "last row":
             dz[:-1] = 0
-        dz /= {"sum": 1, "mean twice": n * n, "divided by k": k}.get(m, n)
+        if m == "no softmax":
+            dz = zs[-1] - np.eye(k)[y]
+        if m == "sigmoid for softmax":
+            dz = 1 / (1 + np.exp(-zs[-1])) - np.eye(k)[y]
+        if m == "predicted labels":
+            dz = np.eye(k)[p.argmax(axis=1)] - np.eye(k)[y]
+        if m == "labels off by one":
+            dz = p - np.eye(k)[(y + 1) % k]
+        if m == "squared error":
+            dz = 2 * p * (dz - (dz * p).sum(axis=1, keepdims=True))
+        divisor = {
+            "sum": 1,
+            "mean twice": n * n,
+            "divided by k": n * k,
+            "n - 1": n - 1,
+            "d": x.shape[1],
+        }
+        dz /= divisor.get(m, n)
         if m == "sign":
             dz = -dz
         grads_w, grads_b = [], []
@@ -100,6 +117,8 @@ class Student:
                 db = 0 * db
             if m == "bias not summed":
                 db = dz
+            if m == "bias over units":
+                db = dz.sum(axis=1)
             grads_w.insert(0, dw)
             grads_b.insert(0, db)
             if i:
@@ -111,6 +130,8 @@ class Student:
                     mask = da > 0
                 if m == "mask of the wrong layer" and outputs[i - 1].shape == outputs[i].shape:
                     mask = outputs[i - 1] > 0
+                if m == "leaky":
+                    mask = np.where(mask, 1, 0.01)
                 if m == "sigmoid":
                     mask = outputs[i] * (1 - outputs[i])
                 dz = da * mask
@@ -142,6 +163,13 @@ MISTAKES = {  # of the first two layers' weights, then of the last one's bias
     "n more in the first": ("ours · n", ""),
     "divided by k": ("divided by the number of classes",) * 2,
     "sign": ("has the wrong sign",) * 2,
+    "n - 1": ("it is divided by n - 1",) * 2,
+    "d": ("divided by the number of inputs, not by that of the rows",) * 2,
+    "no softmax": ("softmax is left out",) * 2,
+    "sigmoid for softmax": ("a sigmoid stands for softmax",) * 2,
+    "predicted labels": ("predicted labels stand for probabilities",) * 2,
+    "labels off by one": ("labels are one class off",) * 2,
+    "squared error": ("gradient of a squared error",) * 2,
     "no y": ("Y is not taken off P",) * 2,
     "only y": ("P is left out",) * 2,
     "softmax over rows": ("softmax sums over the rows",) * 2,
@@ -152,6 +180,7 @@ MISTAKES = {  # of the first two layers' weights, then of the last one's bias
     "mask of the gradient": ("of the gradient, not of the layer's values",) * 2,
     "mask of the wrong layer": ("mask of the ReLU is taken from the wrong layer",) * 2,
     "sigmoid": ("h (1 - h), that of a sigmoid",) * 2,
+    "leaky": ("derivative is that of leaky_relu, not of relu",) * 2,
     "untransposed": ("not through its transpose", ""),
     "penalty missing": ("missing 2 λ W",) * 2,
     "penalty half": ("factor 2 is missing",) * 2,
@@ -166,6 +195,7 @@ MISTAKES = {  # of the first two layers' weights, then of the last one's bias
     "bias mean": ("ours / n: a mean is taken twice",),
     "bias penalised": ("the penalty counts the bias too",),
     "bias missing": ("is zero",),
+    "bias over units": ("is summed over the units, not over the rows",),
     "bias not summed": ("is not summed over the rows",),
 }
 OF_BIAS = {name for name in MISTAKES if name.startswith("bias")}

@@ -101,16 +101,8 @@ def _stories(network: Network, problem: Problem) -> Iterator[tuple[str, Gradient
     hidden = network.activations[:-1]
     yield "", back.gradients()
     if problem.y.ndim == 1:
-        one_hot = np.eye(problem.probabilities.shape[1])[problem.y]
-        yield "Y is not taken off P", back.gradients(problem.probabilities / n)
-        yield "P is left out, only Y is there", back.gradients(-one_hot / n)
-        logits = problem.zs[-1]
-        raised = np.exp(logits - logits.max(axis=0))
-        over_rows = raised / raised.sum(axis=0)
-        yield (
-            "softmax sums over the rows, not over the classes",
-            back.gradients((over_rows - one_hot) / n),
-        )
+        for words, top in _wrong_tops(problem):
+            yield words, back.gradients(top / n)
     if hidden:
         yield from _stories_of_hidden(back, hidden)
     for which, part in (("first", np.s_[:1]), ("last", np.s_[-1:])):
@@ -121,6 +113,25 @@ def _stories(network: Network, problem: Problem) -> Iterator[tuple[str, Gradient
     zs, outputs = forward(network, problem.x, problem.weights, bare)
     without = _Back(network, replace(problem, biases=bare, zs=zs, hidden=outputs[:-1]))
     yield "the biases are left out of the forward pass", without.gradients()
+
+
+def _wrong_tops(problem: Problem) -> Iterator[tuple[str, Array]]:
+    """Wrong gradients by the logits, summed over rows, of a loss of labels."""
+    p, logits = problem.probabilities, problem.zs[-1]
+    classes = np.eye(p.shape[1])
+    y = classes[problem.y]
+    yield "Y is not taken off P", p
+    yield "P is left out, only Y is there", -y
+    raised = np.exp(logits - logits.max(axis=0))
+    yield "softmax sums over the rows, not over the classes", raised / raised.sum(axis=0) - y
+    yield "softmax is left out: the scores stand for probabilities", logits - y
+    yield "a sigmoid stands for softmax", ops.sigmoid(logits) - y
+    yield "the predicted labels stand for probabilities", classes[p.argmax(axis=1)] - y
+    for off in (1, -1):
+        yield "the labels are one class off", p - np.roll(y, off, axis=1)
+    off_by = p - y
+    squared = p * (off_by - (off_by * p).sum(axis=1, keepdims=True))
+    yield "it is the gradient of a squared error, not of the cross-entropy", squared
 
 
 def _stories_of_hidden(back: _Back, hidden: Sequence[str]) -> Iterator[tuple[str, Gradients]]:
@@ -157,14 +168,14 @@ def _stories_of_hidden(back: _Back, hidden: Sequence[str]) -> Iterator[tuple[str
         f"the {named} is taken at the layer's output, not at its input",
         back.gradients(slope=lambda i: _slope(hidden[i], outputs[i])),
     )
-    for other in ("sigmoid", "tanh", "relu"):
+    for other in ("sigmoid", "tanh", "leaky_relu", "relu"):
         if other not in hidden:
 
             def of_another(i: int, other: str = other) -> Array:
                 return _slope(other, zs[i])
 
             yield (
-                f"the derivative is that of a {other}, not of a {hidden[0]}",
+                f"the derivative is that of {other}, not of {hidden[0]}",
                 back.gradients(slope=of_another),
             )
     yield (
@@ -251,9 +262,11 @@ class Diagnosis:
         for axis in range(found.ndim):
             summed = found.sum(axis=axis).reshape(-1)
             if summed.shape == wanted.shape and found.shape[axis] == self.n:
-                factor = _factor(_ratio(summed, wanted), self.n, self.k)
+                factor = self._factor(_ratio(summed, wanted))
                 rest = "" if factor in ("", None) else f", and its sum {factor}"
                 return f"is not summed over the rows of the batch: got {found.shape}{rest}"
+        if found.size == self.n:
+            return "is summed over the units, not over the rows of the batch"
         return self._unknown(found, wanted)
 
     def _explained(self, i: int, of: int, found: Array, parameter: Array) -> str:
@@ -262,7 +275,7 @@ class Diagnosis:
         for story, gradients in self.stories:
             loss = gradients[i][of]
             c, e, left = _fit(found, loss, parameter)
-            factor = _factor(c, n, self.k)
+            factor = self._factor(c)
             share = _penalty(e / (2 * l2) if l2 else e, n, bool(l2), of)
             if left < _EXPLAINED and factor is not None:
                 if factor and not of and l2 and _near(e, 2 * l2 * c):
@@ -271,10 +284,13 @@ class Diagnosis:
                     return "; ".join(filter(None, (story, factor, share)))
             for words, penalty in self._penalties(parameter) if not of else ():
                 c, e, left = _fit(found, loss, penalty)
-                factor = _factor(c, n, self.k)
+                factor = self._factor(c)
                 if left < _EXPLAINED and factor is not None and _near(e, 1.0):
                     return "; ".join(filter(None, (story, factor, words)))
         return ""
+
+    def _factor(self, c: float) -> str | None:
+        return _factor(c, self.n, self.k, len(self.problem.weights[0]))
 
     def _penalties(self, weight: Array) -> Iterator[tuple[str, Array]]:
         """Wrong gradients of the penalty that are no multiple of W, and their words."""
@@ -353,21 +369,24 @@ def _near(value: float, wanted: float) -> bool:
     return abs(value - wanted) <= 1e-3 * max(abs(wanted), 1e-12)
 
 
-def _factor(c: float, n: int, k: int) -> str | None:
+def _factor(c: float, n: int, k: int, d: int) -> str | None:
     """The words for a gradient of the loss that is c times ours; None where there are none."""
+    if c < 0:
+        rest = _factor(-c, n, k, d)
+        return rest if rest is None else f"has the wrong sign{rest and f'; {rest}'}"
     named = {
         1.0: "",
         0.0: "the gradient of the loss is missing",
-        -1.0: "has the wrong sign: is minus ours",
         n: "is ours · n: a sum is taken where the mean is asked for",
         1 / n: "is ours / n: a mean is taken twice",
-        -n: "is minus ours · n: a sum in place of the mean, and the wrong sign",
-        -1 / n: "is minus ours / n: a mean is taken twice, and the sign is wrong",
+        n / (n - 1): "is ours · n / (n - 1): it is divided by n - 1",
         2.0: "is twice ours",
         0.5: "is half of ours",
         k: "is ours · k, the number of classes",
         1 / k: "is ours / k: it is divided by the number of classes",
         n / k: "is ours · n / k: it is divided by the number of classes, not by that of the rows",
+        n / d: "is ours · n / d: it is divided by the number of inputs, not by that of the rows",
+        1 / d: "is ours / d: it is divided by the number of inputs too",
         1 / (n * k): "is ours / (n k): a mean over all elements is taken twice",
     }
     return next((words for value, words in named.items() if _near(c, value)), None)

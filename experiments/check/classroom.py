@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.check import stored
-from experiments.check.answer import Answer, answer
+from experiments.check.answer import answer
+from experiments.check.ranking import Candidate, together, verdict
 from experiments.check.report import TOLD
 from experiments.check.submission import (
     Submission,
@@ -22,6 +23,7 @@ from experiments.store import whole
 
 _KEYS = ("name", "assignment", "run", *TOLD, "curve", "weights")
 _COLUMNS = ("name", "assignment", "run", "verdict", "fit", "mistakes", "problem")
+ALL = "all of them"
 _NAMED = 5  # mistakes that a line lists
 
 
@@ -33,14 +35,26 @@ class Line:
     ----------
     given : dict
         As it stands in the file.
-    answer : Answer or None
+    candidates : tuple of Candidate
+        The likeliest first; none where there is a problem.
     problem : str
         Why there is none.
     """
 
     given: Mapping[str, Any]
-    answer: Answer | None = None
+    candidates: tuple[Candidate, ...] = ()
     problem: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """As ``ranking.verdict`` gives it, or ``not checked``."""
+        return verdict(self.candidates) if self.candidates else "not checked"
+
+    @property
+    def mistakes(self) -> list[Candidate]:
+        """Those that give the numbers; none where correct code does."""
+        wrong = [each for each in self.candidates if each.plausible and each.mistake.wrong]
+        return wrong if self.verdict == "mistake" else []
 
 
 def understood(given: Mapping[str, Any], folder: Path) -> Submission:
@@ -99,7 +113,7 @@ def check(folder: Path) -> list[Line]:
                 continue
             given = {"name": path.stem} | given
             try:
-                lines.append(Line(given, answer(understood(given, folder))))
+                lines.append(Line(given, answer(understood(given, folder)).candidates))
             except SubmissionError as error:
                 lines.append(Line(given, problem=str(error)))
     if not lines:
@@ -107,7 +121,19 @@ def check(folder: Path) -> list[Line]:
             f"{folder} must hold submissions, JSON or CSV files with {', '.join(_KEYS[1:4])}; "
             "got none"
         )
-    return lines
+    return [*lines, *_joint(lines)]
+
+
+def _joint(lines: list[Line]) -> Iterator[Line]:
+    """A line for everybody who has several runs of one assignment, by all of them."""
+    runs: dict[tuple[str, str], list[Line]] = {}
+    for line in lines:
+        if line.candidates:
+            runs.setdefault((line.given["name"], line.given["assignment"]), []).append(line)
+    for (name, assignment), own in runs.items():
+        if len(own) > 1:
+            found = together([line.candidates for line in own])
+            yield Line({"name": name, "assignment": assignment, "run": ALL}, tuple(found))
 
 
 def _read(path: Path) -> Iterator[dict[str, Any] | SubmissionError]:
@@ -139,14 +165,14 @@ def write(path: Path, lines: list[Line], *, hide_mistakes: bool) -> None:
 
 def _row(line: Line) -> dict[str, Any]:
     row = {key: line.given.get(key, "") for key in ("name", "assignment", "run")}
-    row["problem"] = line.problem
-    found = line.answer
-    if found is None:
-        return row | {"verdict": "not checked", "fit": "", "mistakes": ""}
-    right = max(each.fit for each in found.candidates if not each.mistake.wrong)
-    wrong = [each.mistake.name for each in found.plausible if each.mistake.wrong]
-    named = "" if found.correct else " ".join(wrong[:_NAMED])
-    return row | {"verdict": found.verdict, "fit": f"{right:.3g}", "mistakes": named}
+    right = [each.fit for each in line.candidates if not each.mistake.wrong]
+    names = [each.mistake.name for each in line.mistakes[:_NAMED]]
+    return row | {
+        "verdict": line.verdict,
+        "fit": f"{max(right):.3g}" if right else "",
+        "mistakes": " ".join(names),
+        "problem": line.problem,
+    }
 
 
 def bands(assignment: str) -> dict[str, Any]:

@@ -109,9 +109,8 @@ def _class(options: argparse.Namespace) -> int:
     if options.csv is not None:
         classroom.write(options.csv, lines, hide_mistakes=options.hide_answers)
     for line in lines:
-        found = line.answer
-        said = line.problem if found is None else found.verdict
-        if found is not None and found.verdict == "mistake" and not options.hide_answers:
-            said += f": {found.plausible[0].mistake.says}"
-        print(f"{line.given['name']:20} {said}")
+        said = line.problem or line.verdict
+        if line.mistakes and not options.hide_answers:
+            said += f": {line.mistakes[0].mistake.says}"
+        print(f"{line.given['name']:20} {line.given.get('run', ''):24} {said}")
     return 0

@@ -1,7 +1,7 @@
 """How likely correct code and every known mistake are, given some numbers of a run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +53,12 @@ class Candidate:
     Attributes
     ----------
     mistake : Mistake
-    likelihood : float
-        From 0 to 1; those of all candidates add up to 1.
+    log_density : float
+        The logarithm of how densely its runs lie about this one.
     fit : float
         The share of its own runs that are further off than this one.
+    likelihood : float
+        From 0 to 1; those of all candidates add up to 1.
     twins : tuple of str
         Names of others that give the same numbers up to half of the noise.
     untouched : bool
@@ -64,8 +66,9 @@ class Candidate:
     """
 
     mistake: Mistake
-    likelihood: float
+    log_density: float
     fit: float
+    likelihood: float = 0.0
     twins: tuple[str, ...] = ()
     untouched: bool = False
 
@@ -110,36 +113,64 @@ def rank(runs: Runs, numbers: Sequence[Number]) -> list[Candidate]:
         At least one.
     """
     values = _scaled(np.array([each.value for each in numbers]), numbers)
+    lost = np.isnan(values)
     expected = _expected(runs, numbers)
     worth = _worths(numbers)
-    logs, fits = [], []
-    for each in expected.values():
-        z = (values - each.mean) / each.spread
-        density = _log_t(z, each.freedom) - np.log(each.spread) + np.log1p(-each.lost)
-        lost = np.isnan(values)
-        logs.append(float((worth * np.where(lost, np.log(each.lost), density)).sum()))
-        fits.append(_fit(z, lost, each, worth))
-    mistakes = [each for each in runs.setting.mistakes if each.name in expected]
-    right = sum(not each.wrong for each in mistakes)
-    wrong = len(mistakes) - right
-    prior = [
-        (1 - _PRIOR_RIGHT) / wrong if each.wrong else _PRIOR_RIGHT / right for each in mistakes
-    ]
-    weighed = np.array(logs) + np.log(prior)
-    likelihoods = np.exp(weighed - weighed.max())
-    likelihoods /= likelihoods.sum()
     usual = expected[RIGHT.name].mean
-    found = [
-        Candidate(
-            mistake,
-            float(share),
-            fit,
-            _twins(mistake.name, expected, worth),
-            mistake.wrong and np.array_equal(expected[mistake.name].mean, usual),
+    found = []
+    for mistake in runs.setting.mistakes:
+        own = expected[mistake.name]
+        z = (values - own.mean) / own.spread
+        density = _log_t(z, own.freedom) - np.log(own.spread) + np.log1p(-own.lost)
+        found.append(
+            Candidate(
+                mistake,
+                log_density=float((worth * np.where(lost, np.log(own.lost), density)).sum()),
+                fit=_fit(z, lost, own, worth),
+                twins=_twins(mistake.name, expected, worth),
+                untouched=mistake.wrong and np.array_equal(own.mean, usual),
+            )
         )
-        for mistake, share, fit in zip(mistakes, likelihoods, fits, strict=True)
+    return _weighed(found)
+
+
+def together(rankings: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """The candidates for several runs of one code, by all of them.
+
+    Parameters
+    ----------
+    rankings : sequence of sequence of Candidate
+        As ``rank`` gives them; where a mistake does not show it is as good as correct code.
+    """
+    by_name = [{each.mistake.name: each for each in ranking} for ranking in rankings]
+    found = {}
+    for known in by_name:
+        for name, candidate in known.items():
+            own = [each.get(name, each[RIGHT.name]) for each in by_name]
+            found[name] = replace(
+                candidate,
+                log_density=sum(each.log_density for each in own),
+                fit=min(1.0, len(own) * min(each.fit for each in own)),
+                twins=(),
+                untouched=all(each.untouched for each in own),
+            )
+    return _weighed(list(found.values()))
+
+
+def _weighed(found: list[Candidate]) -> list[Candidate]:
+    """The candidates with their likelihoods, the likeliest first."""
+    right = sum(not each.mistake.wrong for each in found)
+    priors = [
+        (1 - _PRIOR_RIGHT) / (len(found) - right) if each.mistake.wrong else _PRIOR_RIGHT / right
+        for each in found
     ]
-    return sorted(found, key=lambda each: -each.likelihood)
+    logs = np.array([each.log_density for each in found]) + np.log(priors)
+    shares = np.exp(logs - logs.max())
+    shares /= shares.sum()
+    likely = [
+        replace(each, likelihood=float(share)) for each, share in zip(found, shares, strict=True)
+    ]
+    return sorted(likely, key=lambda each: -each.likelihood)
 
 
 def _expected(runs: Runs, numbers: Sequence[Number]) -> dict[str, _Expected]:

@@ -160,10 +160,7 @@ def load(setting: Setting) -> Runs:
     told = {}
     for mistake in setting.mistakes:
         recipe = mistake.applied(setting.recipe)
-        trained = trained_as(setting, recipe)
-        if trained not in found:
-            continue
-        trace = found[trained]
+        trace = found[trained_as(setting, recipe)]
         told[mistake.name] = Told(report.told(trace, recipe.reported, rows), trace.weights)
     return Runs(setting, trace.epochs, rows, told)
 

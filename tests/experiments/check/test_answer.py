@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.__main__ import main
-from experiments.check import mistakes, stored
+from experiments.check import classroom, mistakes, stored
 from experiments.check.ranking import Number, rank, verdict
 from experiments.check.report import TOLD
 
@@ -248,6 +248,20 @@ def test_a_class(submissions, tmp_path, capsys):
     assert main(["check", "--folder", str(submissions), "--csv", str(out), "--hide-answers"]) == 0
     assert "mistakes" not in out.read_text().splitlines()[0]
     assert "summed where" not in capsys.readouterr().out
+
+
+def test_several_runs_of_one_code_tell_more_than_each(tmp_path):
+    """The four test accuracies of a published report: two of them are noise alone."""
+    (tmp_path / "report.csv").write_text(
+        "name,assignment,run,test_accuracy\n"
+        "R,dd2424_a1,lambda0_eta0.1,27.27\nR,dd2424_a1,lambda0_eta0.001,35.89\n"
+        "R,dd2424_a1,lambda0.1_eta0.001,37.63\nR,dd2424_a1,lambda1_eta0.001,36.70\n"
+    )
+    *each, all_of_them = classroom.check(tmp_path)
+    assert [line.verdict for line in each] == ["correct", "mistake", "mistake", "correct"]
+    assert all_of_them.given["run"] == classroom.ALL
+    assert all_of_them.verdict == "mistake"
+    assert all_of_them.mistakes[0].mistake.name == "init_times_4"
 
 
 def test_a_folder_without_submissions(tmp_path, capsys):

@@ -203,13 +203,13 @@ curves of some setting, and which nobody can see there: {", ".join(quiet) or "no
 ## How an answer is found
 
 Every mistake, and correct code, was trained over some seeds by a plain NumPy loop, and its curves
-are stored. A number is held against the mean and the spread of each of them by Student's t, losses by
-their logarithm; the spread of a few seeds is drawn towards that of correct code, and on CIFAR-10 a
-quarter of a point of accuracy and 0.05 % of a loss are added, for copies of the images differ. The
-points of a curve hang together: all of one count as two. Correct code is given half of the likelihood
-before any number is seen. A mistake is named as long as 2 % of its own runs are further off; correct
-code is called wrong where it is further off than that, or where mistakes that fit have 98 % of the
-likelihood.
+are stored. A number is held against the mean and the spread of each of them by Student's t,
+losses by their logarithm; the spread of a few seeds is drawn towards that of correct code, and on
+CIFAR-10 a quarter of a point of accuracy and 0.05 % of a loss are added, for copies of the images
+differ. The points of a curve hang together: all of one count as two. Correct code is given half
+of the likelihood before any number is seen. A mistake is named as long as 2 % of its own runs are
+further off; correct code is called wrong where it is further off than that, or where mistakes
+that fit have 98 % of the likelihood.
 
 ## What is taken for what, by the curves
 

@@ -100,10 +100,7 @@ def inputs(data: Loaded, scaling: str) -> dict[str, Array]:
     scaled = {name: getattr(data, name)[0].astype(np.float32) / 255 for name in SPLITS}
     train = scaled["train"]
     scale = SCALINGS[scaling]
-    return {
-        name: np.ascontiguousarray(scale(scaled[name], train), np.float32)
-        for name in reversed(SPLITS)
-    }
+    return {name: np.ascontiguousarray(scale(scaled[name], train), np.float32) for name in SPLITS}
 
 
 def labels(data: Loaded, recipe: Recipe) -> dict[str, Labels]:
@@ -143,10 +140,10 @@ class Networks:
             z = hidden[-1] @ weight + bias
         return hidden, np.maximum(z, 0) if self.recipe.output_relu else z
 
-    def logits(self, x: Array) -> Array:
-        """Of many rows, (r, n, k)."""
+    def measured(self, x: Array, y: Labels) -> tuple[Array, Array]:
+        """The mean loss and the accuracy of each network on many rows, (r,)."""
         parts = [self.forward(x[start : start + _ROWS])[1] for start in range(0, len(x), _ROWS)]
-        return np.concatenate(parts, axis=1)
+        return _measured(self.probabilities(np.concatenate(parts, axis=1)), y)
 
     def probabilities(self, logits: Array) -> Array:
         """As the recipe has its softmax, (r, n, k)."""
@@ -236,12 +233,11 @@ def train(
     *,
     choose: bool = False,
 ) -> Trace:
-    """Train a recipe with some seeds, side by side.
+    """Train a recipe with some seeds: side by side, or one by one where each shuffles its own way.
 
     Parameters
     ----------
     recipe : Recipe
-        With a shuffled order, whose batches differ from seed to seed, only one seed fits.
     x, y : dict of str to array
         By split, as ``inputs`` and ``labels`` give them.
     seeds : tuple of int
@@ -262,16 +258,14 @@ def train(
                 p = networks.step(batch, y["train"][its_labels], _rate(recipe, step, epoch - 1))
                 step += 1
             if choose or epoch in kept:
-                tested = _measured(networks.probabilities(networks.logits(x["test"])), y["test"])
+                tested = networks.measured(x["test"], y["test"])
                 best = np.maximum(best, tested[1])
             if epoch in kept:
-                last = _measured(p, y["train"][its_labels])
-                found: dict[str, Array] = {"penalty": networks.penalties()}
-                found["best_test_accuracy"] = best
-                found |= _named("batch", last) | _named("test", tested)
-                for split in ("train", "validation"):
-                    logits = networks.logits(x[split])
-                    found |= _named(split, _measured(networks.probabilities(logits), y[split]))
+                found = {"penalty": networks.penalties(), "best_test_accuracy": best}
+                found |= _named("batch", _measured(p, y["train"][its_labels]))
+                found |= _named("train", networks.measured(x["train"], y["train"]))
+                found |= _named("validation", networks.measured(x["validation"], y["validation"]))
+                found |= _named("test", tested)
                 for name, value in found.items():
                     columns.setdefault(name, []).append(value)
         weights = _looks(networks)
@@ -312,7 +306,7 @@ def _rate(recipe: Recipe, step: int, epoch: int) -> float:
     return low + (high - low) * (place if place <= 1 else 2 - place)
 
 
-def _measured(p: Array, y: Labels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _measured(p: Array, y: Labels) -> tuple[Array, Array]:
     """The mean loss and the accuracy of r networks."""
     own = p[:, np.arange(len(y)), y].astype(np.float64)
     bad = np.isnan(p).any(axis=(1, 2))
@@ -321,9 +315,7 @@ def _measured(p: Array, y: Labels) -> tuple[NDArray[np.float64], NDArray[np.floa
     return np.where(bad, np.nan, loss), right
 
 
-def _named(
-    of: str, measured: tuple[NDArray[np.float64], NDArray[np.float64]]
-) -> dict[str, NDArray[np.float64]]:
+def _named(of: str, measured: tuple[Array, Array]) -> dict[str, Array]:
     return {f"{of}_loss": measured[0], f"{of}_accuracy": measured[1]}
 
 

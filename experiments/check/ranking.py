@@ -11,11 +11,12 @@ from experiments.check.mistakes import RIGHT, Mistake
 from experiments.check.stored import Runs, Told
 from experiments.spec import Cifar10
 
-PLAUSIBLE = 0.02  # of the runs of a mistake are further off than what it is still named for
+PLAUSIBLE = 0.01  # of a mistake's runs are further off than what it is still named for
 _PRIOR_RIGHT = 0.5  # what correct code is given before any number is seen
 _PRIOR_FREEDOM = 2  # seeds that the spread of correct code is worth, beside those of a mistake
-# The points of a curve hang together, and so do the curves: all of one count as so many.
-_WORTH = 2.0
+# The points of a curve hang together and count as one number; so do the curves of a run, which
+# count as a few at most.
+_CURVES = 4.0
 # What no seed shows, as a standard deviation, of losses and weights relative: the arithmetic, and
 # that copies of CIFAR-10 have different pixels.
 _OF_ARITHMETIC = {"accuracy": 0.0002, "loss": 0.0001, "cost": 0.0001, "weights": 0.0005}
@@ -186,7 +187,7 @@ def _expected(runs: Runs, numbers: Sequence[Number]) -> dict[str, _Expected]:
         mean = np.where(finite, sample, 0).sum(axis=0) / np.maximum(count, 1)
         own = _spread(sample)
         freedom = n - 1 + _PRIOR_FREEDOM
-        variance = ((n - 1) * own**2 + _PRIOR_FREEDOM * usual**2) / freedom
+        variance = ((n - 1) * own**2 + _PRIOR_FREEDOM * np.maximum(own, usual) ** 2) / freedom
         spread = np.sqrt(variance * (1 + 1 / np.maximum(count, 1)) + data**2)
         lost = (n - count + 0.02) / (n + 0.04)
         found[name] = _Expected(mean, spread, freedom, lost)
@@ -234,9 +235,13 @@ def _spread(sample: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _worths(numbers: Sequence[Number]) -> NDArray[np.float64]:
-    """What each number counts: those of one curve no more than a few together."""
+    """What each number counts: those of one curve one together, all curves a few."""
     columns = [each.column for each in numbers]
-    return np.array([min(1.0, _WORTH / columns.count(column)) for column in columns])
+    curves = len({column for column in columns if columns.count(column) > 1})
+    share = min(1.0, _CURVES / max(curves, 1))
+    return np.array(
+        [share / columns.count(column) if columns.count(column) > 1 else 1.0 for column in columns]
+    )
 
 
 def _log_t(z: NDArray[np.float64], freedom: float) -> NDArray[np.float64]:

@@ -46,6 +46,9 @@ def test_runs_are_held_out_and_told(tiny, tmp_path, monkeypatch):
     assert [case.mistake for case in found].count("none") == 10
     assert {case.mistake for case in found if case.wrong} == {*proof.drawn(tiny)}
     page = proof.page(found)
-    assert "20 runs with seeds that no stored run has, 10 of correct code and\n10 with a" in page
+    assert (
+        "20 runs with seeds that no stored run has, 10 of correct code and 10 with a\nmistake"
+        in page
+    )
     for name in proof.drawn(tiny):
         assert f"| {name} | 1 |" in page

@@ -369,7 +369,20 @@ def test_zero_biases_do_not_hide_mistakes(problem):
 def test_rows_are_taken_as_the_network_takes_them(rng):
     x = rng.integers(0, 256, (N, D), np.uint8)
     net = make((D, K), scaling=fd.Scaling.standard(x))
-    assert fd.audit_gradients(linear, net, x, rng.integers(0, K, N), l2=L2).right
+    audit = fd.audit_gradients(linear, net, x, rng.integers(0, K, N), l2=L2)
+    assert audit.right
+    assert all(row.from_numerical < 1e-6 for row in audit.parameters)
+
+
+def test_ours_are_the_library_s_and_the_differences_an_opinion_of_their_own(problem, monkeypatch):
+    right = fd.Network.gradients
+    monkeypatch.setattr(
+        fd.Network, "gradients",
+        lambda self, x, y: {name: 3 * g for name, g in right(self, x, y).items()},
+    )  # fmt: skip
+    audit = fd.audit_gradients(linear, make((D, K)), *problem, l2=L2)
+    assert not audit.right
+    assert all(row.difference > 0.1 and row.from_numerical < 1e-6 for row in audit.parameters)
 
 
 @pytest.mark.parametrize("n", [K, D, H])

@@ -144,17 +144,19 @@ def audit_gradients(
     network = _diagnosis.Network(
         [layer.activation for layer in double.layers], _loss(double, problem.y)
     )
-    layout, found = _called(caller, network, problem)
-    diagnosis = _diagnosis.Diagnosis(network, problem)
+    rows = _check.rows("x", x)[: len(problem.x)]
+    ours = double.gradients(rows, problem.y)
+    layout, found = _called(caller, problem, ours)
+    diagnosis = _diagnosis.Diagnosis(network, problem, ours)
     numerical = {
         name: (each, kinks)
-        for name, each, kinks in gradcheck.differences(double, problem.x, problem.y, _STEP)
+        for name, each, kinks in gradcheck.differences(double, rows, problem.y, _STEP)
     }
-    rows = [
+    audited = [
         _audited(diagnosis, name, found.get(name), layout, *numerical[name])
         for name in double.parameters
     ]
-    return GradientAudit(tuple(rows), str(layout), tuple(_notes(l2, moved)))
+    return GradientAudit(tuple(audited), str(layout), tuple(_notes(l2, moved)))
 
 
 def _move_biases(double: Network) -> bool:
@@ -195,10 +197,9 @@ def _loss(double: Network, y: Array) -> Callable[[Array], Array]:
 
 
 def _called(
-    caller: _calling.Caller, network: _diagnosis.Network, problem: Problem
+    caller: _calling.Caller, problem: Problem, ours: dict[str, Array]
 ) -> tuple[Layout, dict[str, Array]]:
     """What the function returns in the layout in which it agrees best with ours."""
-    ours = _diagnosis.loss_gradients(network, problem)
     best: tuple[float, Layout, dict[str, Array]] | None = None
     first: Exception | None = None
     for layout in _calling.layouts(problem):
@@ -223,20 +224,18 @@ def _called(
     return best[1], best[2]
 
 
-def _agreement(found: dict[str, Array], ours: _diagnosis.Gradients, layout: Layout) -> float:
+def _agreement(found: dict[str, Array], ours: dict[str, Array], layout: Layout) -> float:
     """The mean over the parameters of the cosine between the gradients; 0 for another shape."""
     total = 0.0
-    for i, pair in enumerate(ours):
-        for kind, wanted in zip(("weight", "bias"), pair, strict=True):
-            got = found.get(f"layers.{i}.{kind}")
-            if got is None:
-                continue
-            shaped = layout.weight(wanted) if kind == "weight" else layout.vector(wanted)
-            if got.shape == shaped.shape or (kind == "bias" and got.size == shaped.size):
-                size = float(np.linalg.norm(got) * np.linalg.norm(wanted))
-                dot = abs(float((got.reshape(-1) * shaped.reshape(-1)).sum()))
-                total += dot / size if size > 0 and np.isfinite(dot) else 0.0
-    return total / (2 * len(ours))
+    for name, got in found.items():
+        wanted = ours[name]
+        is_bias = name.endswith("bias")
+        shaped = layout.vector(wanted) if is_bias else layout.weight(wanted)
+        if got.shape == shaped.shape or (is_bias and got.size == shaped.size):
+            size = float(np.linalg.norm(got) * np.linalg.norm(wanted))
+            dot = abs(float((got.reshape(-1) * shaped.reshape(-1)).sum()))
+            total += dot / size if size > 0 and np.isfinite(dot) else 0.0
+    return total / len(ours)
 
 
 def _audited(
@@ -251,7 +250,7 @@ def _audited(
     i = int(number)
     if found is None:
         return ParameterAudit(name, "was not returned as an array", float("nan"), float("nan"))
-    wanted = diagnosis.right(i, kind)
+    wanted = diagnosis.ours[name]
     if kind == "weight":
         found = found.T if layout.by_unit and found.ndim == 2 else found
         words = diagnosis.weight(i, found)

@@ -174,7 +174,7 @@ def _named(found: Answer) -> list[str]:
     head = f"{count} give{'s this:' if len(plausible) == 1 else ' this, the likeliest first:'}"
     likely = [each for each in plausible if each.likelihood >= _LIKELY] or plausible
     rest = len(plausible) - len(likely[:_SHOWN])
-    more = [f"  and {rest} less likely ones"] if rest else []
+    more = [f"  and {rest} more, less likely"] if rest else []
     silent = _silent(found)
     return [head, *_listed(likely[:_SHOWN], found), *more, *silent]
 

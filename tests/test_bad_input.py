@@ -8,6 +8,7 @@ test_bad_settings.py.
 import re
 from tempfile import TemporaryFile
 
+import ml_dtypes
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -17,7 +18,7 @@ from scipy import sparse
 
 import fastdl as fd
 from fastdl import _reference, ops
-from tests import public
+from tests import public, remedies
 
 N, D, K = 20, 7, 5
 
@@ -157,12 +158,12 @@ NOT_NUMBERS = {
     "None": lambda a: None,
     "dict": lambda a: {"a": 1},
     "ragged": lambda a: [[1.0], [1.0, 2.0]],
-    "bool": lambda a: a.astype(bool),
     "complex": lambda a: a.astype(complex),
-    "object": lambda a: a.astype(object),
+    "objects, one of them no number": lambda a: with_one("a")(a.astype(object)),
+    "objects, one of them missing": lambda a: with_one(None)(a.astype(object)),
     "str": lambda a: a.astype(str),
     "datetime": lambda a: a.astype("i8").view("M8[s]"),
-    "masked": lambda a: np.ma.masked_array(a, a > 0),
+    "masked": lambda a: np.ma.masked_array(a, a > np.median(a)),
     "sparse matrix": lambda a: sparse.csr_matrix(np.atleast_2d(a)),
     "sparse array": lambda a: sparse.coo_array(a),
     "data frame of words": lambda a: pd.DataFrame(a.astype(str)),
@@ -170,15 +171,20 @@ NOT_NUMBERS = {
     "categories": lambda a: pd.Series(a.ravel().astype(str)).astype("category"),
 }
 NOT_FLOATS = NOT_NUMBERS | {
+    "integers that lose their end": lambda a: np.full(a.shape, 2**53 + 1),
+    "more digits than float64": lambda a: a.astype(np.longdouble) / 3,
+}
+IN_PLACE = {  # what is changed in place cannot be converted before
+    "bool": lambda a: a.astype(bool),
     "int": lambda a: a.astype(np.int64),
     "float16": lambda a: a.astype(np.float16),
-    "longdouble": lambda a: a.astype(np.longdouble),
     "big-endian": lambda a: a.astype(">f8"),
 }
 NOT_LABELS = NOT_NUMBERS | {
-    "float": lambda a: a.astype(float),
+    "fractions": lambda a: a + 0.5,
+    "not finite": lambda a: with_one(np.nan)(a.astype(float)),
     "one-hot": lambda a: np.eye(K, dtype=int)[a % K],
-    "column": lambda a: a[:, None],
+    "several labels a row": lambda a: np.ones((len(a), K), bool),
     "negative": lambda a: np.where(np.arange(len(a)) == 3, -1, a),
     "too large": lambda a: np.where(np.arange(len(a)) == 3, N, a),
     "wraps to 1 as C int": lambda a: a + 2**32,
@@ -192,16 +198,38 @@ def with_one(value):
 
 NOT_FINITE = {str(value): with_one(value) for value in (np.nan, np.inf, -np.inf)}
 TWINS = (["floats", "floats"], ["state", "floats"])
+LEADING = ("a", "z", "out")  # whose dtype is that of the call
 REFUSED = {
     "floats": NOT_FLOATS,
-    "state": NOT_FLOATS,
+    "state": NOT_FLOATS | IN_PLACE,
     "rows": NOT_FLOATS,
     "finite rows": NOT_FLOATS | NOT_FINITE,
-    "targets": NOT_FLOATS | NOT_FINITE,
-    "weights": NOT_FLOATS | NOT_FINITE | {"negative": with_one(-1.0), "zeros": np.zeros_like},
+    "targets": NOT_NUMBERS | NOT_FINITE,
+    "weights": NOT_NUMBERS | NOT_FINITE | {"negative": with_one(-1.0), "zeros": np.zeros_like},
     "labels": NOT_LABELS,
     "numbers": NOT_NUMBERS | NOT_FINITE,
 }
+NO_REMEDY = ("None", "dict", "ragged", "objects, one of them no number")  # nobody can know
+FOLLOWED_ELSEWHERE = (  # by a network of other sizes: test_refusals.py
+    "data frame of words",
+    "data frame of words and numbers",
+    "categories",
+    "too large",
+    "negative",
+    "several labels a row",
+)
+
+
+def has_a_remedy(name, argument, how):
+    """Whether what the refusal tells makes this very call succeed."""
+    kind = KINDS[name][argument]
+    flat = kind in ("labels", "weights", "numbers") or argument in ("bias", "shift", "scale")
+    in_place = kind == "state" and how.startswith(("sparse", "complex"))
+    twice = how == "sparse matrix" and flat  # it is made dense first, and flat then
+    elsewhere = argument in ("order", "validation[1]") or in_place or twice
+    return not elsewhere and how not in NO_REMEDY + FOLLOWED_ELSEWHERE
+
+
 NONE_IS_FINE = [(name, "sample_weight") for name in KINDS] + [
     ("gather", "shift"),
     ("gather", "scale"),
@@ -213,22 +241,28 @@ WRONG = [(name, arg, how) for name, arg in ARRAYS for how in REFUSED[KINDS[name]
     ("name", "argument", "how"),
     [case for case in WRONG if case[2] != "None" or case[:2] not in NONE_IS_FINE],
 )
-def test_wrong_arrays_are_refused_by_name(name, argument, how, make, run):
+def test_wrong_arrays_are_refused_by_name_and_the_remedy_works(name, argument, how, make, run):
     given = make(name)
     given[argument] = REFUSED[KINDS[name][argument]][how](given[argument])
-    with pytest.raises((TypeError, ValueError), match=naming(argument)):
+    with pytest.raises((TypeError, ValueError), match=naming(argument)) as caught:
         run(name, given)
+    if has_a_remedy(name, argument, how):
+        run(name, remedies.follow(str(caught.value), argument, given))
 
 
 @pytest.mark.parametrize(
     ("name", "argument"),
     [(op, arg) for op, kinds in OPS.items() for arg in kinds if list(kinds.values())[:2] in TWINS],
 )
-def test_two_dtypes_in_one_call_are_refused(name, argument, make, run):
+def test_two_dtypes_in_one_call_are_refused_or_are_the_wider_one(name, argument, make, run):
     given = make(name)
-    given[argument] = given[argument].astype(np.float32)
-    with pytest.raises(TypeError, match=naming(*KINDS[name])):
-        run(name, given)
+    narrow = given[argument].astype(np.float32)
+    if argument in LEADING or KINDS[name][argument] == "state":
+        with pytest.raises(TypeError, match=naming(*KINDS[name])):
+            run(name, given | {argument: narrow})
+    else:
+        results = run(name, given | {argument: narrow})
+        same_bits(results, run(name, given | {argument: narrow.astype(np.float64)}))
 
 
 SHAPES = {
@@ -298,6 +332,53 @@ def test_dimensions_that_no_c_int_holds_are_refused(name, argument, axis, make, 
 
 
 # --- what is always right --------------------------------------------------------------------
+
+WHOLE = {
+    "bool": (bool, 0, 1),
+    "int8": (np.int8, -9, 9),
+    "uint16": (np.uint16, 0, 9),
+    "int32": (np.int32, -9, 9),
+    "uint32": (np.uint32, 0, 9),
+    "int64": (np.int64, -9, 9),
+    "uint64": (np.uint64, 0, 9),
+    "float16": (np.float16, -9, 9),
+    "bfloat16": (ml_dtypes.bfloat16, -9, 9),
+    "longdouble": (np.longdouble, -9, 9),
+    "big-endian float32": (">f4", -9, 9),
+    "big-endian float64": (">f8", -9, 9),
+    "big-endian int64": (">i8", -9, 9),
+    "objects": (object, -9, 9),
+}
+NARROW = ("float16", "bfloat16", "big-endian float32")
+RANGES = {"labels": (0, K - 1), "weights": (1, 9), "finite rows": (-2, 2)}
+CONVERTED = [
+    (name, argument)
+    for name, argument in ARRAYS
+    if KINDS[name][argument] != "state" and argument != "order"
+]  # what is changed in place cannot be converted before; row numbers are integers
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "how"),
+    [
+        (*case, how)
+        for case in CONVERTED
+        for how in WHOLE
+        if case[1] not in LEADING or how not in NARROW
+    ],
+)
+def test_what_casts_without_loss_gives_the_bits_of_the_plain_array(
+    name, argument, how, make, run, rng
+):
+    given = make(name)
+    kind = KINDS[name][argument]
+    dtype, least, most = WHOLE[how]
+    low, high = RANGES.get(kind, (least, most))
+    plain = rng.integers(max(low, least), min(high, most) + 1, given[argument].shape)
+    results = run(name, given | {argument: plain.astype(dtype)})
+    native = np.float32 if how in NARROW else np.float64
+    expected = run(name, given | {argument: plain if kind == "labels" else plain.astype(native)})
+    same_bits(results, expected)
 
 
 def with_steps(a):
@@ -392,7 +473,7 @@ def test_a_missing_value_of_a_data_frame_is_told():
     x.iloc[2, 3] = None
     with pytest.raises(ValueError, match="x must be finite; got nan at row 2, column 3"):
         fit(x, np.zeros(6, int))
-    with pytest.raises(TypeError, match="y must be integers; got float64"):
+    with pytest.raises(ValueError, match="y must be finite; got nan at row 1"):
         fit(np.ones((3, D)), pd.Series([0, None, 1]).astype("Int64"))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastdl as fd
-from fastdl import _kernels, losses
+from fastdl import _kernels, gradcheck, losses
 
 N, D, K = 12, 4, 3
 ACTIVATIONS = tuple(_kernels.ACTIVATIONS)
@@ -104,6 +104,19 @@ def test_a_wrong_element_is_noticed(name, problem, monkeypatch):
     assert result.of("bias" if kind == "weight" else "weight").percent_below == 100
 
 
+@pytest.mark.parametrize(("tolerance", "below"), [(2e-3, 100), (5e-4, 0)])
+def test_the_tolerance_is_of_the_absolute_error(tolerance, below, problem, monkeypatch):
+    """Also where the gradient itself is hardly larger."""
+    right = fd.Network.gradients
+    monkeypatch.setattr(
+        fd.Network, "gradients",
+        lambda self, x, y: {name: g + 1e-3 for name, g in right(self, x, y).items()},
+    )  # fmt: skip
+    result = fd.check_gradients(make(), *problem("softmax_cross_entropy"), tolerance=tolerance)
+    assert max(row.max_relative for row in result.parameters) > 2e-3
+    assert {row.percent_below for row in result.parameters} == {below}
+
+
 @pytest.mark.parametrize("wrong", [lambda g: 1.01 * g, lambda g: -g, lambda g: 0 * g])
 def test_a_wrong_factor_is_noticed(wrong, problem, monkeypatch):
     right = fd.Network.gradients
@@ -152,8 +165,104 @@ def test_nothing_but_kinks():
     network.parameters["layers.0.bias"][...] = [0.0, 1.0]
     result = fd.check_gradients(network, np.array([[2.0]]), [1])
     assert [row.n_compared for row in result.parameters] == [0, 0]
-    assert np.isnan(result.of("weight").percent_below)
-    assert "nan" in str(result)
+    assert not result.passed
+    assert not result
+    for row in (*result.parameters, result.of("weight"), result.of("bias")):
+        assert (row.n_compared, row.n_kinks, row.n_wrong) == (0, 2, 0)
+        assert np.isnan(row[1:4]).all()
+    text = str(result)
+    assert "nan" not in text
+    assert text.startswith("Percentage of weight errors < 1e-06: none compared, 2 at kinks")
+    assert text.splitlines()[-1] == (
+        "not passed: nothing was compared, 4 left out at kinks, "
+        "2 of 2 parameters have nothing to compare"
+    )
+
+
+def half_at_kinks():
+    """The bias of the hidden unit is at its kink, its weights and the layer above are not."""
+    network = fd.Network([2, 1, 2], dtype="float64")
+    network.parameters["layers.0.weight"][...] = [[0.0], [0.0]]
+    return fd.check_gradients(network, np.zeros((3, 2)), [1, 0, 1])
+
+
+def test_a_part_that_is_nothing_but_kinks_is_left_out_and_counted():
+    result = half_at_kinks()
+    assert [row.n_compared for row in result.parameters] == [2, 0, 2, 2]
+    assert result.passed
+    assert result.of("bias")[1:] == (*result.parameters[3][1:5], 1, 0)
+    text = str(result)
+    assert "nan" not in text
+    assert text.splitlines()[-1] == (
+        "passed: 0 of 6 elements compared are wrong, 1 left out at kinks, "
+        "1 of 4 parameters have nothing to compare"
+    )
+
+
+def test_no_parameters_are_no_check():
+    empty = fd.GradientCheck((), 1e-6)
+    assert not empty
+    assert np.isnan(empty.of("weight").max_absolute)
+    assert "nothing was compared" in str(empty)
+
+
+# --- whether it passed -----------------------------------------------------------------------
+
+
+def test_right_gradients_pass(problem):
+    result = fd.check_gradients(make(), *problem("softmax_cross_entropy"))
+    assert result.passed is True
+    assert result
+    assert str(result).splitlines()[-1].startswith("passed: 0 of ")
+
+
+@pytest.mark.parametrize("name", make().parameters)
+@pytest.mark.parametrize("error", [1e-3, -1e-3, 3e-6, np.nan, np.inf])
+def test_one_wrong_element_does_not_pass(name, error, problem, monkeypatch):
+    right = fd.Network.gradients
+
+    def wrong(self, x, y):
+        gradients = right(self, x, y)
+        gradients[name].flat[-1] += error
+        return gradients
+
+    monkeypatch.setattr(fd.Network, "gradients", wrong)
+    result = fd.check_gradients(make(), *problem("softmax_cross_entropy"))
+    assert result.passed is False
+    assert not result
+    assert {row.name: row.n_wrong for row in result.parameters if row.n_wrong} == {name: 1}
+    assert str(result).splitlines()[-1].startswith("not passed: 1 of ")
+    assert "nan" not in str(result)
+
+
+@pytest.mark.parametrize(("gradient", "numerical", "wrong"), [
+    (0.0, 0.0, 0), (0.0, 9e-7, 0), (0.0, 2e-6, 1), (1e-9, 3e-9, 0),
+    (1e6, 1e6 + 1, 0), (1e6, 1e6 + 3, 1), (1.0, 1.0 + 9e-7, 0), (1.0, 1.0 + 3e-6, 1),
+    (np.nan, 1.0, 1), (1.0, np.inf, 1), (np.inf, np.inf, 1), (-1.0, 1.0, 1),
+])  # fmt: skip
+def test_what_is_right_is_so_in_absolute_or_in_relative_terms(gradient, numerical, wrong):
+    pair = np.array([gradient]), np.array([numerical])
+    with np.errstate(invalid="ignore"):
+        row = gradcheck._compare("w", *pair, np.array([False]), 1e-6)
+    assert row.n_wrong == wrong
+    assert fd.GradientCheck((row,), 1e-6).passed == (not wrong)
+    kink = gradcheck._compare("w", *pair, np.array([True]), 1e-6)
+    assert (kink.n_compared, kink.n_kinks, kink.n_wrong) == (0, 1, 0)
+
+
+def test_parameters_that_are_not_numbers_do_not_pass(problem):
+    network = make()
+    network.parameters["layers.1.bias"][0] = np.nan
+    result = fd.check_gradients(network, *problem(network.loss))
+    assert not result
+    assert "nan" not in str(result)
+
+
+def test_rows_that_are_not_numbers_are_refused(problem):
+    x, y = problem("softmax_cross_entropy")
+    x[3, 2] = np.inf
+    with pytest.raises(ValueError, match="x must be finite; got inf at row 3, column 2"):
+        fd.check_gradients(make(), x, y)
 
 
 # --- what is printed -------------------------------------------------------------------------

@@ -166,16 +166,22 @@ def test_weighted_evaluations_are_those_of_repeated_rows(loss, rng):
         assert weighted.accuracy == network.evaluate(x, y).accuracy
 
 
-def test_rows_that_are_not_numbers_are_seen_in_logits_and_refused_as_labels(dtype, rng):
+def evaluation(network):
+    return lambda x: network.evaluate(x, np.zeros(len(x), int))
+
+
+def test_rows_that_are_not_numbers_are_seen_in_logits_and_refused_elsewhere(dtype, rng):
     network, x = make(dtype=dtype), rng.standard_normal((300, 5))
     clean = network.logits(x)
     x[200, 2] = np.nan
     logits = network.logits(x)
     assert np.isnan(logits[200]).all()
     np.testing.assert_array_equal(np.delete(logits, 200, 0), np.delete(clean, 200, 0))
-    with pytest.raises(ValueError, match=r"nan at row 200"):
-        network.predict(x)
-    assert np.isnan(network.evaluate(x, np.zeros(300, int)).loss)
+    for bad in (np.nan, np.inf, -np.inf):
+        x[200, 2] = bad
+        for answer in (network.predict, network.predict_proba, evaluation(network)):
+            with pytest.raises(ValueError, match=f"x must be finite; got {bad} at row 200, column"):
+                answer(x)
 
 
 def test_an_evaluation_keeps_nothing_of_the_size_of_its_layers():
@@ -226,6 +232,21 @@ def test_a_copy_in_the_other_dtype(dtype, rng):
     np.testing.assert_allclose(other.logits(x), network.logits(x), atol=1e-5)
     there_and_back = make().copy("float32").copy("float64").copy("float32")
     assert bits(there_and_back) == bits(make().copy("float32"))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_a_copy_in_the_other_dtype_reads_rows_of_every_kind(kind, scaled, dtype, rng):
+    x, y = rng.integers(0, 256, (60, 5)).astype(kind), rng.integers(0, 3, 60)
+    network = make(dtype=dtype, scaling=fd.Scaling.standard(x) if scaled else None)
+    other = network.copy("float32" if dtype == "float64" else "float64")
+    largest = np.abs(network.logits(x)).max()
+    np.testing.assert_allclose(other.logits(x), network.logits(x), atol=1e-5 * largest)
+    assert other.evaluate(x, y).loss == pytest.approx(network.evaluate(x, y).loss, rel=1e-5)
+    gradients = network.gradients(x, y)
+    for name, gradient in other.gradients(x, y).items():
+        atol = 1e-4 * np.abs(gradients[name]).max()
+        np.testing.assert_allclose(gradient, gradients[name], atol=atol)
 
 
 @pytest.mark.parametrize(

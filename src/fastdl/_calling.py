@@ -31,6 +31,7 @@ _NAMES = {
     "parameters": ("params", "parameters", "network", "net", "model", "netparams"),
 }  # fmt: skip
 _ROLES = {name: role for role, names in _NAMES.items() for name in names}
+REMEDY = "use net.gradients for one that works"
 _IN_ORDER = ("x", "y", "weights", "biases", "l2")
 
 
@@ -127,7 +128,7 @@ class Caller:
 
     def __init__(self, function: Callable[..., Any], n_layers: int) -> None:
         if not callable(function):
-            raise TypeError(f"function must be callable; got {function!r}"[:200])
+            raise TypeError(f"function must be callable; got {function!r:.100}, {REMEDY}")
         self.function = function
         self.positional: list[tuple[str, int]] = []
         self.named: dict[str, tuple[str, int]] = {}
@@ -143,8 +144,9 @@ class Caller:
             if role is None:
                 if p.default is p.empty:
                     raise TypeError(
-                        f"function must have parameters with names such as x, y, weights, biases, "
-                        f"l2; got {p.name}, wrap it: lambda x, y, weights, biases, l2: ..."
+                        "function must have parameters with names such as x, y, weights, biases, "
+                        f"l2; got {p.name}, use lambda x, y, weights, biases, l2: "
+                        "function(x, y, weights, biases, l2), in the order in which it takes them"
                     )
             elif p.kind is p.POSITIONAL_ONLY:
                 self.positional.append(role)
@@ -242,7 +244,7 @@ def gradients(result: Any, weights: Sequence[Array], biases: Sequence[Array]) ->
     if len(found) not in (n, 2 * n):
         raise ValueError(
             f"function must return the gradients of {n} weights and {n} biases, in a dict, list or "
-            f"tuple; got {len(found)} arrays"
+            f"tuple; got {len(found)} arrays, {REMEDY}"
         )
     names = _by_names(found, n) or _by_shapes(found, weights, biases)
     return {name: array for name, (_, array) in zip(names, found, strict=True)}
@@ -261,7 +263,7 @@ def _arrays(path: str, value: Any) -> Iterator[tuple[str, Array]]:
             array = np.asarray(value, np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"function must return arrays of numbers; got {value!r}"[:200]
+                f"function must return arrays of numbers; got {value!r:.100}, {REMEDY}"
             ) from error
         if value is not None and array.ndim:
             yield path, array

@@ -1,8 +1,9 @@
 """The only file that rejects bad arrays: the rule, the value, the remedy in one sentence.
 
 What a function here returns may go to a kernel: native, aligned, of a known dtype, of sizes that a
-C int holds. An array is copied only where its memory order asks for it; what a kernel counts with,
-labels and row numbers, always, and before it is looked at: another thread may change the caller's.
+C int holds. Numbers of other dtypes are taken where nothing of them is lost (``_intake``). An array
+is copied only where its dtype or its memory order asks for it; what a kernel counts with, labels
+and row numbers, always, and before it is looked at: another thread may change the caller's.
 """
 
 import operator
@@ -14,67 +15,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-Array = NDArray[Any]
+from fastdl import _hints, _intake
+from fastdl._intake import LARGEST, Table
+from fastdl._intake import Array as Array
 
-LARGEST = 2**31 - 1
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-ROW_TYPES = (*FLOATS, np.dtype(np.uint8))
 
 
-def _array(name: str, value: object) -> Array:
-    """Any array-like as an array of its own shape, before anything is copied."""
-    if value is None:
-        raise TypeError(f"{name} must be an array; got None")
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must not be a masked array; use {name}.filled(value)")
-    try:
-        array: Array = np.asarray(value).view()  # the caller may set the shape of his
-    except ValueError as error:
-        raise TypeError(f"{name} must be an array; got rows of unequal lengths") from error
-    if array.dtype.hasobject and array.ndim == 2 and hasattr(value, "items"):
-        array = _columns(value, array)
-    if array.dtype.hasobject:
-        raise TypeError(
-            f"{name} must hold numbers; got {type(value).__name__} of dtype object, "
-            f"use np.asarray({name}, np.float32), or .toarray() if it is sparse"
-        )
-    for length in array.shape:
-        if length > LARGEST:
-            raise OverflowError(
-                f"{name} must have dimensions of at most {LARGEST}; got shape {array.shape}, "
-                "split it"
-            )
-    return array
-
-
-def _columns(frame: Any, objects: Array) -> Array:
-    """A data frame whose columns are Arrow's or nullable; as a whole it is one of objects."""
-    try:
-        return np.column_stack([np.asarray(column) for _, column in frame.items()])
-    except (TypeError, ValueError):  # columns that have no dtype in common, or none at all
-        return objects
-
-
-def _numbers(name: str, value: object, allowed: Sequence[np.dtype[Any]]) -> Array:
-    array = _array(name, value)
-    if array.dtype not in allowed or not array.dtype.isnative:
-        rule = " or ".join(dtype.name for dtype in allowed)
-        raise TypeError(
-            f"{name} must be {rule} in native byte order; got {array.dtype.str} "
-            f"({array.dtype.name}), use {name}.astype(np.{allowed[0].name})"
-        )
-    return array
-
-
-def _dimensions(name: str, array: Array, shape: Sequence[int | None]) -> None:
+def _dimensions(name: str, array: Array, shape: Sequence[int | None], remedy: str = "") -> None:
     """None stands for any length."""
     fits = array.ndim == len(shape) and all(
         want is None or want == got for want, got in zip(shape, array.shape, strict=True)
     )
     if not fits:
         rule = ", ".join("any" if want is None else str(want) for want in shape)
-        rule += "," if len(shape) == 1 else ""
-        raise ValueError(f"{name} must have the shape ({rule}); got {array.shape}")
+        if len(shape) == 1:
+            rule += ","
+            remedy = f", use np.ravel({name})" if shape[0] in (None, array.size) else remedy
+        raise ValueError(f"{name} must have the shape ({rule}); got {array.shape}{remedy}")
 
 
 def dtype(value: DTypeLike) -> np.dtype[Any]:
@@ -96,37 +54,84 @@ def floats(
     shape: Sequence[int | None] | None = None,
     like: np.dtype[Any] | None = None,
 ) -> Array:
-    """A float array in C order, copied if it is not; of the dtype ``like`` if that is given."""
-    array = _numbers(name, value, FLOATS if like is None else (like,))
+    """A float array in C order, copied if it is not; of the dtype ``like`` if that is given.
+
+    Narrower floats count as float32, integers and bools as float64.
+    """
+    given = _intake.numbers(name, _intake.array(name, value))
+    array = _intake.as_float(name, given)
+    if like is None and given.dtype.kind != "f":
+        array = array.astype(np.float64)
+    if like is not None and not np.can_cast(array.dtype, like):
+        raise TypeError(
+            f"{name} must be {like.name} like the arrays before it; got {array.dtype.name}, "
+            f"use {name}.astype(np.{like.name})"
+        )
     if shape is not None:
         _dimensions(name, array, shape)
-    return np.require(array, requirements=("C", "A"))
+    return np.require(array, like, ("C", "A"))
 
 
 def vector(name: str, value: ArrayLike, n: int | None = None) -> NDArray[np.float64]:
     """Finite numbers (n,) of any real dtype, as a float64 array of its own."""
-    array = _array(name, value)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must hold real numbers; got {array.dtype.name}")
-    _dimensions(name, array, (n,))
+    array = _intake.numbers(name, _intake.array(name, value))
+    _dimensions(name, array, (n,), f", use np.ones({n}) with your numbers")
     with np.errstate(over="ignore"):  # a long double may be too large
         result = np.array(array, np.float64)
-    finite(name, result)
+    _all_finite(name, result)
     return result
 
 
+def _all_finite(name: str, array: Array) -> None:
+    """As ``finite`` for what has no rows that could be left out."""
+    if not np.isfinite(array).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(
+            f"{name} must be finite; got {array[at]} at {_intake.place(at)}, "
+            f"use np.where(np.isfinite({name}), {name}, 0)"
+        )
+
+
+def table(name: str, value: ArrayLike, d: int | None = None) -> Table:
+    """A data set (n, d) of any real dtype, and the names of its columns if it has any."""
+    given = _intake.table(name, value)
+    array = given.array
+    if array.ndim != 2 or d not in (None, array.shape[1]):
+        rule = "the shape (rows, inputs)" if d is None else f"{d} columns, the network's inputs"
+        remedy = _rows_again(_as_array(name, value), array, d)
+        raise ValueError(f"{name} must have {rule}; got {array.shape}{remedy}")
+    return given
+
+
+def _as_array(name: str, value: object) -> str:
+    """An argument in code, as what has the methods of an array."""
+    return name if type(value) is np.ndarray else f"np.array({name})"
+
+
+def _rows_again(it: str, array: Array, d: int | None) -> str:
+    """How an array of another shape becomes rows of d numbers, if it is clear."""
+    if array.ndim == 1 and d in (1, None):
+        return f", use {it}[:, None]"
+    if array.ndim == 1 and array.size == d:
+        return f", use {it}[None]"
+    if array.ndim == 2 and array.shape[0] == d:
+        return f", use {it}.T"
+    if d is not None and array.size == d:
+        return f", use {it}.reshape(1, -1)"
+    if array.ndim > 2 and d in (None, array[:1].size):
+        return f", use {it}.reshape({len(array)}, -1)"
+    return ""
+
+
 def rows(name: str, value: ArrayLike, d: int | None = None) -> Array:
-    """A data set (n, d) of float32, float64 or uint8; copied only where a row is not contiguous."""
-    array = _numbers(name, value, ROW_TYPES)
-    if array.ndim != 2:
-        raise ValueError(
-            f"{name} must have the shape (rows, inputs); got {array.shape}, "
-            f"use {name}.reshape(len({name}), -1)"
-        )
-    if d is not None and array.shape[1] != d:
-        raise ValueError(
-            f"{name} must have {d} columns, the network's inputs; got {array.shape[1]}"
-        )
+    """A data set (n, d) as float32, float64 or uint8; copied only where it has to be."""
+    return readable(name, table(name, value, d).array)
+
+
+def readable(name: str, array: Array) -> Array:
+    """Rows of any real dtype as kernels read them: floats or uint8, a row's items side by side."""
+    if array.dtype != np.uint8:
+        array = _intake.as_float(name, array)
     if not array.flags.aligned or (array.shape[1] > 1 and array.strides[1] != array.itemsize):
         array = np.require(array, requirements=("C", "A"))
     elif array.strides[0] % array.itemsize:
@@ -140,92 +145,182 @@ def some(name: str, array: Array) -> None:
         raise ValueError(f"{name} must have at least one row; got shape {array.shape}")
 
 
-def finite(name: str, array: Array) -> None:
-    """No NaN and no infinity; looked at in blocks, so nothing of the data's size is allocated."""
+def finite(
+    name: str,
+    array: Array,
+    like: np.dtype[Any] | None = None,
+    scaling: tuple[Array, Array] | None = None,
+) -> None:
+    """No NaN and no infinity, nor in the dtype ``like`` after (x - shift) * scale, if given.
+
+    It is looked at in blocks, so nothing of the data's size is allocated.
+    """
     if array.dtype.kind != "f":
         return
     for start in range(0, len(array), 4096):
         block = array[start : start + 4096]
         with np.errstate(over="ignore", invalid="ignore"):
+            if scaling is not None:
+                block = (block - scaling[0]) * scaling[1]
+            if like is not None:
+                block = block.astype(like, copy=False)
             if np.isfinite(block.sum()):  # one pass; a sum of finite numbers may still overflow
                 continue
         bad = ~np.isfinite(block)
         if bad.any():
-            at = tuple(int(i) for i in np.argwhere(bad)[0])
-            value = array[start + at[0], *at[1:]]
-            place = f"row {start + at[0]}" + (f", column {at[1]}" if len(at) > 1 else "")
-            raise ValueError(
-                f"{name} must be finite; got {value} at {place}, drop or fill such rows"
-            )
+            at = np.argwhere(bad)[0]
+            at[0] += start
+            raise ValueError(_not_finite(name, array, tuple(int(i) for i in at), like))
+
+
+def _not_finite(name: str, array: Array, at: tuple[int, ...], like: np.dtype[Any] | None) -> str:
+    value, where = array[at], _intake.place(at)
+    each = ".all(axis=1)" if array.ndim > 1 else ""
+    if not np.isfinite(value):
+        rule, mask = "finite", f"np.isfinite(np.array({name}, float)){each}"
+    elif array.ndim > 1:
+        rule, mask = f"finite in {like}", f"(np.abs(np.array({name})) < 1e38){each}"
+    else:
+        return f"{name} must be finite in {like}; got {value} at {where}, use dtype='float64'"
+    return (
+        f"{name} must be {rule}; got {value} at {where}, fill such items or keep the rows of {mask}"
+    )
 
 
 def cast(name: str, array: Array, like: np.dtype[Any]) -> Array:
     """Finite numbers as a C array of the dtype ``like``, which must be able to hold them."""
-    with np.errstate(over="ignore"):
-        result = np.require(array, like, ("C", "A"))
-    if array.dtype != like and not np.isfinite(result).all():
-        raise ValueError(f"{name} must be finite in {like.name}; got numbers too large for it")
-    return result
+    finite(name, array, like)
+    return np.require(array, like, ("C", "A"))
 
 
 def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
-    """Integer labels (n,) in [0, k), as an array of C ints of its own."""
-    array = _array(name, value)
-    if array.ndim == 2 and array.shape[1] > 1:
-        raise ValueError(
-            f"{name} must be one integer a row; got shape {array.shape}, "
-            f"use {name}.argmax(axis=1) if it is one-hot"
-        )
-    _dimensions(name, array, (n,))
-    if array.dtype.kind not in "iu":
+    """Labels (n,) in [0, k), whole numbers of any dtype, as an array of C ints of its own."""
+    given = _intake.array(name, value)
+    if (word := _intake.first_word(given)) is not None:
+        form, words = "{}", given
+        if given.dtype.kind == "O":  # what is no word would not compare with one
+            form, words = "np.array({}, str)", given.astype(str)
         raise TypeError(
-            f"{name} must be integers; got {array.dtype.name}, use {name}.astype(np.int64)"
+            f"{name} must be integers; got words such as {word!r:.40}, "
+            f"{_encoded(name, form)}{_more_than(k, words)}"
         )
+    array = _intake.numbers(name, given)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2:
+        what = _of_two_axes(_as_array(name, value), array, n)
+        raise ValueError(f"{name} must be one label a row; got {what}")
+    _dimensions(name, array, (n,), f", a label for each of {n} rows of x")
     array = np.array(array, order="C")
+    if array.dtype.kind == "b":
+        array = array.astype(np.intc)
+    finite(name, array)
+    broken = np.mod(array, 1) != 0 if array.dtype.kind == "f" else np.zeros(0, bool)
+    if broken.any():
+        row = int(broken.argmax())
+        raise ValueError(
+            f"{name} must be whole numbers; got {array[row]} at row {row}, "
+            f"use np.rint({name}) if they are labels, or loss='mse' for numbers"
+        )
     wrong = (array < 0) | (array >= k)
     if wrong.any():
         row = int(wrong.argmax())
-        remedy = f", use {name} - 1 if they count from 1" if array[row] == k else ""
-        raise ValueError(f"{name} must lie in [0, {k}); got {array[row]} at row {row}{remedy}")
+        remedy = _in_range(name, _as_array(name, value), array, k)
+        raise ValueError(f"{name} must lie in [0, {k}); got {array[row]} at row {row}, {remedy}")
     return array.astype(np.intc, copy=False)
 
 
+def _of_two_axes(it: str, array: Array, n: int) -> str:
+    """What labels of two axes are, and how they become one a row."""
+    is_mask = bool(np.isin(array, (0, 1)).all())
+    for axis, rows in ((1, array), (0, array.T)):
+        if is_mask and len(rows) == n and (rows.sum(axis=1) == 1).all():
+            return f"one-hot of shape {array.shape}, use {it}.argmax(axis={axis})"
+    if is_mask and len(array) == n:
+        return (
+            f"several labels a row in an array of ones and zeros of the shape {array.shape}, "
+            f"use {it}[:, 0], and a network for each column"
+        )
+    return f"the shape {array.shape}, use {it}[:, 0], or whichever column is the label"
+
+
+def _in_range(name: str, it: str, array: Array, k: int) -> str:
+    """How whole numbers become labels in [0, k)."""
+    least, greatest = int(array.min()), int(array.max())
+    n_labels = len(np.unique(array))
+    if least == 1 and greatest == k:
+        return f"use {it} - 1 if they count from 1"
+    if least >= 0 and n_labels > k and greatest < 2 * n_labels:
+        return f"labels up to {greatest} take {greatest + 1} outputs"
+    return f"{_encoded(name)}{_more_than(k, array)}"
+
+
+def _more_than(k: int, labels: Array) -> str:
+    """That a network of k outputs has too few for these, if it has."""
+    n_labels = len(np.unique(labels))
+    return f", and {n_labels} outputs for so many" if n_labels > k else ""
+
+
+def _encoded(name: str, form: str = "{}") -> str:
+    """How anything that tells classes from each other becomes labels."""
+    return f"use classes, {name} = np.unique({form.format(name)}, return_inverse=True)"
+
+
 def targets(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) -> Array:
-    """Float targets (n, k), or (n,) where k is 1, in the dtype ``like``; finite."""
-    array = _numbers(name, value, FLOATS)
+    """Targets (n, k), or (n,) where k is 1, in the dtype ``like``; finite."""
+    array = _intake.table(name, value).array
     if array.ndim == 1 and k == 1:
         array = array[:, None]
-    _dimensions(name, array, (n, k))
-    finite(name, array)
+    remedy = ""
+    if array.ndim == 1 and len(array) == n and array.dtype.kind in "iu":
+        remedy = f", use np.eye({k})[{name}] if they are labels"
+    elif array.ndim == 2 and array.T.shape == (n, k):
+        remedy = f", use {name}.T"
+    _dimensions(name, array, (n, k), remedy)
     return cast(name, array, like)
 
 
 def weights(name: str, value: ArrayLike, n: int, like: np.dtype[Any]) -> Array:
     """Row weights (n,): finite, none negative, not all zero."""
-    array = _numbers(name, value, FLOATS)
-    _dimensions(name, array, (n,))
-    finite(name, array)
+    array = _intake.numbers(name, _intake.array(name, value))
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    _dimensions(name, array, (n,), f", use np.ones({n}) with a weight for each row")
+    array = cast(name, array, like)
     if (array < 0).any():
         row = int((array < 0).argmax())
-        raise ValueError(f"{name} must not be negative; got {array[row]} at row {row}")
+        raise ValueError(
+            f"{name} must not be negative; got {array[row]} at row {row}, "
+            f"use np.maximum({name}, 0) to leave such rows out"
+        )
     if not array.any():
-        raise ValueError(f"{name} must not all be zero; give at least one row a weight")
-    return cast(name, array, like)
+        raise ValueError(f"{name} must not all be zero; got no other, use None for none at all")
+    return array
 
 
 def writable(name: str, value: object, like: Array | None = None) -> Array:
     """An array that a kernel changes in place: C order, aligned, writable, of ``like``'s shape."""
     if not isinstance(value, np.ndarray):
         raise TypeError(
-            f"{name} must be a NumPy array, it is changed in place; got {value!r}"[:200]
+            f"{name} must be a NumPy array, it is changed in place; got a {type(value).__name__}, "
+            f"use np.array({name}, np.float64)"
         )
-    array = _numbers(name, value, FLOATS if like is None else (like.dtype,))
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array; use {name}.filled(0)")
+    array: Array = value.view()  # the caller may set the shape of his
+    allowed = FLOATS if like is None else (like.dtype,)
+    if array.dtype not in allowed or not array.dtype.isnative:
+        rule = " or ".join(dtype.name for dtype in allowed)
+        raise TypeError(
+            f"{name} must be {rule}, it is changed in place; got {array.dtype}, "
+            f"use {name}.astype(np.{allowed[-1].name})"
+        )
     if like is not None:
         _dimensions(name, array, like.shape)
     if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
         raise ValueError(
             f"{name} must be writable and in C order, it is changed in place; "
-            f"use np.ascontiguousarray({name}) or {name}.copy()"
+            f"use np.array({name}, order='C')"
         )
     return array
 
@@ -241,26 +336,32 @@ def apart(**arrays: Array) -> None:
 
 def order(name: str, value: ArrayLike, n: int) -> NDArray[np.intp]:
     """Row numbers in [0, n), as an array of its own."""
-    array = _array(name, value)
+    array = _intake.numbers(name, _intake.array(name, value))
     _dimensions(name, array, (None,))
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers; got {array.dtype.name}")
+        remedy = f"np.flatnonzero({name})" if array.dtype == bool else f"{name}.astype(np.int64)"
+        raise TypeError(f"{name} must be integers; got {array.dtype.name}, use {remedy}")
     array = np.array(array, order="C")
     wrong = (array < 0) | (array >= n)
     if wrong.any():
-        at = int(wrong.argmax())
-        raise ValueError(f"{name} must lie in [0, {n}); got {array[at]} at position {at}")
+        at, it = int(wrong.argmax()), _as_array(name, value)
+        raise ValueError(
+            f"{name} must lie in [0, {n}); got {array[at]} at position {at}, "
+            f"use {it}[({it} >= 0) & ({it} < {n})]"
+        )
     return array.astype(np.intp, copy=False)
 
 
 def integer(name: str, value: object, least: int = 1, most: int = LARGEST) -> int:
     """A whole number in [least, most]; True and 3.0 are none."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError as error:
-        raise TypeError(f"{name} must be an integer; got {value!r}") from error
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer; got {value!r}")
+        usual = least == 1 and most >= LARGEST
+        rule = "an integer" if usual else f"an integer in [{least}, {most}]"
+        raise TypeError(f"{name} must be {rule}; got {value!r}"[:200]) from error
     if not least <= number <= most:
         raise ValueError(f"{name} must lie in [{least}, {most}]; got {number}")
     return number
@@ -300,5 +401,15 @@ def boolean(name: str, value: object) -> bool:
 def choice(name: str, value: object, among: Sequence[str]) -> str:
     """One of the names."""
     if not isinstance(value, str) or value not in among:
-        raise ValueError(f"{name} must be one of {', '.join(among)}; got {value!r}")
+        rule = f"{name} must be one of {', '.join(among)}"
+        raise ValueError(f"{rule}; got {value!r:.100}{_hints.near(value, among)}")
     return value
+
+
+def values(name: str, value: ArrayLike, shape: Sequence[int], like: np.dtype[Any]) -> Array:
+    """Finite numbers of this shape, rounded to the dtype ``like``, as an array of its own."""
+    array = _intake.numbers(name, _intake.array(name, value))
+    remedy = f", use np.transpose({name})" if array.T.shape == tuple(shape) else ""
+    _dimensions(name, array, shape, remedy)
+    _all_finite(name, array)
+    return np.array(cast(name, array, like))

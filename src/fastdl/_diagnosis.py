@@ -366,22 +366,22 @@ def _factor(c: float, n: int, k: int, d: int) -> str | None:
     if c < 0:
         rest = _factor(-c, n, k, d)
         return rest if rest is None else f"has the wrong sign{rest and f'; {rest}'}"
-    named = {
-        1.0: "",
-        0.0: "the gradient of the loss is missing",
-        n: "is ours · n: a sum is taken where the mean is asked for",
-        1 / n: "is ours / n: a mean is taken twice",
-        n / (n - 1): "is ours · n / (n - 1): it is divided by n - 1",
-        2.0: "is twice ours",
-        0.5: "is half of ours",
-        k: "is ours · k, the number of classes",
-        1 / k: "is ours / k: it is divided by the number of classes",
-        n / k: "is ours · n / k: it is divided by the number of classes, not by that of the rows",
-        n / d: "is ours · n / d: it is divided by the number of inputs, not by that of the rows",
-        1 / d: "is ours / d: it is divided by the number of inputs too",
-        1 / (n * k): "is ours / (n k): a mean over all elements is taken twice",
-    }
-    return next((words for value, words in named.items() if _near(c, value)), None)
+    named = (
+        (1.0, ""),
+        (0.0, "the gradient of the loss is missing"),
+        (n, "is ours · n: a sum is taken where the mean is asked for"),
+        (1 / n, "is ours / n: a mean is taken twice"),
+        (n / max(1, n - 1), "is ours · n / (n - 1): it is divided by n - 1"),
+        (2.0, "is twice ours"),
+        (0.5, "is half of ours"),
+        (k, "is ours · k, the number of classes"),
+        (1 / k, "is ours / k: it is divided by the number of classes"),
+        (n / k, "is ours · n / k: it is divided by the number of classes, not by that of the rows"),
+        (n / d, "is ours · n / d: it is divided by the number of inputs, not by that of the rows"),
+        (1 / d, "is ours / d: it is divided by the number of inputs too"),
+        (1 / (n * k), "is ours / (n k): a mean over all elements is taken twice"),
+    )
+    return _first_near(c, named)
 
 
 def _penalty(share: float, n: int, penalised: bool, of: int) -> str | None:
@@ -392,15 +392,20 @@ def _penalty(share: float, n: int, penalised: bool, of: int) -> str | None:
         if of == 1 and penalised:
             return "the penalty counts the bias too"
         return f"{share:.4g} W is added, though l2 is 0"
-    named = {
-        1.0: "",
-        0.0: "missing 2 λ W: the penalty has no gradient",
-        0.5: "λ W in place of 2 λ W: the penalty's factor 2 is missing",
-        2.0: "4 λ W in place of 2 λ W: the penalty counts twice",
-        1 / n: "2 λ W / n in place of 2 λ W: the penalty is divided by the batch size",
-        0.5 / n: "λ W / n in place of 2 λ W: the penalty is divided by the batch size",
-        n: "2 λ W · n in place of 2 λ W: the penalty is summed over the rows",
-        -1.0: "-2 λ W in place of 2 λ W: the penalty has the wrong sign",
-        -0.5: "-λ W in place of 2 λ W: the penalty has the wrong sign",
-    }
-    return next((words for value, words in named.items() if _near(share, value)), None)
+    named = (
+        (1.0, ""),
+        (0.0, "missing 2 λ W: the penalty has no gradient"),
+        (0.5, "λ W in place of 2 λ W: the penalty's factor 2 is missing"),
+        (2.0, "4 λ W in place of 2 λ W: the penalty counts twice"),
+        (1 / n, "2 λ W / n in place of 2 λ W: the penalty is divided by the batch size"),
+        (0.5 / n, "λ W / n in place of 2 λ W: the penalty is divided by the batch size"),
+        (n, "2 λ W · n in place of 2 λ W: the penalty is summed over the rows"),
+        (-1.0, "-2 λ W in place of 2 λ W: the penalty has the wrong sign"),
+        (-0.5, "-λ W in place of 2 λ W: the penalty has the wrong sign"),
+    )
+    return _first_near(share, named)
+
+
+def _first_near(value: float, named: Sequence[tuple[float, str]]) -> str | None:
+    """The words of the first number that is this one; sizes may coincide."""
+    return next((words for number, words in named if _near(value, number)), None)

@@ -21,9 +21,6 @@ n rows, d inputs, h units, k classes; a tile's workspace holds x, every layer's 
 """
 
 cimport cython
-from cpython.buffer cimport (
-    PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
-)
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cython cimport floating
@@ -32,8 +29,8 @@ from libc.math cimport NAN, isfinite
 from libc.string cimport memcpy, memset
 
 from fastdl._kernels cimport (
-    Coming, Step, activate_backward_block, activate_block, chooses, dot_block, folds, gather_block,
-    gemm_block, gradient_block, is_finite, is_sparse, loss_block, skip_block, skips,
+    Coming, Step, activate_backward_block, activate_block, address, chooses, dot_block, folds,
+    gather_block, gemm_block, gradient_block, is_finite, is_sparse, loss_block, skip_block, skips,
     sum_rows_block, team_of, transpose_block, transposes, update_block,
 )
 
@@ -138,7 +135,7 @@ cdef struct View:  # a data set as pointers; what has the network's dtype is voi
     bint look  # whether a row may be worth a look for zeros
     bint trusted  # whether no row has to be looked at for NaN and infinities
     const void* x
-    const void* shift
+    const void* shift  # double where x is, as scale
     const void* scale
     const void* offset
     const int* labels
@@ -233,16 +230,6 @@ cdef bint are_finite(
     return finite
 
 
-cdef void* address(object array, bint writable=False) except? NULL:
-    """The address of an array's first item; NULL for None. The caller keeps the array alive."""
-    cdef Py_buffer buffer
-    if array is None:
-        return NULL
-    PyObject_GetBuffer(array, &buffer, PyBUF_STRIDES | (PyBUF_WRITABLE if writable else 0))
-    PyBuffer_Release(&buffer)
-    return buffer.buf
-
-
 # --- reading rows ----------------------------------------------------------------------------
 
 cdef void read_x(
@@ -253,20 +240,18 @@ cdef void read_x(
 
     Sparse ones are not shifted; sparse is NULL where nobody asks.
     """
-    cdef const floating* shift = <const floating*> rows.shift
-    cdef const floating* scale = <const floating*> rows.scale
     cdef Py_ssize_t skip = 0 if order != NULL else first * rows.stride
     if rows.kind == 0:
         gather_block(
-            <const float*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, sparse,
-            n, d)
+            <const float*> rows.x + skip, rows.stride, order, rows.shift, rows.scale, out, ldo,
+            sparse, n, d)
     elif rows.kind == 1:
         gather_block(
-            <const double*> rows.x + skip, rows.stride, order, shift, scale, out, ldo, sparse,
-            n, d)
+            <const double*> rows.x + skip, rows.stride, order, rows.shift, rows.scale, out, ldo,
+            sparse, n, d)
     else:
         gather_block(
-            <const unsigned char*> rows.x + skip, rows.stride, order, shift, scale,
+            <const unsigned char*> rows.x + skip, rows.stride, order, rows.shift, rows.scale,
             out, ldo, sparse, n, d)
 
 
@@ -785,8 +770,11 @@ cdef void evaluation_piece(
     const Net* net, const View* rows, const floating* params, const floating* shares, bint look,
     floating* workspace, Py_ssize_t piece, floating* out, double* results,
 ) noexcept nogil:
-    """One block of rows forward; the outputs to out, or loss and number correct to results."""
-    cdef Py_ssize_t i, n_correct, first = piece * net.evaluation_rows
+    """One block of rows forward; the outputs to out, or loss and number correct to results.
+
+    The outputs of rows that must be looked at, and are not finite, are NaN.
+    """
+    cdef Py_ssize_t i, j, n_correct, first = piece * net.evaluation_rows
     cdef Py_ssize_t n = min(net.evaluation_rows, rows.n - first)
     cdef const floating* x = workspace
     cdef Py_ssize_t ldx = net.ldx
@@ -801,6 +789,10 @@ cdef void evaluation_piece(
             flags[i] = is_sparse(x + i * ldx, net.d)
     forward_piece(net, params, shares, sparse, x, ldx, NULL, outputs, n, 0, n)
     outputs += n * net.layers[net.n_layers - 1].column
+    for i in range(0 if rows.trusted else n):
+        if not are_finite(rows, NULL, first + i, 1, net.d):
+            for j in range(net.k):
+                outputs[i * net.k + j] = NAN
     if out != NULL:
         memcpy(out + first * net.k, outputs, n * net.k * sizeof(floating))
     if results != NULL:
@@ -833,8 +825,9 @@ cdef class Rows:
     """A data set: rows, their scaling, labels or targets, and weights; each but x may be None.
 
     Everything has been checked: x is float32, float64 or uint8 with the items of a row side by
-    side; shift, scale, offset (-shift * scale), targets and weights have the network's dtype;
-    labels are C ints in range.
+    side; shift and scale are float64 where x is, else, like offset (-shift * scale), targets and
+    weights, of the network's dtype; labels are C ints in range. A shift without an offset is too
+    large to reach the first layer by itself: every row is shifted, none looked at for zeros.
     """
 
     cdef View view
@@ -845,7 +838,8 @@ cdef class Rows:
         self.arrays = (x, shift, scale, offset, labels, targets, weights)
         self.view.kind = "fdB".index(x.dtype.char)
         self.view.n, self.d = x.shape[0], x.shape[1]
-        self.view.look = self.view.trusted = True
+        self.view.look = shift is None or offset is not None
+        self.view.trusted = True
         self.view.stride = x.strides[0] // x.itemsize
         self.view.x = address(x)
         self.view.shift = address(shift)
@@ -863,10 +857,10 @@ cdef class Rows:
         cdef Py_ssize_t i, sparse = 0, n = min(<Py_ssize_t> SAMPLE, self.view.n)
         for i in range(n):
             sparse += is_sparse_at(&self.view, i * self.view.n // n, self.d)
-        self.view.look = 4 * sparse >= n
+        self.view.look = self.view.look and 4 * sparse >= n
 
     def trust(self, bint trusted):
-        """Whether train() takes it that x is finite; else a row that is not has the loss NaN."""
+        """Whether x is taken to be finite; else a row that is not has the loss NaN, and outputs."""
         self.view.trusted = trusted or self.view.kind == 2
 
 

@@ -28,7 +28,7 @@ enum { FASTDL_LANES = 16 };    /* rows at once, the most of softmax_xent */
  * skip_product product, where rs or cs is 1: skips the zeros of A
  *              coming: rows to ask for meanwhile, or NULL
  * zeros_*      how many items of x are 0
- * gather_*     out = (x - shift) * scale; shift NULL: 0; scale NULL: 1
+ * gather_*     out = (x - shift) * scale, in double where x is; shift NULL: 0; scale NULL: 1
  * transpose    b (n x m) = a^T
  * sum_rows     out (h) = the sum of x (n x h) over its rows (+ out if add)
  * finite       whether no item of x is NaN or infinite
@@ -57,7 +57,8 @@ enum { FASTDL_LANES = 16 };    /* rows at once, the most of softmax_xent */
     long (*zeros_f64)(const double *x, long d);                                                  \
     long (*zeros_u8)(const unsigned char *x, long d);                                            \
     void (*gather_f32)(const float *x, const T *shift, const T *scale, T *out, long d);          \
-    void (*gather_f64)(const double *x, const T *shift, const T *scale, T *out, long d);         \
+    void (*gather_f64)(const double *x, const double *shift, const double *scale, T *out,       \
+                       long d);                                                                  \
     void (*gather_u8)(const unsigned char *x, const T *shift, const T *scale, T *out, long d);   \
     void (*transpose)(long m, long n, const T *a, long lda, T *b, long ldb);                     \
     void (*sum_rows)(const T *x, long n, long h, long ldx, int add, T *out);                     \

@@ -21,6 +21,8 @@ cdef struct Step:  # what one update needs to know besides the arrays
 
 cdef int team_of(int n_threads) noexcept nogil
 
+cdef void* address(object array, bint writable=*) except? NULL
+
 cdef void gemm_block(
     bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
@@ -64,7 +66,7 @@ cdef bint is_finite(const floating* row, Py_ssize_t d) noexcept nogil
 
 cdef void gather_block(
     const source* x, Py_ssize_t stride, const Py_ssize_t* order,
-    const floating* shift, const floating* scale,
+    const void* shift, const void* scale,
     floating* out, Py_ssize_t ldo, unsigned char* sparse, Py_ssize_t n, Py_ssize_t d,
 ) noexcept nogil
 

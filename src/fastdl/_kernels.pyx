@@ -10,10 +10,13 @@ n rows, d inputs, h units, k classes (in a matrix product: m x n with depth k).
 
 import os
 
+from cpython.buffer cimport (
+    PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
 from cython cimport floating
 from cython.parallel cimport prange
 from libc.float cimport DBL_MIN, FLT_MIN
-from libc.math cimport fabs, log1p, sqrt
+from libc.math cimport fabs, isnan, log1p, sqrt
 
 from fastdl._blas cimport blas_gemm
 
@@ -41,7 +44,7 @@ cdef extern from "_isa.h" nogil:
             const float* x, const float* shift, const float* scale, float* out, long d,
         ) noexcept nogil
         void (*gather_f64)(
-            const double* x, const float* shift, const float* scale, float* out, long d,
+            const double* x, const double* shift, const double* scale, float* out, long d,
         ) noexcept nogil
         void (*gather_u8)(
             const unsigned char* x, const float* shift, const float* scale, float* out, long d,
@@ -420,17 +423,18 @@ cdef bint is_finite(const floating* row, Py_ssize_t d) noexcept nogil:
 
 cdef void gather_block(
     const source* x, Py_ssize_t stride, const Py_ssize_t* order,  # in
-    const floating* shift, const floating* scale,
+    const void* shift, const void* scale,
     floating* out, Py_ssize_t ldo, unsigned char* sparse,  # out
     Py_ssize_t n, Py_ssize_t d,
 ) noexcept nogil:
     """out[i] = (x[order[i]] - shift) * scale; order NULL: the rows as they lie.
 
-    sparse, if not NULL, tells of each row whether it is; a sparse one is not shifted.
+    shift and scale are double where x is, else of the type of out. sparse, if not NULL, tells of
+    each row whether it is; a sparse one is not shifted.
     """
     cdef Py_ssize_t i
     cdef const source* row
-    cdef const floating* wanted = shift
+    cdef const void* wanted = shift
     for i in range(n):
         row = x + (i if order == NULL else order[i]) * stride
         shift = wanted
@@ -440,18 +444,24 @@ cdef void gather_block(
                 shift = NULL
         if floating is float:
             if source is float:
-                isa.f32.gather_f32(row, shift, scale, out + i * ldo, d)
+                isa.f32.gather_f32(
+                    row, <const float*> shift, <const float*> scale, out + i * ldo, d)
             elif source is double:
-                isa.f32.gather_f64(row, shift, scale, out + i * ldo, d)
+                isa.f32.gather_f64(
+                    row, <const double*> shift, <const double*> scale, out + i * ldo, d)
             else:
-                isa.f32.gather_u8(row, shift, scale, out + i * ldo, d)
+                isa.f32.gather_u8(
+                    row, <const float*> shift, <const float*> scale, out + i * ldo, d)
         else:
             if source is float:
-                isa.f64.gather_f32(row, shift, scale, out + i * ldo, d)
+                isa.f64.gather_f32(
+                    row, <const double*> shift, <const double*> scale, out + i * ldo, d)
             elif source is double:
-                isa.f64.gather_f64(row, shift, scale, out + i * ldo, d)
+                isa.f64.gather_f64(
+                    row, <const double*> shift, <const double*> scale, out + i * ldo, d)
             else:
-                isa.f64.gather_u8(row, shift, scale, out + i * ldo, d)
+                isa.f64.gather_u8(
+                    row, <const double*> shift, <const double*> scale, out + i * ldo, d)
 
 
 cdef void activate_block(
@@ -499,8 +509,9 @@ cdef double loss_block(
     these belong to the logits, NULL: the first; dlogits NULL: not wanted.
     """
     cdef Py_ssize_t i, row
-    cdef double weight, total = 0
+    cdef double weight, row_loss, total = 0
     cdef int label = 0
+    cdef bint hit = False
     cdef const floating* wanted = NULL
     if loss == SOFTMAX_XENT:
         return softmax_xent_block(
@@ -513,13 +524,15 @@ cdef double loss_block(
             wanted = targets + row * k
         if labels != NULL:
             label = labels[row]
-            n_correct[0] += label == argmax(logits, k)
+            hit = label == argmax(logits, k)
         if floating is float:
-            total += weight * isa.f32.row_loss(
+            row_loss = isa.f32.row_loss(
                 loss, logits, label, wanted, margin, weight * scale, dlogits, k)
         else:
-            total += weight * isa.f64.row_loss(
+            row_loss = isa.f64.row_loss(
                 loss, logits, label, wanted, margin, weight * scale, dlogits, k)
+        n_correct[0] += hit and not isnan(row_loss)  # what is not a number is never right
+        total += weight * row_loss
         logits += k
         if dlogits != NULL:
             dlogits += k
@@ -654,6 +667,16 @@ cdef void update_block(
 
 # --- whole arrays ----------------------------------------------------------------------------
 
+cdef void* address(object array, bint writable=False) except? NULL:
+    """The address of an array's first item; NULL for None. The caller keeps the array alive."""
+    cdef Py_buffer buffer
+    if array is None:
+        return NULL
+    PyObject_GetBuffer(array, &buffer, PyBUF_STRIDES | (PyBUF_WRITABLE if writable else 0))
+    PyBuffer_Release(&buffer)
+    return buffer.buf
+
+
 cdef inline Py_ssize_t n_blocks(Py_ssize_t n) noexcept nogil:
     return (n + BLOCK - 1) // BLOCK
 
@@ -684,21 +707,24 @@ def gemm(
 
 
 def gather(
-    const source[:, :] x, const Py_ssize_t[::1] order, floating[:, ::1] out,
-    const floating[::1] shift, const floating[::1] scale, int n_threads,
+    const source[:, :] x, const Py_ssize_t[::1] order, floating[:, ::1] out, shift, scale,
+    int n_threads,
 ):
-    """out[i] = (x[order[i]] - shift) * scale; the items of a row of x lie side by side."""
+    """out[i] = (x[order[i]] - shift) * scale; the items of a row of x lie side by side.
+
+    shift and scale are of double where x is, else of the type of out; None: no scaling.
+    """
     cdef Py_ssize_t i, n = out.shape[0], d = out.shape[1]
     cdef Py_ssize_t stride = x.strides[0] // <Py_ssize_t> sizeof(source)
-    cdef bint scaled = shift is not None
+    cdef const void* p_shift = address(shift)
+    cdef const void* p_scale = address(scale)
     n_threads = team_of(n_threads)
     for i in prange(
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
     ):
         gather_block(
-            <const source*> &x[0, 0], stride, &order[i * BLOCK],
-            &shift[0] if scaled else NULL, &scale[0] if scaled else NULL,
+            <const source*> &x[0, 0], stride, &order[i * BLOCK], p_shift, p_scale,
             &out[i * BLOCK, 0], d, NULL, block_rows(i, n), d,
         )
 

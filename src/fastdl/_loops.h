@@ -3,8 +3,9 @@
  * _f32.h and _f64.h. */
 
 /* How many items of x are zero, in runs whose count fits in 16 bits: so narrow are the lanes.
- * out = (x - shift) * scale; shift NULL: 0; scale NULL: 1, and no shift. */
-#define READ(NAME_OF_X, X)                                                                       \
+ * out = (x - shift) * scale; shift NULL: 0; scale NULL: 1, and no shift. S is the type of that
+ * arithmetic: doubles are scaled before they become T, which may not tell them from each other. */
+#define READ(NAME_OF_X, X, S)                                                                    \
     static long NAME(zeros_##NAME_OF_X)(const X *x, long d)                                       \
     {                                                                                             \
         long zeros = 0;                                                                           \
@@ -17,23 +18,23 @@
         }                                                                                         \
         return zeros;                                                                             \
     }                                                                                             \
-    static void NAME(gather_##NAME_OF_X)(const X *restrict x, const T *restrict shift,            \
-                                         const T *restrict scale, T *restrict out, long d)        \
+    static void NAME(gather_##NAME_OF_X)(const X *restrict x, const S *restrict shift,            \
+                                         const S *restrict scale, T *restrict out, long d)        \
     {                                                                                             \
         if (shift)                                                                                \
             for (long j = 0; j < d; j++)                                                          \
-                out[j] = ((T)x[j] - shift[j]) * scale[j];                                         \
+                out[j] = (T)(((S)x[j] - shift[j]) * scale[j]);                                    \
         else if (scale)                                                                           \
             for (long j = 0; j < d; j++)                                                          \
-                out[j] = (T)x[j] * scale[j];                                                      \
+                out[j] = (T)((S)x[j] * scale[j]);                                                 \
         else                                                                                      \
             for (long j = 0; j < d; j++)                                                          \
                 out[j] = (T)x[j];                                                                 \
     }
 
-READ(f32, float)
-READ(f64, double)
-READ(u8, unsigned char)
+READ(f32, float, T)
+READ(f64, double, double)
+READ(u8, unsigned char, T)
 #undef READ
 
 /* out (columns) = the sums of some columns of x over its rows (+ out). */

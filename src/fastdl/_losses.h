@@ -115,7 +115,7 @@ static int NAME(softmax_xent_row)(const T *logits, long label, double scale, T *
     }
     *excess = NAME(excess)(best == label, others, own);
     *gap = (double)greatest - chosen;
-    return best == label;
+    return best == label && !isnan(*excess);
 }
 
 /* softmax_xent of up to LANES rows of few classes: a lane for each row. */
@@ -153,7 +153,7 @@ static long NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
     for (long i = 0; i < n; i++) {
         excess[i] = NAME(excess)(best[i] == label[i], others[i], own[i]);
         gap[i] = (double)greatest[i] - chosen[i];
-        n_correct += best[i] == label[i];
+        n_correct += best[i] == label[i] && !isnan(excess[i]);
     }
     if (!dlogits)
         return n_correct;
@@ -171,7 +171,8 @@ static long NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
 
 /* Of n <= LANES rows: their losses as gap + log1p(excess), and dlogits, if not NULL,
  * = scale (softmax(logits) - onehot(label)), which may be logits itself. Returns how many labels
- * have the greatest logit, the first one where it is shared. The last bits of a row depend on
+ * have the greatest logit, the first one where it is shared; none does in a row whose loss is not a
+ * number. The last bits of a row depend on
  * whether it is one of few, whose exponentials are added in another order. */
 static long NAME(softmax_xent)(const T *logits, const int *labels, const double *scales,
                                T *dlogits, double *excess, double *gap, long n, long k)

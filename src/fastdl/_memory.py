@@ -27,6 +27,13 @@ def empty(size: int, dtype: DTypeLike) -> Array:
     return raw[start : start + size * kind.itemsize].view(kind)
 
 
+def own(array: Array) -> Array:
+    """A flat array's copy that may be written to: what was unpickled may be a file's memory."""
+    result = empty(array.size, array.dtype)
+    np.copyto(result, array)
+    return result
+
+
 def zeros(size: int, dtype: DTypeLike) -> Array:
     """A flat array of zeros."""
     result = empty(size, dtype)

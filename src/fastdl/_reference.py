@@ -30,11 +30,12 @@ def gather(
     scale: Array | None = None,
     dtype: DTypeLike = np.float32,
 ) -> Array:
-    rows = x[order].astype(dtype)
+    rows = x[order]
+    if rows.dtype != np.float64:
+        rows = rows.astype(dtype)
     if shift is not None and scale is not None:
-        rows -= shift
-        rows *= scale
-    return rows
+        rows = (rows - shift.astype(rows.dtype)) * scale.astype(rows.dtype)
+    return rows.astype(dtype)
 
 
 # --- activations -----------------------------------------------------------------------------
@@ -159,7 +160,8 @@ def _mean(losses: Array, gradients: Array, sample_weight: Array | None) -> tuple
 
 
 def accuracy(logits: Array, labels: Integers) -> float:
-    return float((logits.argmax(axis=1) == labels).mean())
+    right = (logits.argmax(axis=1) == labels) & ~np.isnan(logits).any(axis=1)
+    return float(right.mean())
 
 
 # --- penalties and updates -------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -107,8 +107,9 @@ def audit_gradients(
     net : Network
         Of the same layers. Its penalties are set aside for ``l2``; where all its biases are zero
         the function gets small ones, for mistakes with zeros do not show.
-    x : float32, float64 or uint8 array (n, d)
-        A few rows, at least two: the work is that of ``check_gradients``.
+    x : array (n, d)
+        A few rows: the work is that of ``check_gradients``. With one alone, mistakes in the mean
+        over rows do not show.
     y : as for ``Network.evaluate``
     l2 : float
         Where it is 0, mistakes in the penalty do not show.
@@ -134,17 +135,16 @@ def audit_gradients(
     "λ W in place of 2 λ W: the penalty's factor 2 is missing"
     """
     if not isinstance(net, Network):
-        raise TypeError(f"net must be a Network; got {net!r}"[:200])
+        raise TypeError(f"net must be a Network; got {net!r:.100}")
     l2 = _check.real("l2", l2, 0.0)
     caller = _calling.Caller(function, len(net.layers))
     double = net.copy("float64")
     double.set_penalty(l1=0.0, l2=l2)
     moved = caller.takes_parameters and _move_biases(double)
-    problem = _problem(double, x, y, l2)
+    rows, problem = _problem(double, x, y, l2)
     network = _diagnosis.Network(
         [layer.activation for layer in double.layers], _loss(double, problem.y)
     )
-    rows = _check.rows("x", x)[: len(problem.x)]
     ours = double.gradients(rows, problem.y)
     layout, found = _called(caller, problem, ours)
     diagnosis = _diagnosis.Diagnosis(network, problem, ours)
@@ -156,7 +156,8 @@ def audit_gradients(
         _audited(diagnosis, name, found.get(name), layout, *numerical[name])
         for name in double.parameters
     ]
-    return GradientAudit(tuple(audited), str(layout), tuple(_notes(l2, moved)))
+    notes = _notes(len(problem.x), l2, moved)
+    return GradientAudit(tuple(audited), str(layout), tuple(notes))
 
 
 def _move_biases(double: Network) -> bool:
@@ -170,10 +171,10 @@ def _move_biases(double: Network) -> bool:
     return True
 
 
-def _problem(double: Network, x: ArrayLike, y: ArrayLike, l2: float) -> Problem:
-    """The rows and parameters; a row less where its number is also a width."""
-    double.evaluate(x, y)  # looks at x and y, and says what is wrong with them
-    inputs = gradcheck.network_inputs(double, x)
+def _problem(double: Network, x: ArrayLike, y: ArrayLike, l2: float) -> tuple[Array, Problem]:
+    """The rows as they are and the problem with them; a row less where its number is a width."""
+    data = double._data(x, y)
+    inputs = gradcheck.network_inputs(double, data.x)
     widths = {double.layers[0].d, *(layer.h for layer in double.layers)}
     n = next((n for n in range(len(inputs), 1, -1) if n not in widths), len(inputs))
     parameters = double.parameters
@@ -181,12 +182,10 @@ def _problem(double: Network, x: ArrayLike, y: ArrayLike, l2: float) -> Problem:
     biases = [parameters[f"layers.{i}.bias"].copy() for i in range(len(double.layers))]
     network = _diagnosis.Network([layer.activation for layer in double.layers], ops.identity)
     zs, outputs = _diagnosis.forward(network, inputs[:n], weights, biases)
-    loss = losses.LOSSES[double.loss]
-    targets = np.asarray(y, np.float64 if loss.targets else np.int64)[:n].reshape(
-        (n, -1) if loss.targets else -1
-    )
-    p: Array = getattr(ops, loss.probabilities or "identity")(outputs[-1])
-    return Problem(inputs[:n], targets, weights, biases, zs, outputs[:-1], p, l2)
+    p: Array = getattr(ops, losses.LOSSES[double.loss].probabilities or "identity")(outputs[-1])
+    targets = np.asarray(data.targets) if data.labels is None else data.labels.astype(np.int64)
+    problem = Problem(inputs[:n], targets[:n], weights, biases, zs, outputs[:-1], p, l2)
+    return data.x[:n], problem
 
 
 def _loss(double: Network, y: Array) -> Callable[[Array], Array]:
@@ -201,26 +200,34 @@ def _called(
 ) -> tuple[Layout, dict[str, Array]]:
     """What the function returns in the layout in which it agrees best with ours."""
     best: tuple[float, Layout, dict[str, Array]] | None = None
-    first: Exception | None = None
+    failed: Exception | None = None
+    refused: ValueError | None = None
     for layout in _calling.layouts(problem):
         weights = [layout.weight(weight) for weight in problem.weights]
         biases = [layout.vector(bias) for bias in problem.biases]
         try:
-            found = _calling.gradients(caller(problem, layout), weights, biases)
+            result = caller(problem, layout)
         except Exception as error:  # a function of anybody's may fail in any way
-            first = first or error
+            failed = failed or error
+            continue
+        try:
+            found = _calling.gradients(result, weights, biases)
+        except ValueError as error:
+            refused = refused or error
             continue
         agreement = _agreement(found, ours, layout)
         if best is None or agreement > best[0]:
             best = agreement, layout, found
         if agreement > _GOOD:
             break
+    if refused and best is None:
+        raise refused
     if best is None:
+        layout = next(_calling.layouts(problem))
         raise ValueError(
-            "function must work with x as (d, n) or (n, d) and weights to match; got "
-            f"{type(first).__name__}: {first} with x (d, n), y (k, n), weights (h, d), biases "
-            "(h, 1), and errors with every other layout too"
-        ) from first
+            f"function must work with {layout}, or in another layout; got {type(failed).__name__}: "
+            f"{failed!s:.100} with these and errors with all others, {_calling.REMEDY}"
+        ) from failed
     return best[1], best[2]
 
 
@@ -272,10 +279,10 @@ def _symbol(name: str) -> str:
     return f"{'dW' if kind == 'weight' else 'db'} of layer {int(number) + 1}:"
 
 
-def _notes(l2: float, moved: bool) -> list[str]:
-    notes = []
+def _notes(n: int, l2: float, moved: bool) -> Iterator[str]:
+    if n == 1:
+        yield "There is one row: mistakes in the mean over rows do not show."
     if not l2:
-        notes.append("l2 is 0: mistakes in the penalty do not show; try l2=0.1.")
+        yield "l2 is 0: mistakes in the penalty do not show; try l2=0.1."
     if moved:
-        notes.append("All biases were zero: the function got small ones.")
-    return notes
+        yield "All biases were zero: the function got small ones."

@@ -51,6 +51,7 @@ def contents(network: Network) -> tuple[dict[str, Array], dict[str, Any]]:
     config = {
         "layers": described, "loss": network.loss, "dtype": network.dtype.name,
         "margin": network.margin, "scaled": network.scaling is not None,
+        "inputs": network.inputs,
     }  # fmt: skip
     arrays = dict(network.parameters)
     if network.scaling is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from fastdl.network import Network
 
 _KINKED = ("relu", "leaky_relu")
 _ITEMS = 2_000_000  # of the largest array that is held at once
+_HEADER = "parameter            below   absolute   relative  compared  kinks"
 
 
 class ParameterCheck(NamedTuple):
@@ -24,13 +26,16 @@ class ParameterCheck(NamedTuple):
     ----------
     name : str
     percent_below : float
-        Of its elements, those whose absolute error is below the tolerance.
+        Of the elements compared, those whose absolute error is below the tolerance.
     max_absolute : float
         The greatest |analytic - numerical|.
     max_relative : float
         The greatest |analytic - numerical| / max(1e-6, |analytic| + |numerical|).
     n_compared, n_kinks : int
-        Elements compared, and elements left out because a step of theirs crosses a kink.
+        Elements compared, and elements left out because a step of theirs crosses a kink. Where none
+        was compared the three numbers above are NaN.
+    n_wrong : int
+        Elements compared whose absolute and relative error are both at the tolerance or above.
     """
 
     name: str
@@ -39,11 +44,12 @@ class ParameterCheck(NamedTuple):
     max_relative: float
     n_compared: int
     n_kinks: int
+    n_wrong: int
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What ``check_gradients`` has found; printing it shows a table.
+    """What ``check_gradients`` has found; printing it shows a table. It is true if ``passed`` is.
 
     Attributes
     ----------
@@ -54,44 +60,78 @@ class GradientCheck:
     parameters: tuple[ParameterCheck, ...]
     tolerance: float
 
+    @property
+    def passed(self) -> bool:
+        """Whether elements were compared, and each is right to the tolerance.
+
+        An element is right if its absolute or its relative error is below the tolerance: a large
+        gradient may differ in its last digits, and one far below the tolerance may be anything, so
+        take a smaller tolerance for those. Where the cost is huge, the rounding of the differences
+        alone may be more than it: scale the rows. Elements at kinks do not count.
+        """
+        return any(row.n_compared for row in self.parameters) and not any(
+            row.n_wrong for row in self.parameters
+        )
+
+    def __bool__(self) -> bool:
+        return self.passed
+
     def of(self, kind: str) -> ParameterCheck:
-        """All weights, or all biases, taken together.
+        """All weights, or all biases, taken together; those that had nothing to compare left out.
 
         Parameters
         ----------
         kind : {"weight", "bias"}
         """
         _check.choice("kind", kind, ("weight", "bias"))
-        rows = [row for row in self.parameters if row.name.endswith(kind)]
-        n = sum(row.n_compared for row in rows)
-        below = sum(row.percent_below * row.n_compared for row in rows)
-        return ParameterCheck(
-            kind,
-            below / n if n else float("nan"),
-            max(row.max_absolute for row in rows),
-            max(row.max_relative for row in rows),
-            n,
-            sum(row.n_kinks for row in rows),
-        )
+        return _together(kind, [row for row in self.parameters if row.name.endswith(kind)])
 
     def __str__(self) -> str:
-        weight, bias = self.of("weight"), self.of("bias")
-        lines = [
-            f"Percentage of weight errors < {self.tolerance:g}: {weight.percent_below}",
-            f"Percentage of bias errors < {self.tolerance:g}: {bias.percent_below}",
-            f"Max weight error: {weight.max_absolute}",
-            f"Max bias error: {bias.max_absolute}",
-            "",
-            f"{'parameter':18}{'below':>8}{'absolute':>11}{'relative':>11}{'compared':>10}{'kinks':>7}",
-        ]
-        for row in self.parameters:
-            lines.append(
-                f"{row.name:18}{row.percent_below:7.2f}%{row.max_absolute:11.2e}"
-                f"{row.max_relative:11.2e}{row.n_compared:10,}{row.n_kinks:7,}"
-            )
-        return "\n".join(lines)
+        percentages, greatest = [], []
+        for kind in ("weight", "bias"):
+            row = self.of(kind)
+            none = f"none compared, {row.n_kinks:,} at kinks"
+            below = row.percent_below if row.n_compared else none
+            percentages.append(f"Percentage of {kind} errors < {self.tolerance:g}: {below}")
+            greatest.append(f"Max {kind} error: {row.max_absolute if row.n_compared else none}")
+        table = [_HEADER, *(_line(row) for row in self.parameters)]
+        return "\n".join([*percentages, *greatest, "", *table, "", self._verdict()])
 
     __repr__ = __str__
+
+    def _verdict(self) -> str:
+        total = _together("all", self.parameters)
+        empty = sum(row.n_compared == 0 for row in self.parameters)
+        wrong = f"{total.n_wrong:,} of {total.n_compared:,} elements compared are wrong"
+        facts = [
+            wrong if total.n_compared else "nothing was compared",
+            f"{total.n_kinks:,} left out at kinks",
+        ]
+        if empty:
+            facts.append(f"{empty} of {len(self.parameters)} parameters have nothing to compare")
+        return f"{'passed' if self else 'not passed'}: {', '.join(facts)}"
+
+
+def _together(name: str, rows: Sequence[ParameterCheck]) -> ParameterCheck:
+    compared = [row for row in rows if row.n_compared]
+    n = sum(row.n_compared for row in compared)
+    below = sum(row.percent_below * row.n_compared for row in compared)
+    return ParameterCheck(
+        name,
+        below / n if n else math.nan,
+        max((row.max_absolute for row in compared), default=math.nan),
+        max((row.max_relative for row in compared), default=math.nan),
+        n,
+        sum(row.n_kinks for row in rows),
+        sum(row.n_wrong for row in rows),
+    )
+
+
+def _line(row: ParameterCheck) -> str:
+    errors = f"{row.percent_below:7.2f}%{row.max_absolute:11.2e}{row.max_relative:11.2e}"
+    if not row.n_compared:
+        errors = f"{'-':>8}{'-':>11}{'-':>11}"
+    return f"{row.name:18}{errors}{row.n_compared:10,}{row.n_kinks:7,}"
 
 
 def check_gradients(
@@ -106,35 +146,44 @@ def check_gradients(
     ----------
     network : Network
         Of either dtype; it is copied to float64.
-    x : float32, float64 or uint8 array (n, d)
+    x : array (n, d)
         A few rows: the work is about n times the parameters times a row's forward pass.
     y : as for ``Network.evaluate``
     step : float
         Of the difference, to either side.
     tolerance : float
-        What the absolute errors are counted against.
+        What the errors are counted against.
 
     Returns
     -------
     GradientCheck
+        True, as ``passed`` is, where each element compared has an absolute or a relative error
+        below the tolerance; where none was compared it is false.
+
+    Examples
+    --------
+    >>> net = Network([4, 8, 3], activation="tanh")
+    >>> assert check_gradients(net, np.ones((5, 4)), [0, 1, 2, 1, 0])
     """
     if not isinstance(network, Network):
-        raise TypeError(f"network must be a Network; got {network!r}"[:200])
+        raise TypeError(f"network must be a Network; got {network!r:.100}")
     step = _check.real("step", step, above=0.0)
     tolerance = _check.real("tolerance", tolerance, above=0.0)
-    double = network.copy("float64")
-    analytic = double.gradients(x, y)
-    return GradientCheck(
-        tuple(
-            _compare(name, analytic[name], numerical, kinks, tolerance)
-            for name, numerical, kinks in differences(double, x, y, step)
-        ),
-        tolerance,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not a number counts as wrong
+        checks = tuple(_checks(network.copy("float64"), x, y, step, tolerance))
+    return GradientCheck(checks, tolerance)
+
+
+def _checks(
+    network: Network, x: ArrayLike, y: ArrayLike, step: float, tolerance: float
+) -> Iterator[ParameterCheck]:
+    analytic = network.gradients(x, y)
+    for name, numerical, kinks in differences(network, x, y, step):
+        yield _compare(name, analytic[name], numerical, kinks, tolerance)
 
 
 def differences(
-    double: Network, x: ArrayLike, y: ArrayLike, step: float
+    network: Network, x: ArrayLike, y: ArrayLike, step: float
 ) -> Iterator[tuple[str, Array, Array]]:
     """The centred differences of the cost of a float64 network, and where a step crosses a kink.
 
@@ -144,11 +193,11 @@ def differences(
         Of the parameter.
     numerical, kinks : float64 and bool array of its shape
     """
-    inputs = network_inputs(double, x)
-    outcome = _Outcome(double, y, len(inputs))
-    for i, layer in enumerate(double.layers):
-        numerical, kinks = _differences(double, i, inputs, outcome, step)
-        weight = double.parameters[f"layers.{i}.weight"]
+    inputs = network_inputs(network, x)
+    outcome = _Outcome(network, y, len(inputs))
+    for i, layer in enumerate(network.layers):
+        numerical, kinks = _differences(network, i, inputs, outcome, step)
+        weight = network.parameters[f"layers.{i}.weight"]
         up = layer.l1 * np.abs(weight + step) + layer.l2 * (weight + step) ** 2
         down = layer.l1 * np.abs(weight - step) + layer.l2 * (weight - step) ** 2
         numerical[:-1] += (up - down) / (2 * step)
@@ -156,13 +205,15 @@ def differences(
             kinks[:-1] |= np.abs(weight) <= step
         yield f"layers.{i}.weight", numerical[:-1], kinks[:-1]
         yield f"layers.{i}.bias", numerical[-1], kinks[-1]
-        inputs = _forward(double, i, inputs)
+        inputs = _forward(network, i, inputs)
 
 
 def network_inputs(network: Network, x: ArrayLike) -> Array:
-    """The rows as the first layer sees them."""
-    rows = _check.rows("x", x, network.layers[0].d)
-    shift, scale = network._scaling_of(rows)
+    """The rows as the first layer sees them, finite."""
+    rows, _ = network._read("x", x)
+    network._refuse_if_not_finite("x", rows)
+    scaling = network._scaling_of(rows)
+    shift, scale = (None, None) if scaling is None else scaling
     return ops.gather(rows, np.arange(len(rows)), shift=shift, scale=scale, dtype="float64")
 
 
@@ -255,12 +306,15 @@ def _compare(
     a, b = analytic[~kinks], numerical[~kinks]
     error = np.abs(a - b)
     relative = error / np.maximum(1e-6, np.abs(a) + np.abs(b))
+    for array in (error, relative):
+        array[np.isnan(array)] = np.inf
     n = len(error)
     return ParameterCheck(
         name,
-        100 * float((error < tolerance).mean()) if n else float("nan"),
-        float(error.max(initial=0.0)),
-        float(relative.max(initial=0.0)),
+        100 * float((error < tolerance).mean()) if n else math.nan,
+        float(error.max()) if n else math.nan,
+        float(relative.max()) if n else math.nan,
         n,
         int(kinks.sum()),
+        int((np.minimum(error, relative) >= tolerance).sum()),
     )

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _check
+from fastdl import _check, _hints
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 METRICS = ("loss", "cost", "accuracy")
+_PLACES = ("step", "epoch", "seconds")  # where in a fit a record was taken
+_FIGURES_IN_A_ROW = 3
 
 
-class History:
+class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
     """The records of a fit, a column each: ``history["val_accuracy"]`` is an array.
+
+    It is a mapping: ``list(history)`` are the names of the columns, ``len(history)`` is how many
+    there are, ``dict(history)`` holds the arrays. Without a record there is no column, and the
+    history is false. The arrays are copies.
 
     ``epoch`` and ``step`` count what was done; ``learning_rate`` is the last step's; ``loss`` is
     the mean data loss and ``cost`` adds the penalty; ``val_...`` are of the validation set;
@@ -36,11 +44,21 @@ class History:
         self._records: list[dict[str, float]] = []
         self.stopped: str | None = None
 
+    def _elsewhere(self) -> dict[str, str]:
+        columns = {name: f"history[{name!r}]" for name in self}
+        return {"history": "history itself, such as history['loss']"} | columns
+
     def append(self, record: Mapping[str, float]) -> None:
         """Add a record; every one has the same columns."""
-        if self._records and list(record) != self.columns:
-            raise ValueError(f"a record must have the columns {self.columns}; got {list(record)}")
-        self._records.append(dict(record))
+        columns = self.columns or list(record)
+        if set(record) != set(columns):
+            raise ValueError(f"a record must have the columns {columns}; got {list(record)}")
+        self._records.append({name: record[name] for name in columns})
+
+    @property
+    def n_records(self) -> int:
+        """How many records there are."""
+        return len(self._records)
 
     @property
     def records(self) -> list[dict[str, float]]:
@@ -56,23 +74,70 @@ class History:
     def last(self) -> dict[str, float]:
         """The newest record."""
         if not self._records:
-            raise IndexError("the history must hold a record; got none, fit with record='epoch'")
+            raise IndexError(
+                "the history must hold a record; got none, use record='epoch' when you fit"
+            )
         return dict(self._records[-1])
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self.columns)
 
-    def __contains__(self, column: str) -> bool:
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __contains__(self, column: object) -> bool:
         return column in self.columns
 
     def __getitem__(self, column: str) -> NDArray[Any]:
         if column not in self:
-            raise KeyError(f"{column!r}: the history has the columns {', '.join(self.columns)}")
+            rule = f"one of {', '.join(self)}" if self else "of a history that has records"
+            remedy = _hints.near(column, self) if self else ", use record='epoch' when you fit"
+            raise KeyError(f"a column must be {rule}; got {column!r}{remedy}")
         return np.array([record[column] for record in self._records])
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, History):
+            return NotImplemented
+        return (
+            (self.stopped, self.columns, self.n_records)
+            == (other.stopped, other.columns, other.n_records)
+        ) and all(np.array_equal(self[name], other[name], equal_nan=True) for name in self)
+
+    def __add__(self, other: History) -> History:
+        """The records of both, where ``other`` is of a fit that went on after this one.
+
+        ``seconds`` go on where this one's end, so the time between the two is not counted;
+        ``epoch`` and ``step`` stay as they are, for those of a trainer go on by themselves.
+        ``stopped`` is the later one's.
+        """
+        if not isinstance(other, History):
+            return NotImplemented
+        if self and other and set(self) != set(other):
+            differ = ", ".join(sorted(set(self) ^ set(other)))
+            raise ValueError(
+                f"histories must have the same columns to be joined; got {differ} in one alone, "
+                "use pd.concat([first.to_frame(), second.to_frame()])"
+            )
+        result = History()
+        for record in self._records:
+            result.append(record)
+        before = self.last.get("seconds", 0.0) if self else 0.0
+        for record in other._records:
+            later = {"seconds": before + record["seconds"]} if "seconds" in record else {}
+            result.append(record | later)
+        result.stopped = other.stopped
+        return result
+
     def __repr__(self) -> str:
-        what = f"{len(self)} records" + (f" of {', '.join(self.columns)}" if len(self) else "")
+        what = f"{self.n_records} records" + (f" of {', '.join(self)}" if self else "")
         return f"<History: {what}{f'; stopped: {self.stopped}' if self.stopped else ''}>"
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        """Refused: pandas and NumPy would take the names of the columns for the data."""
+        raise TypeError(
+            "a history must be asked for its columns or its table; "
+            "use history['loss'], or history.to_frame(), or dict(history)"
+        )
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the records to a CSV file, a line each under a line of names."""
@@ -81,8 +146,21 @@ class History:
             writer.writeheader()
             writer.writerows(self._records)
 
+    def to_frame(self) -> DataFrame:
+        """The records as a table of pandas, a row each; needs pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
+        frame: DataFrame = _needed("pandas", "to_frame").DataFrame(dict(self))
+        return frame
+
     def plot(self, x: str = "step") -> Figure:
-        """Loss, cost and accuracy over the steps, training and validation; needs matplotlib.
+        """Every metric over the steps, training and validation; needs matplotlib.
+
+        The figure is pyplot's: ``plt.show()`` shows it, ``figure.savefig(path)`` writes it,
+        ``plt.close(figure)`` lets it go.
 
         Parameters
         ----------
@@ -92,18 +170,50 @@ class History:
         -------
         matplotlib.figure.Figure
         """
-        if not self._records:
-            raise ValueError("the history must hold a record to plot; got none, fit with a record")
-        _check.choice("x", x, ("step", "epoch", "seconds"))
-        from matplotlib.figure import Figure
-
-        shown = [name for name in METRICS if name in self and np.isfinite(self[name]).any()]
-        figure = Figure(figsize=(4.2 * max(1, len(shown)), 3.4), layout="constrained")
+        _check.choice("x", x, _PLACES)
+        shown = self._metrics()
+        if not shown:
+            raise ValueError(
+                "the history must hold a metric to plot; got none, use record='epoch' when you fit"
+            )
+        columns = min(len(shown), _FIGURES_IN_A_ROW)
+        rows = -(-len(shown) // _FIGURES_IN_A_ROW)
+        at, size = self[x], (4.2 * columns, 3.4 * rows)
+        plt = _needed("matplotlib.pyplot", "plot")
+        figure: Figure = plt.figure(figsize=size, layout="constrained")
         for i, name in enumerate(shown):
-            axes = figure.add_subplot(1, len(shown), i + 1)
-            axes.plot(self[x], self[name], label="training")
-            if f"val_{name}" in self:
-                axes.plot(self[x], self[f"val_{name}"], label="validation")
+            axes = figure.add_subplot(rows, columns, i + 1)
             axes.set(xlabel=x, ylabel=name)
-            axes.legend()
+            self._draw(axes, at, name)
         return figure
+
+    def _metrics(self) -> list[str]:
+        """What there is to draw; training and validation share a name."""
+        names = [name for name in self if name not in (*_PLACES, "learning_rate")]
+        numbers = [name for name in names if self._has_numbers(name)]
+        return list(dict.fromkeys(name.removeprefix("val_") for name in numbers))
+
+    def _has_numbers(self, column: str) -> bool:
+        return column in self and bool(np.isfinite(self[column]).any())
+
+    def _draw(self, axes: Any, at: NDArray[Any], name: str) -> None:
+        marker = "o" if len(at) == 1 else ""  # a line of one point shows nothing
+        for column, label in ((name, "training"), (f"val_{name}", "validation")):
+            if self._has_numbers(column):
+                axes.plot(at, self[column], marker=marker, label=label)
+        axes.xaxis.get_major_locator().set_params(integer=at.dtype.kind == "i")
+        axes.legend()
+
+
+def _needed(module: str, what: str) -> Any:
+    """A module of a package that fastdl does not install."""
+    package = module.partition(".")[0]
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise ModuleNotFoundError(
+            f"History.{what} must have {package}, which is not installed; pip install {package}",
+            name=package,
+        ) from error

@@ -6,42 +6,64 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastdl import _check, _kernels, _memory, _threads, checkpoint, init, layers, losses, ops
+from fastdl import (
+    _check,
+    _hints,
+    _kernels,
+    _memory,
+    _threads,
+    checkpoint,
+    init,
+    inputs,
+    layers,
+    losses,
+    ops,
+)
 from fastdl._check import Array
 from fastdl._epoch import Program, Rows, weight_stride
 from fastdl.checkpoint import OF_LAYER, CheckpointError, Layout
+from fastdl.evaluation import Evaluation, Evaluator, RegressionEvaluation
 from fastdl.init import Init
+from fastdl.inputs import Inputs
 from fastdl.layers import Dense
+from fastdl.parameters import Parameters
 from fastdl.scaling import Scaling
+from fastdl.summary import Summary, summary
 
 _CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
+_LARGEST_OFFSET = 256.0  # deviations from zero to a mean: with more, (x - 0) * scale loses digits
+_ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
+    {
+        "fd.Trainer(net, fd.SGD(0.1)).fit(x, y)": "fit train partial_fit train_on_batch",
+        "fd.Trainer(net, fd.SGD(0.1))": "compile optimizer optimiser learning_rate batch_size",
+        "net.evaluate(x, y).accuracy": "score",
+        "net.logits(x)": "forward call decision_function transform fit_transform",
+        "net.predict(x)": "predict_classes",
+        "np.log(net.predict_proba(x))": "predict_log_proba",
+        "net.gradients(x, y)": "backward",
+        "net.parameters": "state_dict get_weights weights biases weight bias coefs_ intercepts_",
+        "net.parameters.update(arrays)": "load_state_dict set_weights",
+        "net.save(path)": "save_weights save_model",
+        "fd.Network.load(path)": "load_weights load_model",
+        'net.copy("float64")': "to astype double float half",
+        "net.copy()": "clone",
+        "net.n_parameters": "count_params",
+        "net.set_penalty(l2=0.001)": "l1 l2 weight_decay alpha",
+        "net.layers[0].activation": "activation",
+    }
+)
 
 
-class Evaluation(NamedTuple):
-    """How a network does on a data set.
-
-    Attributes
-    ----------
-    loss : float
-        The mean data loss, weighted by the sample weights if there are any.
-    cost : float
-        The loss plus the penalties of all layers.
-    accuracy : float
-        The share of rows classified rightly; NaN where targets are not labels.
-    """
-
-    loss: float
-    cost: float
-    accuracy: float
-
-
-class Network:
+class Network(_hints.Hinted):
     """A dense feed-forward network.
+
+    Its seed is 0 unless another one is given: networks that are made alike, in a loop, say, begin
+    with the same parameters.
 
     Parameters
     ----------
@@ -57,10 +79,16 @@ class Network:
     seed : int, optional
         Of the initialisation; None: a different one each time.
     scaling : Scaling, optional
-        How features become inputs. Without one float rows are taken as they are and uint8 rows
-        as x / 255.
+        How features become inputs, whatever their dtype.
     margin : float
         Of the hinge loss.
+
+    Notes
+    -----
+    Without a scaling a uint8 array is an image and is divided by 255; all else is numbers, which
+    are taken as they are, whatever their dtype; a data frame is always numbers. A network remembers
+    which of the two it was fitted on, and the columns of a frame (``inputs``), and refuses what
+    means something else. Pixels may come in any integer dtype from then on.
 
     Examples
     --------
@@ -68,6 +96,17 @@ class Network:
     >>> net.predict(np.zeros((2, 4), np.float32))
     array([0, 0])
     """
+
+    def _elsewhere(self) -> Mapping[str, str]:
+        return _ELSEWHERE
+
+    if not TYPE_CHECKING:
+
+        def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+            raise TypeError(
+                "a Network cannot be called; use net.predict(x) for the labels, or net.logits(x) "
+                "for the outputs of the last layer"
+            )
 
     def __init__(
         self,
@@ -83,9 +122,11 @@ class Network:
     ) -> None:
         self._layers = _as_layers(layers, activation)
         self._loss = losses.get(loss).name
+        _check_outputs(self._layers, self._loss, layers)
         self._dtype = _check.dtype(dtype)
         self._margin = _check.real("margin", margin, 0.0)
         self._scaling = scaling
+        self._inputs: Inputs | None = None
         self._busy = _threads.Claim()
         self._set_scaling()
         self._lay_out()
@@ -118,11 +159,11 @@ class Network:
         """
         _check.choice("loss", loss, tuple(_CONFIG_LOSSES))
         dense = layers.from_dictionaries(config, _check.real("weight_decay", weight_decay, 0.0))
-        layers.check_chain(dense)
         if (config[-1].get("nonlinear") == "softmax") != (loss == "cross-entropy"):
             raise ValueError(
-                "nonlinear of the last layer must be softmax with cross-entropy and only with it; "
-                f"got {config[-1].get('nonlinear', 'none')!r} with {loss}"
+                f"nonlinear of config[{len(config) - 1}] must be softmax with cross-entropy, and "
+                f"only with it; got {config[-1].get('nonlinear', 'none')!r} with {loss}, use "
+                + ("'softmax'" if loss == "cross-entropy" else "'none'")
             )
         return cls(dense, loss=_CONFIG_LOSSES[loss], init=init, **settings)
 
@@ -151,6 +192,11 @@ class Network:
         """How features become inputs."""
         return self._scaling
 
+    @property
+    def inputs(self) -> Inputs | None:
+        """What its rows are, once it has been fitted: pixels or numbers, and their columns."""
+        return self._inputs
+
     # --- parameters --------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
@@ -169,9 +215,13 @@ class Network:
         self._compile()
 
     def _compile(self) -> None:
-        penalties = np.array([(layer.l1, layer.l2) for layer in self.layers], np.float64)
+        self._program = self._program_of(self.layers)
+
+    def _program_of(self, layers: tuple[Dense, ...]) -> Program:
+        """The loops over this network's arrays, with the penalties of these layers."""
+        penalties = np.array([(layer.l1, layer.l2) for layer in layers], np.float64)
         code = losses.LOSSES[self.loss].code
-        self._program = Program(self._table, penalties, code, self.margin, self.dtype == np.float32)
+        return Program(self._table, penalties, code, self.margin, self.dtype == np.float32)
 
     def _draw(self, default: str | Init, seed: int | None) -> None:
         default = init.get(default)
@@ -185,29 +235,40 @@ class Network:
             parameters[f"layers.{i}.weight"][...] = weight
 
     def _set_scaling(self) -> None:
-        """The scaling in the network's dtype, and the one of uint8 rows that have none."""
+        """The scaling in the types in which rows are scaled, or that of pixels where none is."""
         d = self.layers[0].d
         if self.scaling is not None and not isinstance(self.scaling, Scaling):
-            raise TypeError(f"scaling must be a Scaling; got {self.scaling!r}"[:200])
+            raise TypeError(
+                f"scaling must be a Scaling; got {self.scaling!r:.100}, use "
+                f"fd.Scaling.divided({d}) for pixels or fd.Scaling.standard(x)"
+            )
         if self.scaling is not None and len(self.scaling.shift) != d:
             raise ValueError(
-                f"scaling must be of {d} features, the network's inputs; "
-                f"got {len(self.scaling.shift)}"
+                f"scaling must be of {d} features, the network's inputs; got "
+                f"{len(self.scaling.shift)}, use fd.Scaling.divided({d}) or make it of these rows"
             )
         scaling = self.scaling or Scaling.divided(d)
-        self._shift = _check.cast("scaling.shift", scaling.shift, self.dtype)
-        self._scale = _check.cast("scaling.scale", scaling.scale, self.dtype)
-        self._offset = _check.cast("scaling.shift", -scaling.shift * scaling.scale, self.dtype)
+        shift = _check.cast("scaling.shift", scaling.shift, self.dtype)
+        scale = _check.cast("scaling.scale", scaling.scale, self.dtype)
+        if ((scale == 0) & (scaling.scale != 0)).any():
+            raise ValueError(
+                f"scaling.scale must not be as small as {np.abs(scaling.scale).min():g} in "
+                f"{self.dtype}; use dtype='float64'"
+            )
+        self._scalings = {self.dtype: (shift, scale)}
+        self._scalings[np.dtype(np.float64)] = (scaling.shift, scaling.scale)
+        offset = _check.cast("scaling.shift", -scaling.shift * scaling.scale, self.dtype)
+        self._offset = offset if np.abs(offset).max() <= _LARGEST_OFFSET else None
 
     @property
-    def parameters(self) -> dict[str, Array]:
+    def parameters(self) -> Parameters:
         """Views of the parameters: ``layers.0.weight`` (d, h), ``layers.0.bias`` (h,), ...
 
-        Writing to a view changes the network. The memory order of a weight is the library's
-        business: some layers are kept unit by unit, so their views are in Fortran order, and
-        rows may lie apart.
+        Writing to a view or in its place changes the network. The memory order of a weight is the
+        library's business: some layers are kept unit by unit, so their views are in Fortran order,
+        and rows may lie apart.
         """
-        return self._views(self._flat)
+        return Parameters(self._views(self._flat))
 
     def _views(self, flat: Array) -> dict[str, Array]:
         """A flat array of the parameters' size, cut up as the parameters are."""
@@ -221,7 +282,7 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """Weights and biases together."""
-        return sum(layer.d * layer.h + layer.h for layer in self.layers)
+        return sum(layer.n_parameters for layer in self.layers)
 
     def set_penalty(self, *, l1: float | None = None, l2: float | None = None) -> None:
         """Give every layer this l1 or l2; None leaves what the layers have.
@@ -232,34 +293,30 @@ class Network:
             While the network is being fitted.
         """
         with self.exclusive():
-            self._set_penalty(l1, l2)
+            layers = self._penalised(l1, l2)
+            if layers != self._layers:  # a program also knows how many threads are worth it by now
+                self._layers = layers
+                self._compile()
 
-    def _set_penalty(self, l1: float | None, l2: float | None) -> None:
+    def _penalised(self, l1: float | None, l2: float | None) -> tuple[Dense, ...]:
+        """The layers, but with this l1 or l2; None stands for what they have."""
+        if l1 is None and l2 is None:
+            return self.layers
         l1 = None if l1 is None else _check.real("l1", l1, 0.0)
         l2 = None if l2 is None else _check.real("l2", l2, 0.0)
-        self._set_layers(
-            tuple(
-                replace(
-                    layer,
-                    l1=layer.l1 if l1 is None else l1,
-                    l2=layer.l2 if l2 is None else l2,
-                )
-                for layer in self.layers
-            )
+        return tuple(
+            replace(layer, l1=layer.l1 if l1 is None else l1, l2=layer.l2 if l2 is None else l2)
+            for layer in self.layers
         )
-
-    def _set_layers(self, layers: tuple[Dense, ...]) -> None:
-        """Layers that differ from the present ones in their penalties alone."""
-        if layers != self._layers:  # a program also knows how many threads are worth it by now
-            self._layers = layers
-            self._compile()
 
     def penalty(self) -> float:
         """The sum over the layers of l1 sum(|W|) + l2 sum(W^2)."""
+        return self._penalty_of(self.layers)
+
+    def _penalty_of(self, layers: tuple[Dense, ...]) -> float:
+        """The penalties that these layers put on this network's weights."""
         total = 0.0
-        for layer, (_, _, weight, _, bias, _, _) in zip(
-            self.layers, self._table.tolist(), strict=True
-        ):
+        for layer, (_, _, weight, _, bias, _, _) in zip(layers, self._table.tolist(), strict=True):
             if layer.l1 or layer.l2:
                 total += _kernels.penalty(self._flat[weight:bias], layer.l1, layer.l2)
         return total
@@ -271,7 +328,8 @@ class Network:
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d)
+            Of any real dtype; NaN and infinities give what arithmetic makes of them.
         n_threads : int or None
             At most so many; None: as many as help.
 
@@ -279,13 +337,32 @@ class Network:
         -------
         array (n, k) of the network's dtype
         """
-        rows = _check.rows("x", x, self.layers[0].d)
+        rows, _ = self._read("x", x)
+        return self._outputs(rows, n_threads)
+
+    def _outputs(self, rows: Array, n_threads: int | None, trusted: bool = True) -> Array:
+        """Outputs of checked rows; where they are not trusted, those of one not finite are NaN."""
         out = np.empty((len(rows), self.layers[-1].h), self.dtype)
+        threads = self._threads(n_threads, len(rows))
         if len(rows):
-            threads = self._threads(n_threads, len(rows))
+            compiled = self._rows(rows)
+            compiled.trust(trusted)
             workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
             with self._serial_blas():
-                self._program.evaluate(self._rows(rows), self._flat, workspace, out, None, threads)
+                self._program.evaluate(compiled, self._flat, workspace, out, None, threads)
+        return out
+
+    def _answers(self, x: ArrayLike, n_threads: int | None) -> Array:
+        """Outputs that are numbers, all of them."""
+        rows, _ = self._read("x", x)
+        out = self._outputs(rows, n_threads, trusted=False)
+        bad = np.isnan(out).any(axis=1)
+        if bad.any():
+            self._refuse_if_not_finite("x", rows)
+            raise ValueError(
+                f"x must give outputs that are numbers; got nan at row {int(bad.argmax())}, "
+                "look at that row and at the parameters"
+            )
         return out
 
     def predict(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
@@ -293,7 +370,8 @@ class Network:
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d)
+            Finite numbers of any real dtype.
         n_threads : int or None
 
         Returns
@@ -303,18 +381,12 @@ class Network:
         Raises
         ------
         ValueError
-            Where the outputs of a row are not numbers, so that no label is the likeliest.
+            Where a row of x, or its outputs, are not finite, so that no label is the likeliest.
         """
-        logits = self.logits(x, n_threads=n_threads)
+        outputs = self._answers(x, n_threads)
         if losses.LOSSES[self.loss].targets:
-            return logits[:, 0] if logits.shape[1] == 1 else logits
-        bad = np.isnan(logits).any(axis=1)
-        if bad.any():
-            raise ValueError(
-                f"x must give logits that are numbers; got nan at row {int(bad.argmax())}, "
-                "look at that row and at the parameters"
-            )
-        labels: Array = logits.argmax(axis=1)
+            return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        labels: Array = outputs.argmax(axis=1)
         return labels
 
     def predict_proba(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
@@ -322,7 +394,8 @@ class Network:
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d)
+            Finite numbers of any real dtype.
         n_threads : int or None
 
         Returns
@@ -332,14 +405,15 @@ class Network:
         Raises
         ------
         ValueError
-            For a loss that has no probabilities.
+            For a loss that has no probabilities, or as for ``predict``.
         """
         kind = losses.LOSSES[self.loss].probabilities
         if kind is None:
             raise ValueError(
-                f"predict_proba must have a loss with probabilities; got {self.loss}, use logits"
+                f"predict_proba must have a loss with probabilities; got {self.loss}, "
+                "use net.logits(x)"
             )
-        logits = self.logits(x, n_threads=n_threads)
+        logits = self._answers(x, n_threads)
         return (
             ops.softmax(logits, n_threads=n_threads) if kind == "softmax" else ops.sigmoid(logits)
         )
@@ -351,41 +425,45 @@ class Network:
         *,
         sample_weight: ArrayLike | None = None,
         n_threads: int | None = None,
-    ) -> Evaluation:
-        """Loss, cost and accuracy on a data set; nothing of its size is kept.
+    ) -> Evaluation | RegressionEvaluation:
+        """Loss and cost on a data set, and accuracy, or how near numbers are to their targets.
+
+        The cost has the penalties of the layers, not those of a ``Trainer``. Of the data set's
+        size nothing is kept, but the outputs where y are numbers.
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
-        y : integer array (n,) in [0, k); for ``mse`` float array (n, k), or (n,) where k is 1
-        sample_weight : float array (n,), optional
+        x : array (n, d)
+            Finite numbers of any real dtype.
+        y : labels (n,) in [0, k); for ``mse`` targets (n, k), or (n,) where k is 1
+        sample_weight : array (n,), optional
             The loss is then sum(w loss) / sum(w); the accuracy counts every row once.
         n_threads : int or None
 
         Returns
         -------
-        Evaluation
+        Evaluation, or RegressionEvaluation for ``mse``
         """
         rows = self._data(x, y)
         n = len(rows.x)
         if sample_weight is not None:
             double = np.dtype(np.float64)
             rows = self._weighted(rows, _check.weights("sample_weight", sample_weight, n, double))
-        threads = self._threads(n_threads, n)
-        workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
-        results = np.empty((self._program.pieces(n), 2))
+        rows.compiled.trust(False)
+        evaluator = Evaluator(self, rows, self._threads(n_threads, n))
         with self._serial_blas():
-            loss, n_correct = self._program.evaluate(
-                rows.compiled, self._flat, workspace, None, results, threads
-            )
-        return self._evaluation(loss / n, n_correct / n)
+            found = evaluator.evaluate(self.penalty())
+        if np.isnan(found.loss):
+            self._refuse_if_not_finite("x", rows.x)
+        return found
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
         """The gradient of the cost on a data set, named and shaped like ``parameters``.
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d)
+            Finite numbers of any real dtype.
         y : as for ``evaluate``
 
         Returns
@@ -402,10 +480,6 @@ class Network:
             name = f"layers.{i}.weight"
             gradients[name] += ops.penalty(self.parameters[name], l1=layer.l1, l2=layer.l2)[1]
         return gradients
-
-    def _evaluation(self, loss: float, accuracy: float) -> Evaluation:
-        targets = losses.LOSSES[self.loss].targets
-        return Evaluation(loss, loss + self.penalty(), float("nan") if targets else accuracy)
 
     def _serial_blas(self) -> AbstractContextManager[None]:
         """BLAS on one thread, where a forward pass calls it at all."""
@@ -425,19 +499,49 @@ class Network:
         weights: Array | None = None,
     ) -> Rows:
         """Checked arrays as the loops take them."""
-        shift, scale = self._scaling_of(x)
-        offset = None if shift is None else self._offset
+        scaling = self._scaling_of(x)
+        shift, scale = (None, None) if scaling is None else scaling
+        offset = None if scaling is None else self._offset
         return Rows(x, shift, scale, offset, labels, targets, weights)
 
-    def _scaling_of(self, x: Array) -> tuple[Array, Array] | tuple[None, None]:
-        """The shift and the scale with which rows of this dtype are read."""
-        scaled = self.scaling is not None or x.dtype == np.uint8
-        return (self._shift, self._scale) if scaled else (None, None)
+    def _scaling_of(self, x: Array) -> tuple[Array, Array] | None:
+        """The shift and the scale of rows of this dtype, in the type in which they are applied."""
+        if self.scaling is None and x.dtype != np.uint8:
+            return None
+        return self._scalings[x.dtype if x.dtype == np.float64 else self.dtype]
 
-    def _data(self, x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) -> Data:
-        """Check rows with their labels or targets."""
+    def _read(self, name: str, x: ArrayLike, known: Inputs | None = None) -> tuple[Array, Inputs]:
+        """Rows as the loops take them, and what they are: as the network was fitted, or known."""
+        given = _check.table(name, x, self.layers[0].d)
+        return inputs.read(name, given, self.inputs or known, self.scaling is not None)
+
+    @contextmanager
+    def _fitted_on(self, found: Inputs) -> Iterator[None]:
+        """Remember what the rows of a fit are, unless no step of it is taken."""
+        before, parameters = self._inputs, self._flat.copy()
+        if before is None or (before.columns is None and before.kind == found.kind):
+            self._inputs = found
+        try:
+            yield
+        except BaseException:
+            if np.array_equal(parameters, self._flat):
+                self._inputs = before
+            raise
+
+    def _refuse_if_not_finite(self, name: str, rows: Array) -> None:
+        """Name the first item that is not finite, or is not once it is an input."""
+        _check.finite(name, rows, self.dtype, self._scaling_of(rows))
+
+    def _data(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        names: tuple[str, str] = ("x", "y"),
+        known: Inputs | None = None,
+    ) -> Data:
+        """Check rows with their labels or targets; known: what rows are if it was not fitted."""
         x_name, y_name = names
-        rows = _check.rows(x_name, x, self.layers[0].d)
+        rows, found = self._read(x_name, x, known)
         _check.some(x_name, rows)
         n, k = len(rows), self.layers[-1].h
         labels = targets = None
@@ -445,7 +549,7 @@ class Network:
             targets = _check.targets(y_name, y, n, k, self.dtype)
         else:
             labels = _check.labels(y_name, y, n, k)
-        return Data(rows, labels, targets, self._rows(rows, labels, targets))
+        return Data(rows, labels, targets, self._rows(rows, labels, targets), found)
 
     def _weighted(self, data: Data, weights: Array) -> Data:
         """The data set with weights (n,) on its rows, brought to a mean of one."""
@@ -461,7 +565,8 @@ class Network:
         """Hold the network for a fit; a second one at the same time is refused."""
         if not self._busy.take():
             raise RuntimeError(
-                "this network is being fitted already; wait for that fit or fit net.copy()"
+                "this network must not be fitted twice at a time; it is being fitted already, "
+                "use net.copy() or wait for that fit"
             )
         try:
             yield
@@ -484,12 +589,14 @@ class Network:
     __copy__ = copy
 
     def __getstate__(self) -> dict[str, Any]:
-        compiled = ("_busy", "_program")
-        return {name: value for name, value in self.__dict__.items() if name not in compiled}
+        made = ("_busy", "_program", "_scalings", "_offset")
+        return {name: value for name, value in self.__dict__.items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._flat = _memory.own(self._flat)
         self._busy = _threads.Claim()
+        self._set_scaling()
         self._compile()
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -523,9 +630,22 @@ class Network:
             saved.layers, loss=saved.loss, init=init.Normal(0.0), dtype=saved.dtype,
             scaling=scaling, margin=saved.margin,
         )  # fmt: skip
+        network._inputs = saved.inputs
         for name, view in network.parameters.items():
             view[...] = arrays[name]
         return network
+
+    def summary(self) -> Summary:
+        """The layers as a table with their parameters and penalties, to be printed.
+
+        Returns
+        -------
+        str
+        """
+        margin = f", margin {self.margin:g}" if self.loss == "hinge" else ""
+        scaling = "none" if self.scaling is None else "(x - shift) * scale, feature by feature"
+        facts = f"loss: {self.loss}{margin}", f"dtype: {self.dtype.name}", f"scaling: {scaling}"
+        return summary(self.layers, facts)
 
     def __repr__(self) -> str:
         widths = "-".join(str(d) for d in (self.layers[0].d, *(layer.h for layer in self.layers)))
@@ -544,21 +664,38 @@ class _Saved(NamedTuple):
     dtype: np.dtype[Any]
     margin: float
     scaled: bool
+    inputs: Inputs | None
 
 
 def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> _Saved:
     try:
         dense = [_from_saved(layer) for layer in config["layers"]]
         layers.check_chain(dense)
+        loss = losses.get(config["loss"]).name
+        _check_outputs(dense, loss, dense)
         return _Saved(
             dense,
-            losses.get(config["loss"]).name,
-            _check.dtype(config["dtype"]),
+            loss,
+            _check.dtype(_check.choice("dtype", config["dtype"], ("float32", "float64"))),
             _check.real("margin", config["margin"], 0.0),
             bool(config["scaled"]),
+            _inputs_from_saved(config.get("inputs"), dense[0].d),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{path} must describe a network: {error}") from error
+
+
+def _inputs_from_saved(saved: Any, d: int) -> Inputs | None:
+    """What the network was fitted on; None in files from before that was kept."""
+    if saved is None:
+        return None
+    kind, columns = saved
+    _check.choice("the kind of inputs", kind, ("pixels", "numbers"))
+    if columns is None:
+        return Inputs(kind)
+    if len(columns) != d or not all(isinstance(column, str) for column in columns):
+        raise ValueError(f"columns must be the names of {d} inputs; got {columns!r:.100}")
+    return Inputs(kind, tuple(columns))
 
 
 def _layout(saved: _Saved) -> Layout:
@@ -586,19 +723,45 @@ class Data(NamedTuple):
     labels: NDArray[np.intc] | None
     targets: Array | None
     compiled: Rows
+    inputs: Inputs
     weights: Array | None = None
+
+
+def _check_outputs(
+    dense: Sequence[Dense], loss: str, given: Sequence[int] | Sequence[Dense]
+) -> None:
+    """A single output would be the only class there is, and so always right."""
+    if dense[-1].h == 1 and not losses.LOSSES[loss].targets:
+        raise ValueError(
+            f"layers[-1] must have an output for each label with {loss}; got 1 alone, use "
+            + (f"fd.Dense({dense[-1].d}, 2)" if isinstance(given[-1], Dense) else "2")
+            + " for the labels 0 and 1, or loss='mse' for numbers"
+        )
 
 
 def _as_layers(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple[Dense, ...]:
     if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
-        raise TypeError(f"layers must be widths or Dense layers; got {given!r}"[:200])
+        raise TypeError(
+            f"layers must be widths or Dense layers; got {given!r:.100}, use [784, 128, 10]"
+        )
     if all(isinstance(layer, Dense) for layer in given):
         dense = tuple(layer for layer in given if isinstance(layer, Dense))
     elif any(isinstance(layer, Dense) for layer in given):
-        raise TypeError("layers must be all widths or all Dense layers; got both")
+        i = next(i for i, layer in enumerate(given) if not isinstance(layer, Dense))
+        raise TypeError(
+            f"layers[{i}] must be a Dense layer, as others are; got {given[i]!r:.100}, "
+            f"use {_between(given, i)}"
+        )
     else:
         _check.choice("activation", activation, tuple(_kernels.ACTIVATIONS))
-        widths = [_check.integer("a width in layers", width) for width in given]
-        dense = layers.from_widths(widths, activation)
+        dense = layers.from_widths(cast(Sequence[int], given), activation)
     layers.check_chain(dense)
     return dense
+
+
+def _between(given: Sequence[object], i: int) -> str:
+    """In code, the layer that fits where something else is given."""
+    before, odd, after = given[i - 1 : i], given[i], given[i + 1 : i + 2]
+    d = next((layer.h for layer in before if isinstance(layer, Dense)), 784)
+    h = odd if type(odd) is int and odd > 0 else 10
+    return f"fd.Dense({d}, {next((layer.d for layer in after if isinstance(layer, Dense)), h)})"

@@ -1,9 +1,10 @@
 """The compiled kernels as functions of NumPy arrays: check, allocate, run, return.
 
-Arrays are float32 or float64 and all arrays of a call have one dtype. Strided, Fortran-ordered and
-read-only input is taken (copied where its order asks for it); results are new arrays in C order,
-except for the ``*_update`` functions, which change their arguments in place. NaN and infinities
-propagate as in NumPy. The bits of a result do not depend on ``n_threads``.
+A call computes in float32 or float64, whichever its first array is; the others are taken where they
+lose nothing by it. Narrower floats count as float32, integers and bools as float64. Strided,
+Fortran-ordered and read-only input is taken (copied where its order asks for it); results are new
+arrays in C order, except for the ``*_update`` functions, which change their arguments in place. NaN
+and infinities propagate as in NumPy. The bits of a result do not depend on ``n_threads``.
 
 n rows, d inputs, h units, k classes; ``dx`` is the gradient of the loss with respect to ``x``.
 """
@@ -84,7 +85,7 @@ def matmul(
     if inner != d:
         raise ValueError(
             f"a and b must agree in their inner dimension; got {d} and {inner} "
-            f"from shapes {a.shape} and {b.shape}"
+            f"from shapes {a.shape} and {b.shape}{_transposed(a, b, transpose_a, transpose_b)}"
         )
     if 0 in (n, d, h):
         return np.zeros((n, h), a.dtype)
@@ -93,6 +94,15 @@ def matmul(
     with _threads.serial_blas():
         _kernels.gemm(bool(transpose_a), bool(transpose_b), a, b, out, threads)
     return out
+
+
+def _transposed(a: Array, b: Array, transpose_a: bool, transpose_b: bool) -> str:
+    """Which transpose would make two factors agree, as the end of a sentence."""
+    n, d = a.shape[::-1] if transpose_a else a.shape
+    inner, h = b.shape[::-1] if transpose_b else b.shape
+    if d == h:
+        return f", use transpose_b={not transpose_b}"
+    return f", use transpose_a={not transpose_a}" if n == inner else ""
 
 
 def gather(
@@ -108,11 +118,12 @@ def gather(
 
     Parameters
     ----------
-    x : float32, float64 or uint8 array (m, d)
+    x : array (m, d) of any real dtype
     order : integer array (n,)
         Row numbers in [0, m), in any order, repeated or not.
-    shift, scale : array (d,) of ``dtype``, or None
-        Given together or not at all.
+    shift, scale : float array (d,), or None
+        Given together or not at all. Where x is float64 so is this arithmetic, whatever ``dtype``
+        is: numbers that are alike but for their last digits are told from each other.
     dtype : float32 or float64
         Of the result.
     n_threads : int or None
@@ -125,9 +136,11 @@ def gather(
     rows = _check.order("order", order, len(x))
     kind = _check.dtype(dtype)
     if (shift is None) != (scale is None):
-        raise ValueError("shift and scale must be given together; got one of them")
-    shifts = None if shift is None else _check.floats("shift", shift, (x.shape[1],), kind)
-    scales = None if scale is None else _check.floats("scale", scale, (x.shape[1],), kind)
+        missing = "shift=np.zeros(x.shape[1])" if shift is None else "scale=np.ones(x.shape[1])"
+        raise ValueError(f"shift and scale must be given together; got one, use {missing} too")
+    own = x.dtype if x.dtype == np.float64 else kind
+    shifts = None if shift is None else _check.floats("shift", shift, (x.shape[1],)).astype(own)
+    scales = None if scale is None else _check.floats("scale", scale, (x.shape[1],)).astype(own)
     out = np.empty((len(rows), x.shape[1]), kind)
     if out.size:
         threads = _threads.resolve(n_threads, out.size)
@@ -295,7 +308,7 @@ def softmax_cross_entropy(
     Parameters
     ----------
     logits : float array (n, k)
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     sample_weight : float array (n,), optional
         The mean is then sum(w loss) / n.
     n_threads : int or None
@@ -331,7 +344,7 @@ def hinge(
     ----------
     logits : float array (n, k)
         The scores s.
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     margin : float
         Not negative.
     sample_weight : float array (n,), optional
@@ -359,7 +372,7 @@ def sigmoid_cross_entropy(
     Parameters
     ----------
     logits : float array (n, k)
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     sample_weight : float array (n,), optional
         The mean over the rows is then sum(w loss) / n.
     n_threads : int or None
@@ -411,7 +424,9 @@ def _loss(
     _check.some(logits_name, logits)
     n, k = logits.shape
     if k == 0:
-        raise ValueError(f"{logits_name} must have at least one column; got shape {(n, k)}")
+        raise ValueError(
+            f"{logits_name} must have a column for each output of a network; got shape {(n, k)}"
+        )
     loss = losses.LOSSES[name]
     labels = None if loss.targets else _check.labels(y_name, y, n, k)
     targets = _check.targets(y_name, y, n, k, logits.dtype) if loss.targets else None
@@ -430,15 +445,18 @@ def _loss(
 def accuracy(logits: ArrayLike, labels: ArrayLike) -> float:
     """The share of rows whose greatest logit (the first of equals) is that of the label.
 
+    A row with NaN is never right.
+
     Parameters
     ----------
     logits : float array (n, k)
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     """
     logits = _check.floats("logits", logits, (None, None))
     _check.some("logits", logits)
     rows = _check.labels("labels", labels, *logits.shape)
-    return float((logits.argmax(axis=1) == rows).mean())
+    right = (logits.argmax(axis=1) == rows) & ~np.isnan(logits).any(axis=1)
+    return float(right.mean())
 
 
 # --- penalties and updates -------------------------------------------------------------------

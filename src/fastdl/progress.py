@@ -1,6 +1,8 @@
 """The progress bar of a fit, in a terminal or a notebook."""
 
+import math
 import os
+import shutil
 import sys
 import time
 from typing import Any
@@ -8,15 +10,16 @@ from typing import Any
 from fastdl.history import History
 
 _INTERVAL = 0.2  # seconds between two looks at the bar
+_ROWS = 24  # tqdm hides a bar that has no row to be in, as where the terminal tells of none
 
 
-def _width() -> dict[str, Any]:
-    """As wide as the terminal; 100 columns where it gives none, for tqdm would show no bar."""
+def _columns() -> int:
+    """As wide as the terminal but for a column; 100 where nothing tells how wide it is."""
     try:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError, AttributeError):
-        return {}
-    return {"dynamic_ncols": True} if columns else {"ncols": 100}
+        columns = 0
+    return (columns or shutil.get_terminal_size((100, _ROWS)).columns) - 1
 
 
 class Progress:
@@ -25,7 +28,7 @@ class Progress:
     Parameters
     ----------
     show : bool or None
-        None: where a terminal or a notebook looks on.
+        None: where a terminal or a notebook looks on. Never where there is no ``sys.stderr``.
     total : int
         Steps.
 
@@ -40,14 +43,15 @@ class Progress:
         self._done, self._began = 0, time.perf_counter()
         self._history, self._next = History(), 0.0
         self.span = total
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
         if show is None:
-            terminal = sys.stderr is not None and sys.stderr.isatty()
-            show = "ipykernel" in sys.modules or terminal
-        if show:
+            show = "ipykernel" in sys.modules or self._terminal
+        if show and sys.stderr is not None:
             from tqdm.auto import tqdm
 
             self.span = 1
-            self._bar = tqdm(total=total, unit="step", mininterval=_INTERVAL, **_width())
+            shape = {"ncols": _columns(), "nrows": _ROWS} if self._terminal else {}
+            self._bar = tqdm(total=total, unit="step", mininterval=_INTERVAL, **shape)
 
     def advance(self, steps: int, history: History) -> None:
         """Count steps as done; looks at the bar no more often than anybody can."""
@@ -58,13 +62,10 @@ class Progress:
             self._show()
 
     def _show(self) -> None:
-        if len(self._history):
-            last = self._history.last
-            which = "val_" if "val_loss" in last else ""
-            text = f"loss {last['loss']:.4f}"
-            if last["accuracy"] == last["accuracy"]:
-                text += f", {which}accuracy {last[f'{which}accuracy']:.2%}"
-            self._bar.set_postfix_str(f"{text}, rate {last['learning_rate']:.3g}", refresh=False)
+        if self._terminal:
+            self._bar.ncols = _columns()
+        if self._history:
+            self._bar.set_postfix_str(_text(self._history.last), refresh=False)
         self._bar.update(self._done - self._bar.n)
         seconds = time.perf_counter() - self._began
         self.span = max(1, int(self._done / seconds * _INTERVAL))
@@ -74,3 +75,12 @@ class Progress:
         if self._bar is not None:
             self._show()
             self._bar.close()
+
+
+def _text(record: dict[str, float]) -> str:
+    """The loss, one thing more, of the validation set where there is one, and the rate."""
+    more = [name for name in ("val_accuracy", "accuracy", "val_loss") if name in record]
+    parts = [f"loss {record['loss']:.4f}"]
+    for name in [name for name in more if not math.isnan(record[name])][:1]:
+        parts.append(f"{name} {record[name]:{'.4f' if name == 'val_loss' else '.2%'}}")
+    return ", ".join([*parts, f"rate {record['learning_rate']:.3g}"])

@@ -35,6 +35,8 @@ class Place:
         What has to be alike in the trainer, and in the fit that goes on.
     first_epoch : int
         The epochs that were done when the fit began.
+    epochs : int
+        Those that it was asked for.
     epoch, step : int
         Those that are done now.
     batches : int
@@ -54,11 +56,14 @@ class Place:
     n_records : int
     kept : list of str
         Names of the parameters that callbacks have kept.
+    gone_back : bool
+        Whether the parameters are such ones, and not those of the last step.
     """
 
     settings: dict[str, Any]
     data: dict[str, Any]
     first_epoch: int
+    epochs: int
     epoch: int
     step: int
     batches: int
@@ -70,11 +75,12 @@ class Place:
     columns: list[str]
     n_records: int
     kept: list[str]
+    gone_back: bool
 
     def __post_init__(self) -> None:
         for name in ("settings", "data", "generator"):
             _expect(name, getattr(self, name), dict)
-        for name in ("first_epoch", "epoch", "step", "batches", "order", "n_records"):
+        for name in ("first_epoch", "epochs", "epoch", "step", "batches", "order", "n_records"):
             _check.integer(name, getattr(self, name), 0, _LAST)
         _check.integer("first_epoch", self.first_epoch, 0, self.epoch)
         _check.integer("batches", self.batches, 0, self.step)
@@ -89,6 +95,7 @@ class Place:
             if len(set(names)) < len(names):
                 raise ValueError(f"{name} must differ from each other; got {names}")
         _check.integer("the number of kept", len(self.kept), 0, _MOST_KEPT)
+        _check.boolean("gone_back", self.gone_back)
         if bool(self.columns) != bool(self.n_records):
             raise ValueError(f"columns must be those of the records; got {self.columns}")
 

@@ -26,14 +26,15 @@ class Scaling:
     scale: Array
 
     def __post_init__(self) -> None:
+        d = None
         for name in ("shift", "scale"):
-            array = _check.vector(name, getattr(self, name))
+            array = _check.vector(name, getattr(self, name), d)
+            d = len(array)
             array.flags.writeable = False
             object.__setattr__(self, name, array)
-        if self.shift.shape != self.scale.shape:
-            raise ValueError(
-                f"shift and scale must have one length; got {len(self.shift)} and {len(self.scale)}"
-            )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.shift, self.scale)
 
     @classmethod
     def standard(cls, x: ArrayLike) -> Scaling:
@@ -41,19 +42,22 @@ class Scaling:
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d) of any real dtype
             The training rows; summed in float64, never copied whole.
         """
         rows = _data(x)
-        mean = _mean(rows)
-        square = np.zeros(rows.shape[1])
+        span = _span(rows)
+        mean = np.where(span > 0, _mean(rows), rows[0])  # exact where all are alike
+        # A power of two near 1 / the range: squares then neither over- nor underflow.
+        unit = np.exp2(-np.clip(np.frexp(span)[1], -1000, 1000))
+        total, square = np.zeros((2, rows.shape[1]))
         for start in range(0, len(rows), _BLOCK):
-            block = rows[start : start + _BLOCK] - mean
+            block = (rows[start : start + _BLOCK] - mean) * unit
+            total += block.sum(axis=0)
             square += np.einsum("nd,nd->d", block, block)
-        deviation = np.sqrt(square / len(rows))
-        # The mean of equal numbers may differ from them by its rounding.
-        varies = deviation > 1e-12 * np.abs(mean)
-        return cls(mean, 1 / np.where(varies, deviation, 1.0))
+        # The mean may be rounded by more than what is left of numbers far from zero.
+        variance = square / len(rows) - np.square(total / len(rows))
+        return cls(mean, np.where(span > 0, unit / np.sqrt(np.where(span > 0, variance, 1)), 1))
 
     @classmethod
     def centred(cls, x: ArrayLike, divisor: float = 255.0) -> Scaling:
@@ -61,7 +65,7 @@ class Scaling:
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d) of any real dtype
             The training rows.
         divisor : float
             Above 0.
@@ -89,6 +93,14 @@ def _data(x: ArrayLike) -> Array:
     _check.some("x", rows)
     _check.finite("x", rows)
     return rows
+
+
+def _span(rows: Array) -> Array:
+    """The range of every feature."""
+    with np.errstate(over="ignore"):
+        span: Array = rows.max(axis=0).astype(np.float64) - rows.min(axis=0)
+    _check.finite("the range of x", span)
+    return span
 
 
 def _mean(rows: Array) -> Array:

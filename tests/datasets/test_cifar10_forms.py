@@ -55,7 +55,9 @@ def test_a_label_out_of_range_is_told(make, tmp_path):
     content = bytearray(make.binary_batch("data_batch_1"))
     content[2 * 3073] = 10
     (folder / "data_batch_1.bin").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"data_batch_1\.bin .*row 2 has 10; remove it and run"):
+    with pytest.raises(
+        DatasetError, match=r"data_batch_1\.bin .*row 2 has 10; give it another name and run"
+    ):
         load(tmp_path)
 
 
@@ -117,6 +119,16 @@ def test_an_extension_cannot_redirect_a_member(make, tmp_path):
             tar.addfile(member, io.BytesIO(content))
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(packed.getvalue())
     assert len(load(tmp_path)[0][0]) == 5 * make.rows
+
+
+@pytest.mark.parametrize("by", [1, -1])
+@pytest.mark.parametrize("at", [0, 105, 130, 140, 156])  # name, mode, size, date, kind
+def test_a_header_that_does_not_fit_its_checksum_is_told(make, tmp_path, at, by):
+    content = bytearray(gzip.decompress(make.tar_gz(make.cifar10_members("binary"))))
+    content[512 + at] += by
+    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(DatasetError, match="not a tar archive, or one of its headers is damaged"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("where", ["after the archive", "in a member", "for an archive"])

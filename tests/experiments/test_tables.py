@@ -47,6 +47,11 @@ def test_settings_that_all_runs_share_are_said_once(found):
     assert all(len(row) == len(table.heads) for row in table.rows)
 
 
+def test_what_only_some_have_is_their_own():
+    assert tables.apart([["a", "b", "c"], ["a", "c"], ["d", "a"]]) == ("a", ["b; c", "c", "d"])
+    assert tables.apart([]) == ("", [])
+
+
 def test_a_search_is_ranked_by_validation_and_by_training_rows(found):
     group = found.groups["search"]
     assert tables.ranked_by(group) == ["validation_accuracy", "train_accuracy"]
@@ -75,3 +80,18 @@ def test_machines_and_times(found):
     began, ended = tables.period(found.outcomes)
     assert began < ended
     assert tables.period([]) is None
+
+
+def test_the_period_is_from_the_first_beginning_to_the_last_end(found):
+    first, second = found.runs["fit"].outcomes
+    ended = ("2026-11-21T12:00:00+00:00", "2026-11-21T11:59:00+00:00")
+    given = [
+        replace(each, metrics={"seconds": seconds}, environment=each.environment | {"ended": end})
+        for each, end, seconds in zip((first, second), ended, (3.0, 5.0), strict=True)
+    ]
+    for outcomes in (given, given[::-1]):
+        began, last = tables.period(outcomes)
+        assert began.isoformat() == "2026-11-21T11:58:55+00:00"
+        assert last.isoformat() == ended[0]
+    assert tables.period([]) is None
+    assert tables.seconds(given) == 8.0

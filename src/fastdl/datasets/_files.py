@@ -40,7 +40,7 @@ def reading(name: str, path: Path) -> Iterator[None]:
         yield
     except (DatasetError, OSError, EOFError, zlib.error) as error:
         raise DatasetError(
-            f"{path} cannot be read: {error}; remove it and run "
+            f"{path} cannot be read: {error}; give it another name and run "
             f"`python -m fastdl.datasets download {name}`"
         ) from error
 

@@ -111,7 +111,11 @@ def _open_idx(folder: Path, part: str, kind: str, n: int) -> Iterator[Stream]:
         header = np.empty(len(expected), np.uint8)
         _files.fill(stream, header)
         if header.tobytes() != expected:
-            raise DatasetError(f"its header is not that of the {n:,} {kind[:6]} of MNIST")
+            whole = "gzip.open(path).read()" if file.suffix == ".gz" else "open(path, 'rb').read()"
+            raise DatasetError(
+                f"its header is not that of the {n:,} {kind[:6]} of MNIST (a file of your own "
+                f"is read by np.frombuffer({whole}, np.uint8, offset={len(expected)}))"
+            )
         yield stream
         _files.expect_end(stream)
 

@@ -1,0 +1,55 @@
+"""Where something lives that was looked for under another name."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+
+def near(name: object, names: Iterable[str]) -> str:
+    """``, did you mean 'loss'?`` where one of the names is close to this one, or nothing."""
+    import difflib  # here: a program that spells everything right need not wait for it
+
+    if not isinstance(name, str):
+        return ""
+    by_lower = {each.lower(): each for each in names}
+    lower = name.lower()
+    found = [each for each in by_lower if len(lower) > 2 and each.startswith(lower)]
+    found = found or difflib.get_close_matches(lower, by_lower, 1)
+    return f", did you mean {by_lower[found[0]]!r}?" if found else ""
+
+
+def table(names_of: Mapping[str, str]) -> dict[str, str]:
+    """What to use by the name looked for, from the names, in one string, by what to use."""
+    return {name: use for use, names in names_of.items() for name in names.split()}
+
+
+class Hinted:
+    """An object whose missing attributes tell where what was meant by them lives."""
+
+    __slots__ = ()  # for those that have some
+
+    def _elsewhere(self) -> Mapping[str, str]:
+        """Names that other libraries use, with what to use here; setting them would do nothing."""
+        return {}
+
+    if not TYPE_CHECKING:  # a type checker is to go on refusing names that are not there
+
+        def __getattr__(self, name: str) -> Any:
+            kind = type(self)
+            if name.startswith("_") or hasattr(kind, name):  # the latter: a property has failed
+                return object.__getattribute__(self, name)
+            # Named without its object, or Python would suggest a name a second time.
+            raise AttributeError(f"{kind.__name__} has no {name}{self._hint(name)}", name=name)
+
+        def __setattr__(self, name: str, value: object) -> None:
+            kind = type(self)
+            free = name.startswith("_") or hasattr(kind, name)
+            if not free and (name in self._elsewhere() or not hasattr(self, "__dict__")):
+                raise AttributeError(f"{kind.__name__} has no {name} to set{self._hint(name)}")
+            object.__setattr__(self, name, value)
+
+    def _hint(self, name: str) -> str:
+        """The end of a sentence about a name that is not there."""
+        use = self._elsewhere().get(name)
+        if use is not None:
+            return f"; use {use}"
+        return near(name, [each for each in dir(self) if not each.startswith("_")])

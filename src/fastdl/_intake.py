@@ -1,0 +1,262 @@
+"""What people bring as arrays of numbers: lists, frames, tensors, masked and nullable columns.
+
+Nothing here knows what an array is for. What cannot become an array of numbers without a loss is
+refused in one sentence: the argument, the rule, the value, the remedy.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+LARGEST = 2**31 - 1
+_EXACT = 2**53  # beyond which float64 does not hold every integer
+_WORDS = (str, bytes)
+_NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
+
+
+class Table(NamedTuple):
+    """A data set as it was brought.
+
+    Attributes
+    ----------
+    array : Array
+        Of real numbers of any kind, of its own shape; of a frame as floats.
+    columns : tuple of str, or None
+        The names of a frame's columns, where all of them are words.
+    """
+
+    array: Array
+    columns: tuple[str, ...] | None
+
+
+class _Frame(Protocol):
+    """A data frame of pandas or polars, or a table of Arrow."""
+
+    columns: Any
+
+
+def table(name: str, value: object) -> Table:
+    """Rows of numbers; a frame column by column, so that the one at fault is named."""
+    if not _is_frame(value):
+        return Table(numbers(name, array(name, value)), None)
+    labels, columns = _columns(value)
+    each = [
+        as_float(where, numbers(where, array(where, column), remedy=_encoded(name, value)))
+        for label, column in zip(labels, columns, strict=True)
+        if (where := f"column {label!r} of {name}")
+    ]
+    dtype = np.result_type(np.float32, *each)
+    whole = np.stack(each, axis=1, dtype=dtype) if each else np.empty((_length(value), 0), dtype)
+    return Table(whole, tuple(labels) if all(isinstance(one, str) for one in labels) else None)
+
+
+def array(name: str, value: object) -> Array:
+    """Any array-like as an array of its own shape; words and times are left to who asked."""
+    if type(value) is np.ndarray and value.dtype.kind in "biuf":
+        result: Array = value.view()  # the caller may set the shape of his
+    else:
+        result = _standard(name, _from(name, value), value)
+    for length in result.shape:
+        if length > LARGEST:
+            raise OverflowError(
+                f"{name} must have dimensions of at most {LARGEST}; got shape {result.shape}, "
+                "split it"
+            )
+    return result
+
+
+def _from(name: str, value: object) -> Array:
+    """Whatever it is as an array of NumPy."""
+    if value is None:
+        raise TypeError(f"{name} must be an array; got None")
+    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        kind = type(value).__name__
+        raise TypeError(f"{name} must be dense; got a {kind}, use {name}.toarray()")
+    if isinstance(value, np.ma.MaskedArray):
+        _no_missing(name, np.ma.getmaskarray(value), f"use {name}.filled(0) to fill them")
+        return np.asarray(value.data).view()
+    try:
+        if _is_frame(value):
+            return np.stack([np.asarray(column) for column in _columns(value)[1]], axis=1)
+        return np.asarray(value).view()
+    except ValueError as error:
+        raise TypeError(f"{name} must be an array; got rows of unequal lengths") from error
+    except Exception as error:  # whatever another library's tensors raise
+        raise TypeError(
+            f"{name} must be an array in the memory of NumPy; got a {type(value).__name__} "
+            f"({error!s:.80}), use {_to_numpy(name, value)}"
+        ) from error
+
+
+def _standard(name: str, given: Array, value: object) -> Array:
+    """NumPy's own dtypes for what can be one: numbers that are objects, or another library's."""
+    if given.dtype.hasobject and given.ndim:
+        filled = f"{_whole(name)}.fillna(0)" if hasattr(value, "fillna") else _filled(name)
+        return _from_objects(name, given, f"use {filled} to fill them")
+    if given.dtype.kind == "V" and given.dtype.names is None and _fits(given, np.float32):
+        return given.astype(np.float32)  # bfloat16 and its like
+    return given
+
+
+def _whole(name: str) -> str:
+    """In code, what is named: of a column of a frame the frame."""
+    return name.rpartition(" of ")[2]
+
+
+def _filled(name: str) -> str:
+    return f"np.nan_to_num(np.array({name}, np.float64))"
+
+
+def _from_objects(name: str, given: Array, remedy: str) -> Array:
+    """Objects that are all real numbers as such an array, others as they are."""
+    items = given.reshape(-1).tolist()
+    absent = np.array([_is_missing(item) for item in items], bool)
+    _no_missing(name, absent.reshape(given.shape), remedy)
+    if not all(_is_number(item) for item in items):
+        return given
+    return np.array(items, None if items else np.float64).reshape(given.shape)
+
+
+def _is_number(item: Any) -> bool:
+    """Whether it is a real number that an array of NumPy's integers or floats holds."""
+    return isinstance(item, _NUMBERS) and not (isinstance(item, int) and abs(item) >= 2**63)
+
+
+def _is_missing(item: object) -> bool:
+    return item is None or type(item).__name__ in ("NAType", "NaTType")
+
+
+def _no_missing(name: str, absent: Array, remedy: str) -> None:
+    if absent.any():
+        at = place(tuple(int(i) for i in np.argwhere(absent)[0]))
+        raise ValueError(f"{name} must have no missing values; got one at {at}, {remedy}")
+
+
+def place(index: Sequence[int]) -> str:
+    """Where an item of an array is, in words."""
+    return f"row {index[0]}" + (f", column {index[1]}" if len(index) > 1 else "")
+
+
+def numbers(name: str, given: Array, remedy: str = "") -> Array:
+    """Real numbers of any of NumPy's dtypes: bool, integers, floats."""
+    if given.dtype.kind in "biuf":
+        return given
+    what, advice = _described(name, given)
+    raise TypeError(f"{name} must hold real numbers; got {what}{remedy or advice}")
+
+
+def _described(name: str, given: Array) -> tuple[str, str]:
+    """What is no array of real numbers, and what to do about it."""
+    kind = given.dtype.kind
+    if kind == "O" and given.ndim == 0:
+        return f"a {type(given.item()).__name__}", _unpacked(name, given.item())
+    if kind in "OUST":
+        odd = next((item for item in given.reshape(-1).tolist() if not _is_number(item)), "")
+        what = "words" if isinstance(odd, _WORDS) else "items"
+        return f"{what} such as {odd!r:.40}", _as_numerals(name, given)
+    if kind in "mM":
+        return f"times ({given.dtype})", f", use np.array({name}).astype(np.int64)"
+    if kind == "c":
+        return f"complex numbers ({given.dtype})", f", use np.real({name})"
+    return "records", f", use np.column_stack([{name}[field] for field in {name}.dtype.names])"
+
+
+def _unpacked(name: str, value: object) -> str:
+    """How a container that NumPy takes for a single thing becomes an array."""
+    if isinstance(value, Mapping):
+        return f", use np.column_stack(list({name}.values())) for columns"
+    return f", use np.array(list({name}))" if isinstance(value, Iterable) else ""
+
+
+def _as_numerals(name: str, given: Array) -> str:
+    """How words become numbers, if all of them are numerals."""
+    try:
+        given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return f", replace them by numbers, as np.unique({name}, return_inverse=True) does"
+    return f", use np.array({name}, np.float64)"
+
+
+def first_word(given: Array) -> str | bytes | None:
+    """The first word in an array, as labels may be; None where there is none."""
+    if given.dtype.kind not in "OUST":
+        return None
+    items = given.reshape(-1).tolist()
+    return next((item for item in items if isinstance(item, _WORDS)), None)
+
+
+def as_float(name: str, given: Array) -> Array:
+    """Real numbers as float32 or float64 in native byte order, whichever holds all of the kind."""
+    if given.dtype in (np.float32, np.float64) and given.dtype.isnative:
+        return given
+    if _fits(given, np.float32):
+        return given.astype(np.float32)
+    with np.errstate(over="ignore"):  # a long double may be too large
+        result = given.astype(np.float64)
+    if given.dtype.itemsize > 4:
+        _no_loss(name, given, result)
+    return result
+
+
+def _fits(given: Array, dtype: type[np.floating[Any]]) -> bool:
+    return np.can_cast(given.dtype, dtype)
+
+
+def _no_loss(name: str, given: Array, result: NDArray[np.float64]) -> None:
+    """Refuse numbers that are not what they were: integers beyond 2^53, digits of long doubles."""
+    if given.dtype.kind == "f":
+        same = (result == given) | np.isnan(given)
+        remedy = f"{_whole(name)}.astype(np.float64) if fewer digits will do"
+    elif given.size and max(int(given.max()), -int(given.min())) > _EXACT:
+        high = (given >> 32).astype(np.float64) * 2.0**32
+        same = result - high == (given & 0xFFFFFFFF)
+        whole = _whole(name)
+        is_column = whole != name
+        remedy = f"{whole} - {whole}.min()" if is_column else f"np.subtract({name}, np.min({name}))"
+    else:
+        return
+    if not same.all():
+        index = tuple(int(i) for i in np.argwhere(~same)[0])
+        raise ValueError(
+            f"{name} must hold numbers that float64 holds exactly; got {given[index]} at "
+            f"{place(index)}, use {remedy}"
+        )
+
+
+# --- frames ----------------------------------------------------------------------------------
+
+
+def _is_frame(value: object) -> bool:
+    return hasattr(value, "columns") and hasattr(value, "shape") and len(value.shape) == 2
+
+
+def _columns(frame: Any) -> tuple[list[Any], Iterable[Any]]:
+    """The labels and the columns of a frame of pandas or polars, or of a table of Arrow."""
+    if hasattr(frame, "iloc"):
+        labels = list(frame.columns)
+        return labels, (frame.iloc[:, i] for i in range(len(labels)))
+    if hasattr(frame, "column_names"):
+        return list(frame.column_names), frame.columns
+    return list(frame.columns), (frame[label] for label in frame.columns)
+
+
+def _length(frame: Any) -> int:
+    return int(frame.shape[0])
+
+
+def _encoded(name: str, frame: object) -> str:
+    """How a column of words becomes columns of numbers."""
+    way = "pd.get_dummies({}, dtype=float)" if hasattr(frame, "iloc") else "{}.to_dummies()"
+    return f", use {way.format(name)} for a column a word, or leave it out"
+
+
+def _to_numpy(name: str, value: object) -> str:
+    """How another library's tensor becomes an array of NumPy."""
+    if not hasattr(value, "detach"):
+        return f"np.array of the numbers in {name}"
+    widened = ".float()" if "bfloat16" in str(getattr(value, "dtype", "")) else ""
+    return f"{name}.detach().cpu(){widened}.numpy()"

@@ -1,0 +1,103 @@
+"""What the rows of a network are: pixels or numbers, and the names of their columns.
+
+A uint8 array is an image and is divided by 255. All else holds numbers, which are taken as they
+are: floats, other integers, and every data frame, whatever its columns' dtypes. A network with a
+scaling scales all of them alike. One without remembers which of the two it was fitted on.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from fastdl import _check, _hints
+from fastdl._check import Array
+from fastdl._intake import Table
+
+Kind = Literal["pixels", "numbers"]
+_WHITE = 128  # integers that reach it, and stay below 256, look like pixels
+_LEAST_IMAGE = 64  # of so many or more
+
+
+class Inputs(NamedTuple):
+    """What a network was fitted on.
+
+    Attributes
+    ----------
+    kind : {"pixels", "numbers"}
+    columns : tuple of str, or None
+        The names of a data frame's columns, in their order.
+    """
+
+    kind: Kind
+    columns: tuple[str, ...] | None = None
+
+
+def read(name: str, given: Table, known: Inputs | None, scaled: bool) -> tuple[Array, Inputs]:
+    """Rows as kernels read them, if they mean what those meant that the network was fitted on.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    given : Table
+    known : Inputs or None
+        What the network was fitted on; None: on nothing yet.
+    scaled : bool
+        Whether the network has a scaling, which holds for every dtype.
+
+    Returns
+    -------
+    float32, float64 or uint8 array (n, d), and what it is
+    """
+    if known is not None and known.columns and given.columns not in (None, known.columns):
+        raise ValueError(_other_columns(name, given.columns or (), known.columns))
+    array = given.array
+    if scaled:
+        pass
+    elif known is None:
+        if _look_like_pixels(given):
+            raise ValueError(
+                f"{name} must say what its integers up to {array.max()} are; got {array.dtype}, "
+                f"use {name}.astype(np.uint8) for pixels, which are divided by 255, "
+                f"or {name}.astype(np.float32) for numbers, which are taken as they are"
+            )
+    elif known.kind == "pixels" and array.dtype != np.uint8:
+        array = _as_pixels(name, array)
+    elif known.kind == "numbers" and array.dtype == np.uint8:
+        raise TypeError(
+            f"{name} must hold numbers, on which this network was fitted; got uint8, which are "
+            f"pixels: use {name}.astype(np.float32) for numbers taken as they are, "
+            f"or {name} / 255 for pixels if it was fitted on such"
+        )
+    rows = _check.readable(name, array)
+    kind: Kind = "pixels" if rows.dtype == np.uint8 else "numbers"
+    return rows, Inputs(kind, given.columns)
+
+
+def _look_like_pixels(given: Table) -> bool:
+    """Whether integers lie in [0, 255] and reach the upper half: an image in a wider dtype."""
+    array = given.array
+    if array.dtype.kind not in "iu" or array.dtype == np.uint8 or not array.size:
+        return False
+    is_wide = array.shape[1] >= _LEAST_IMAGE
+    return is_wide and bool(array.min() >= 0 and _WHITE <= array.max() <= 255)
+
+
+def _as_pixels(name: str, array: Array) -> Array:
+    """Whole numbers from 0 to 255 of another integer dtype as the pixels that they are."""
+    if array.dtype.kind in "iu" and (not array.size or (array.min() >= 0 and array.max() <= 255)):
+        return array.astype(np.uint8)
+    raise TypeError(
+        f"{name} must hold pixels, uint8 from 0 to 255, on which this network was fitted; got "
+        f"{array.dtype}, use np.asarray({name}).astype(np.uint8) if it reaches 255, "
+        f"or np.rint(255 * np.asarray({name})).astype(np.uint8) if it reaches 1"
+    )
+
+
+def _other_columns(name: str, got: tuple[str, ...], known: tuple[str, ...]) -> str:
+    """The sentence about columns of other names, or in another order."""
+    rule = f"{name} must have the columns on which this network was fitted, in their order"
+    missing = [column for column in known if column not in got]
+    if missing:
+        return f"{rule}; got none named {missing[0]!r:.100}{_hints.near(missing[0], got)}"
+    return f"{rule}; got {', '.join(got):.200}, use {name}[list(network.inputs.columns)]"

@@ -1,0 +1,48 @@
+"""A network as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastdl.layers import Dense
+
+_COLUMNS = ("layer", "kind", "inputs", "units", "activation", "parameters", "penalty")
+_NUMBERS = ("inputs", "units", "parameters")
+
+
+class Summary(str):
+    """A text of several lines, which the prompt shows as print does."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def summary(layers: Sequence[Dense], facts: Sequence[str]) -> Summary:
+    """A line for each layer, one for all of them, and the facts below."""
+    total = sum(layer.n_parameters for layer in layers)
+    rows = [
+        _COLUMNS,
+        *(_row(str(i), layer) for i, layer in enumerate(layers)),
+        ("all", "", f"{layers[0].d:,}", f"{layers[-1].h:,}", "", f"{total:,}", ""),
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = zip(_COLUMNS, row, widths, strict=True)
+        adjusted = [c.rjust(w) if name in _NUMBERS else c.ljust(w) for name, c, w in cells]
+        lines.append("  ".join(adjusted).rstrip())
+    rule = "-" * max(map(len, lines))
+    return Summary("\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *facts]))
+
+
+def _row(name: str, layer: Dense) -> tuple[str, ...]:
+    penalties = {"l1": layer.l1, "l2": layer.l2}
+    return (
+        name,
+        type(layer).__name__,
+        f"{layer.d:,}",
+        f"{layer.h:,}",
+        layer.activation,
+        f"{layer.n_parameters:,}",
+        ", ".join(f"{norm} {factor:g}" for norm, factor in penalties.items() if factor) or "none",
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastdl as fd
@@ -376,6 +377,21 @@ def test_rows_are_taken_as_the_network_takes_them(rng):
     audit = fd.audit_gradients(linear, net, x, rng.integers(0, K, N), l2=L2)
     assert audit.right
     assert all(row.from_numerical < 1e-6 for row in audit.parameters)
+
+
+def test_rows_mean_what_those_meant_that_the_network_was_fitted_on(rng):
+    pixels, y = rng.integers(0, 256, (N, D), np.uint8), rng.integers(0, K, N)
+    net = make((D, K))
+    fd.Trainer(net, fd.SGD(0.01)).fit(pixels, y)
+    for x in (pixels, pixels.astype(np.int64), pixels.tolist()):
+        audit = fd.audit_gradients(linear, net, x, y[:, None].astype(float), l2=L2)
+        assert audit.right
+        assert all(row.from_numerical < 1e-6 for row in audit.parameters)
+    frame = pd.DataFrame(rng.standard_normal((N, D)), columns=list("abcdefg"))
+    fd.Trainer(named := make((D, K)), fd.SGD(0.01)).fit(frame, y)
+    assert fd.audit_gradients(linear, named, frame, y, l2=L2).right
+    with pytest.raises(ValueError, match="x must have the columns"):
+        fd.audit_gradients(linear, named, frame[list("gfedcba")], y, l2=L2)
 
 
 def test_ours_are_the_library_s_and_the_differences_an_opinion_of_their_own(problem, monkeypatch):

@@ -15,15 +15,13 @@ from experiments.check.submission import (
     setting_of,
 )
 
-EXAMPLE = (
-    'python -m experiments check dd2424_a1 --run "lambda=.1, eta=.001" --test-accuracy 35.9 '
-    "--curve my.csv"
-)
+EXAMPLE = 'python -m experiments check dd2424_a1 --run "lambda=.1, eta=.001" --test-accuracy 35.9'
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Give a parser the arguments of the command."""
-    parser.epilog = f"for instance: {EXAMPLE}"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter  # a command is not wrapped
+    parser.epilog = "for instance:\n  " + EXAMPLE.replace(" --test", " \\\n    --test")
     parser.add_argument(
         "name", nargs="?", metavar="NAME", help=f"one of {', '.join(mistakes.SETTINGS)}"
     )
@@ -31,9 +29,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--run",
         default="",
         metavar="SETTINGS",
-        help='the setting: "lambda=.1, eta=.001", or a name',
+        help='the setting: "lambda=.1, eta=.001", or its name',
     )
-    numbers = parser.add_argument_group("what your run gave")
+    numbers = parser.add_argument_group(
+        "what your run gave", "numbers after the last epoch; an accuracy as 35.9 or .359"
+    )
     for column in TOLD:
         numbers.add_argument(f"--{column.replace('_', '-')}", metavar="NUMBER", dest=column)
     numbers.add_argument(
@@ -49,7 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     many.add_argument("--folder", type=Path, help="check every submission in it, JSON or CSV")
     many.add_argument("--csv", type=Path, metavar="FILE", help="where the table of a class goes")
     many.add_argument("--bands", action="store_true", help="print what correct code gives, as JSON")
-    makes = parser.add_argument_group("for who works on the project")
+    makes = parser.add_argument_group("to work on the project")
     makes.add_argument(
         "--make",
         action="store_true",
@@ -57,7 +57,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     makes.add_argument("--data-dir", type=Path, help="where the data lie")
     makes.add_argument(
-        "--seeds", type=int, default=make.SEEDS, metavar="N", help="of each mistake: %(default)s"
+        "--seeds",
+        type=int,
+        default=make.SEEDS,
+        metavar="N",
+        help="how many of each mistake: %(default)s",
     )
 
 

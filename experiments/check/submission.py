@@ -5,7 +5,7 @@ import difflib
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -136,7 +136,7 @@ def setting_of(assignment: str, text: str) -> Setting:
     """
     if assignment not in mistakes.SETTINGS:
         raise SubmissionError(
-            f"an assignment that is checked must be one of {', '.join(mistakes.SETTINGS)}; got "
+            f"the assignment to check must be one of {', '.join(mistakes.SETTINGS)}; got "
             f"{assignment!r}{_meant(assignment, mistakes.SETTINGS)}"
         )
     known = stored.settings(assignment)
@@ -144,7 +144,7 @@ def setting_of(assignment: str, text: str) -> Setting:
         return known[text.strip()]
     if not text.strip() and len(known) == 1:
         return next(iter(known.values()))
-    listed = "; ".join(f"{name}: {_described(each)}" for name, each in known.items())
+    listed = ", ".join(_described([each.recipe for each in known.values()]))
     rule = f"--run must be one of the settings of {assignment}, {listed}; got {text!r}"
     if "=" not in text:
         raise SubmissionError(rule + _meant(text, known))
@@ -165,8 +165,13 @@ def keys(recipe: Recipe) -> dict[str, float]:
     return found
 
 
-def _described(setting: Setting) -> str:
-    return ", ".join(f"{name}={value:g}" for name, value in keys(setting.recipe).items())
+def _described(recipes: Sequence[Recipe]) -> Iterator[str]:
+    """Each by the settings in which it differs from others, in quotes as a shell takes them."""
+    found = [keys(recipe) for recipe in recipes]
+    apart = [key for key in found[0] if len({each[key] for each in found}) > 1] or [*found[0]]
+    for each in found:
+        pairs = ", ".join(f"{key}={each[key]:g}" for key in apart)
+        yield f'"{pairs}"'
 
 
 def _fits(setting: Setting, wanted: Mapping[str, float]) -> bool:

@@ -13,7 +13,8 @@ from types import FrameType
 from tqdm import tqdm
 
 import fastdl as fd
-from experiments import assignments, claims, compare, report, runner, search
+from experiments import assignments, claims, compare, new, report, runner, search
+from experiments.check import command as check
 from experiments.results import Results, Trial
 from experiments.spec import Assignment, Group
 from experiments.storage import SearchError, default_storage
@@ -81,6 +82,16 @@ def _run(options: argparse.Namespace) -> int:
     page = runner.write(options.out, found, store, time.monotonic() - began)
     _print(found)
     print(f"report, figures and tables: {page}")
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    try:
+        written = new.write(options.name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    print("\n".join(map(str, written)))
+    print(f"edit them, then: python -m experiments run {options.name} --quick")
     return 0
 
 
@@ -211,6 +222,11 @@ def _parser() -> _Parser:
         where = shown.add_mutually_exclusive_group()
         where.add_argument("--out", type=Path, help=f"the folder of results; default: {_OUT}")
         where.add_argument("--quick", action="store_true", help=f"look in {_OUT / 'quick'}")
+    check.add(
+        command("check", check.do, "say whether numbers of your own are right, and if not why")
+    )
+    begun = command("new", _new, "begin an assignment of your own: a commented file and its bands")
+    begun.add_argument("name", metavar="NAME", help="of the assignment and its files")
     worker = command("worker", _worker, "do trials that wait in a storage, here or on another host")
     _add_queue(worker)
     _add_workers(worker)

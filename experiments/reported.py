@@ -1,10 +1,13 @@
-"""What the reports give: the rows of ``reported.csv``."""
+"""What the reports give: the rows of ``reported.csv``, and the bands of an assignment's own."""
 
 import csv
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+
+from experiments import assignments
 
 REPORTED = Path(__file__).with_name("reported.csv")
 CHOICES = ("winner", "best_decay")  # what a search is answered by: settings, not a mean
@@ -82,7 +85,14 @@ def read(path: Path = REPORTED) -> list[Reported]:
         return [_row(line) for line in csv.DictReader(file)]
 
 
-def _row(line: dict[str, str]) -> Reported:
+def of(name: str) -> list[Reported]:
+    """All reported rows, and those of the file that an assignment may have beside its own."""
+    own = [Path(folder) / f"{name}.csv" for folder in assignments.__path__]
+    return [row for path in (REPORTED, *filter(Path.exists, own)) for row in read(path)]
+
+
+def _row(given: dict[str, str]) -> Reported:
+    line = defaultdict(str, given)  # an assignment's own file needs some of the columns only
     reported = _number_or_words(line["reported"])
     return Reported(
         id=line["id"],

@@ -95,11 +95,12 @@ def plan(names: Sequence[str], *, quick: bool, seeds: int, data_dir: Path | None
         If data are damaged, or missing from a ``data_dir`` that was given.
     """
     specs = {name: assignments.get(name) for name in names}
-    known = {row.id for row in reported.read()}
     for name, spec in specs.items():
+        known = {row.id for row in reported.of(name)}
         if wrong := {id for item in spec.items for id in item.answers} - known:
             raise ValueError(
-                f"answers of {name} must be ids of reported.csv; got {', '.join(sorted(wrong))}"
+                f"answers of {name} must be ids of reported.csv or {name}.csv; "
+                f"got {', '.join(sorted(wrong))}"
             )
     sources = {name: spec.sources for name, spec in specs.items()}
     absent = data.missing(frozenset().union(*sources.values()), data_dir)
@@ -151,7 +152,7 @@ def begin(out: Path, wanted: Sequence[Session]) -> None:
 
 def compared(found: Results) -> list[Comparison]:
     """Every reported number that the assignment answers beside ours."""
-    return compare.compare(found, reported.read())
+    return compare.compare(found, reported.of(found.name))
 
 
 def write(out: Path, found: Sequence[Results], store: Store, seconds: float | None) -> Path:

@@ -78,6 +78,11 @@ def check_gradients(x, y):
     return [row[1:] for row in fd.check_gradients(net(), x, y).parameters]
 
 
+def audit_gradients(x, y):
+    audit = fd.audit_gradients(lambda x, y: net().gradients(x, y), net(), x, y)
+    return [row[2:] for row in audit.parameters]
+
+
 def scaling(make=fd.Scaling, **arrays):
     result = make(**arrays)
     return result.shift, result.scale
@@ -103,6 +108,7 @@ OTHERS = {  # public name, in which way: how it is called with its array argumen
     ),
     "Trainer.range_test": (range_test, {"x": "finite rows", "y": "labels"}),
     "check_gradients": (check_gradients, _data),
+    "audit_gradients": (audit_gradients, _data),
     "Scaling": (scaling, {"shift": "numbers", "scale": "numbers"}),
     "Scaling.standard": (lambda x: scaling(fd.Scaling.standard, x=x), {"x": "finite rows"}),
     "Scaling.centred": (lambda x: scaling(fd.Scaling.centred, x=x), {"x": "finite rows"}),

@@ -116,6 +116,14 @@ def hits(y, predicted):
     return float((y == predicted).sum())
 
 
+def in_words_of_its_own(pictures, classes, first, second, strength):
+    return net().gradients(pictures, classes)
+
+
+def fails(x, y):
+    raise RuntimeError("a slip of mine")
+
+
 class Rates:
     """A schedule that answers whatever it is told to."""
 
@@ -169,6 +177,7 @@ WRONG_ENTRIES = {  # by the loss
         *({"output": value, "nonlinear": "none"} for value in NOT_COUNT),
     ],
 }  # fmt: skip
+AUDITED = {"function": net().gradients, "net": net(), "x": X, "y": Y}
 REFUSALS = (TypeError, ValueError, OverflowError, LookupError)
 
 
@@ -271,6 +280,15 @@ SETTINGS = [  # called with, the argument that the message names, wrong values, 
     (fd.check_gradients, "network", (None, 5), {"x": X, "y": Y}),
     (fd.check_gradients, "step", NOT_POSITIVE, {"network": net(), "x": X, "y": Y}),
     (fd.check_gradients, "tolerance", NOT_POSITIVE, {"network": net(), "x": X, "y": Y}),
+    (
+        fd.audit_gradients, "function",
+        (None, 5, "text", in_words_of_its_own, fails, lambda x, y: None, lambda x, y: "text",
+         lambda x, y: [x, x, x]),
+        AUDITED,
+    ),
+    (fd.audit_gradients, "net", (None, 5), AUDITED),
+    (fd.audit_gradients, "l2", NOT_PENALTY, AUDITED),
+    (fd.audit_gradients(**AUDITED).of, "name", (None, 3, "W1", "layers.0.weights")),
     (fd.SGD, "learning_rate", NOT_PENALTY),
     (fd.SGD, "momentum", NOT_SHARE, {"learning_rate": 0.1}),
     (fd.SGD, "nesterov", (True,), {"learning_rate": 0.1}),
@@ -304,7 +322,7 @@ SETTINGS = [  # called with, the argument that the message names, wrong values, 
          [0.1, np.nan, 0.1]),
     ),
     (fd.EarlyStopping, "monitor", (None, 3)),
-    (stopping, "monitor", ("val_loss", "nonsense", "accurracy")),
+    (stopping, "monitor", ("val_loss", "nonsense", "accuracyy")),
     (stopping, "mode", (None,), {"monitor": "f1", "metrics": {"f1": hits}}),
     (fd.EarlyStopping, "patience", NOT_COUNT),
     (fd.EarlyStopping, "min_delta", NOT_PENALTY),
@@ -361,7 +379,7 @@ SETTINGS = [  # called with, the argument that the message names, wrong values, 
     (fit().plot, "x", (None, 3, "nonsense", "loss")),
 ]  # fmt: skip
 CASES = [
-    pytest.param(call, name, {name: value, **more}, id=f"{i}-{name}-{identify(value)}")
+    pytest.param(call, name, {**more, name: value}, id=f"{i}-{name}-{identify(value)}")
     for i, (call, name, values, more) in enumerate((*row, {})[:4] for row in SETTINGS)
     for value in values
 ]
@@ -423,7 +441,8 @@ def test_bad_settings_are_refused_by_name_and_the_remedy_works(call, name, given
 
 PUBLIC = dict(public.functions())
 OURS = (  # the library makes these, or calls them with what it has checked
-    *("Error", "Evaluation", "GradientCheck", "RangeTest", "Run", "Provenance", "Init", "Schedule"),
+    *("Error", "Evaluation", "GradientAudit", "GradientCheck", "RangeTest", "Run", "Provenance"),
+    *("Init", "Schedule"),
     *("on_check", "on_begin", "on_record", "on_step", "on_epoch", "on_interrupt", "on_finish"),
     *("on_end", "stop", "keep", "keeps", "go_back", "is_at", "append", "draw", "rates"),
 )

@@ -14,13 +14,13 @@ ORDER = (
     "_blas", "_pace", "_kernels", "_epoch", "_hints", "_intake", "_check", "_settings", "_memory",
     "_threads", "losses", "init", "schedules", "scaling", "inputs", "history", "parameters",
     "checkpoint", "ops", "layers", "summary", "optim", "config", "progress", "evaluation",
-    "callbacks", "network", "gradcheck", "data", "advice", "resume", "run", "trainer", "datasets",
-    "_openmp", "__init__",
+    "callbacks", "network", "gradcheck", "_calling", "_diagnosis", "audit", "data", "advice",
+    "resume", "run", "trainer", "datasets", "_openmp", "__init__",
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",
     "tables", "noise", "reported", "verdicts", "compare", "claims", "plots", "page", "folder",
-    "report", "runner", "__main__",
+    "report", "runner", "check", "new", "__main__",
 )
 # fmt: on
 EXACTLY = {

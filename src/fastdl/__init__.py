@@ -8,6 +8,7 @@
 from fastdl import _openmp  # noqa: F401  # isort: skip - before anything else loads OpenMP
 from fastdl import datasets, init, ops, schedules
 from fastdl.advice import ScalingWarning
+from fastdl.audit import GradientAudit, audit_gradients
 from fastdl.callbacks import (
     Callback,
     Checkpoint,
@@ -42,6 +43,7 @@ __all__ = [
     "DivergenceError",
     "EarlyStopping",
     "Evaluation",
+    "GradientAudit",
     "GradientCheck",
     "History",
     "Network",
@@ -54,6 +56,7 @@ __all__ = [
     "ScalingWarning",
     "Snapshot",
     "Trainer",
+    "audit_gradients",
     "check_gradients",
     "datasets",
     "init",

@@ -177,8 +177,23 @@ def check_gradients(
 def _checks(
     network: Network, x: ArrayLike, y: ArrayLike, step: float, tolerance: float
 ) -> Iterator[ParameterCheck]:
-    inputs = _inputs(network, x)
     analytic = network.gradients(x, y)
+    for name, numerical, kinks in differences(network, x, y, step):
+        yield _compare(name, analytic[name], numerical, kinks, tolerance)
+
+
+def differences(
+    network: Network, x: ArrayLike, y: ArrayLike, step: float
+) -> Iterator[tuple[str, Array, Array]]:
+    """The centred differences of the cost of a float64 network, and where a step crosses a kink.
+
+    Yields
+    ------
+    name : str
+        Of the parameter.
+    numerical, kinks : float64 and bool array of its shape
+    """
+    inputs = network_inputs(network, x)
     outcome = _Outcome(network, y, len(inputs))
     for i, layer in enumerate(network.layers):
         numerical, kinks = _differences(network, i, inputs, outcome, step)
@@ -188,13 +203,13 @@ def _checks(
         numerical[:-1] += (up - down) / (2 * step)
         if layer.l1:
             kinks[:-1] |= np.abs(weight) <= step
-        for name, part in ((f"layers.{i}.weight", np.s_[:-1]), (f"layers.{i}.bias", np.s_[-1])):
-            yield _compare(name, analytic[name], numerical[part], kinks[part], tolerance)
+        yield f"layers.{i}.weight", numerical[:-1], kinks[:-1]
+        yield f"layers.{i}.bias", numerical[-1], kinks[-1]
         inputs = _forward(network, i, inputs)
 
 
-def _inputs(network: Network, x: ArrayLike) -> Array:
-    """The rows as the first layer sees them."""
+def network_inputs(network: Network, x: ArrayLike) -> Array:
+    """The rows as the first layer sees them, finite."""
     rows, _ = network._read("x", x)
     network._refuse_if_not_finite("x", rows)
     scaling = network._scaling_of(rows)

@@ -92,5 +92,5 @@ def test_a_plan_names_the_stand_ins(session):
 def test_an_answer_to_nothing_is_told(made_up, monkeypatch):
     spec = replace(made_up, items=(replace(made_up.items[0], answers=("9-9",)), *made_up.items[1:]))
     monkeypatch.setattr(runner.assignments, "get", lambda name: spec)
-    with pytest.raises(ValueError, match=r"must be ids of reported.csv; got 9-9"):
+    with pytest.raises(ValueError, match=r"must be ids of reported.csv or made_up.csv; got 9-9"):
         runner.plan(["made_up"], quick=True, seeds=1, data_dir=None)

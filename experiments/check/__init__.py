@@ -1,0 +1,1 @@
+"""Whether a student's numbers are what correct code gives, and which known mistake gives them."""

@@ -1,0 +1,54 @@
+"""How often answers are right, by the runs that are held out and stored."""
+
+import pytest
+
+from experiments.check import make, proof
+
+
+@pytest.fixture(scope="module")
+def shares():
+    return proof.shares(proof.cases())
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("first", 0.8), ("among three", 0.95), ("first, of those with a trace", 0.8),
+        ("among three, by name", 0.9), ("named by the number", 0.95),
+    ],
+)  # fmt: skip
+def test_answers_are_right(name, least, shares):
+    assert shares[name] >= least
+
+
+@pytest.mark.parametrize("name", ["false alarms by the curve", "false alarms by the number"])
+def test_correct_code_is_not_called_wrong(name, shares):
+    assert shares[name] <= 0.05
+
+
+def test_the_page_is_of_these_runs():
+    assert proof.PAGE.read_text("utf-8") == proof.page(proof.cases())
+
+
+def test_there_are_enough_of_them():
+    found = proof.cases()
+    assert len(found) >= 60
+    assert sum(case.wrong for case in found) >= 40
+
+
+def test_runs_are_held_out_and_told(tiny, tmp_path, monkeypatch):
+    """Of a small setting on made-up rows, from its training to its page."""
+    monkeypatch.setattr(proof, "settings", lambda: [tiny])
+    monkeypatch.setattr(proof, "FOLDER", tmp_path / "held_out")
+    make.make([tiny], None, seeds=3)
+    proof.train(None)
+    found = proof.cases()
+    assert [case.mistake for case in found].count("none") == 10
+    assert {case.mistake for case in found if case.wrong} == {*proof.drawn(tiny)}
+    page = proof.page(found)
+    assert (
+        "20 runs with seeds that no stored run has, 10 of correct code and 10 with a\nmistake"
+        in page
+    )
+    for name in proof.drawn(tiny):
+        assert f"| {name} | 1 |" in page

@@ -19,7 +19,7 @@ class ScalingWarning(UserWarning):
     """A fit has learnt nothing, and its data lie orders of magnitude from unit size."""
 
 
-def learnt_nothing(network: Network, data: Data) -> str | None:
+def learnt_nothing(network: Network, data: Data, about: float) -> str | None:
     """A sentence where a network is no better than a constant answer for want of scaling.
 
     Parameters
@@ -27,15 +27,20 @@ def learnt_nothing(network: Network, data: Data) -> str | None:
     network : Network
     data : Data
         What it was trained on; some thousand rows of it are looked at.
+    about : float
+        The loss as training has shown it; only where that is no better are rows looked at.
     """
-    some = _sample(network, data)
+    rows = _sample(data)
+    constant = constant_loss(network, data, rows)
+    if constant == 0 or about <= _BETTER * constant:  # 0: there is nothing to learn
+        return None
+    some = part(network, data, rows)
     remedy = _of_scale(network, some, data)
     if remedy is None:
         return None
     with network._serial_blas():
         loss = Evaluator(network, some, 1).evaluate(0.0).loss
-    constant = constant_loss(network, some)
-    if constant == 0 or not loss > _BETTER * constant:  # 0: there is nothing to learn
+    if loss <= _BETTER * constant:
         return None
     return (
         f"the network has learnt nothing: its training loss of {loss:.4g} is no better than the "
@@ -45,26 +50,26 @@ def learnt_nothing(network: Network, data: Data) -> str | None:
 
 def of_scale(network: Network, data: Data) -> str | None:
     """What to scale and how, as the end of a sentence; None where all is near unit size."""
-    return _of_scale(network, _sample(network, data), data)
+    return _of_scale(network, part(network, data, _sample(data)), data)
 
 
-def _sample(network: Network, data: Data) -> Data:
-    """Some rows of weight."""
+def _sample(data: Data) -> Array:
+    """The numbers of some rows of weight."""
     counted = np.arange(len(data.x)) if data.weights is None else np.flatnonzero(data.weights)
-    return part(network, data, counted[:: -(-len(counted) // _SAMPLE)])
+    return counted[:: -(-len(counted) // _SAMPLE)]
 
 
-def constant_loss(network: Network, data: Data) -> float:
-    """The least loss of one answer for all rows; of the hinge the lesser of two plain answers."""
-    n, k = len(data.x), network.layers[-1].h
-    weights = np.ones(n) if data.weights is None else data.weights.astype(np.float64)
+def constant_loss(network: Network, data: Data, rows: Array) -> float:
+    """The least loss of one answer for some rows; of the hinge the lesser of two plain answers."""
+    k = network.layers[-1].h
+    weights = np.ones(len(rows)) if data.weights is None else data.weights[rows].astype(np.float64)
     if data.targets is not None:
-        targets = data.targets.astype(np.float64)
+        targets = data.targets[rows].astype(np.float64)
         mean = np.average(targets, axis=0, weights=weights)
         variance = np.average(np.square(targets - mean), axis=0, weights=weights)
         return float(np.where(np.ptp(targets, axis=0) > 0, variance, 0.0).mean())
     assert data.labels is not None
-    share = np.bincount(data.labels, weights, k) / weights.sum()
+    share = np.bincount(data.labels[rows], weights, k) / weights.sum()
     if network.loss == "hinge":
         return float(network.margin * min(k - 1, k * (1 - share.max())))
     if losses.LOSSES[network.loss].probabilities == "sigmoid":

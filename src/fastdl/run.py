@@ -132,7 +132,7 @@ class Run:
         self._threads = _threads.resolve(trainer.n_threads, batch * network.n_parameters)
         self._grads = _memory.zeros(len(network._flat), network.dtype)
         self._workspace = _memory.empty(self._program.training_size(batch), network.dtype)
-        self._losses = np.empty(len(self._starts))
+        self._losses = np.full(len(self._starts), np.nan)  # of an epoch's batches, once trained on
         self._correct = np.empty(len(self._starts), np.intp)
         self._state = [network._flat, *trainer._moments]
         self._good = [array.copy() for array in self._state]
@@ -352,7 +352,9 @@ class Run:
         if self.interrupted or steps < _STEPS or not self._rates.any():
             return
         try:
-            why = advice.learnt_nothing(self.network, self._train)
+            measured = self._on_training is not None and self.history
+            about = self.history.last["loss"] if measured else float(np.nanmean(self._losses))
+            why = advice.learnt_nothing(self.network, self._train, about)
         except KeyboardInterrupt:
             self.stop("interrupted after its last step")
         else:
@@ -443,7 +445,8 @@ class Run:
     def _steps(self, starts: Array, stops: Array, order: Array | None, rates: Array) -> None:
         """Train on some batches."""
         network, trainer, n = self.network, self.trainer, len(starts)
-        program, losses, correct = self._program, self._losses[:n], self._correct[:n]
+        program, correct = self._program, self._correct[:n]
+        losses = self._losses[self._at : self._at + n]
         first, second = [*trainer._moments, None, None][:2]
         hyper = trainer.optimiser.hyper
         program.done = 0
@@ -512,12 +515,12 @@ class Run:
             while len(smooth) < len(rates):
                 if at == 0:
                     starts, stops, order = self._shuffled()
-                i = len(smooth)
+                i, self._at = len(smooth), at
                 try:
                     self._steps(starts[at : at + 1], stops[at : at + 1], order, rates[i : i + 1])
                 except DivergenceError:
                     break
-                mean = 0.9 * mean + 0.1 * float(self._losses[0])
+                mean = 0.9 * mean + 0.1 * float(self._losses[at])
                 smooth.append(mean / (1 - 0.9 ** (i + 1)))
                 least = min(least, smooth[-1])
                 if smooth[-1] > 4 * least:

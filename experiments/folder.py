@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from experiments import coding, compare, plots
 from experiments.compare import Comparison
-from experiments.page import OVERVIEW
+from experiments.page import DARK, OVERVIEW
 from experiments.results import Results, RunResult
 from experiments.spec import Snapshots
 from experiments.store import whole
@@ -78,10 +78,13 @@ def _files(results: Results, comparisons: Sequence[Comparison]) -> Iterator[tupl
         yield OVERVIEW, _png(overview)
     for wanted in results.assignment.figures:
         with contextlib.suppress(plots.Undrawable):  # the report says which figures are not there
-            yield f"{wanted.name}.png", _png(plots.draw(wanted, results))
-            if isinstance(wanted, Snapshots):
-                for epoch, figure in plots.snapshots(wanted, results):
-                    yield f"{wanted.name}_{epoch:05}.png", _png(figure)
+            # A page that is dark turns the colours of a chart round, but not those of pictures.
+            for dark in (False, True) if wanted.pictures else (False,):
+                ending = DARK if dark else ".png"
+                yield f"{wanted.name}{ending}", _png(plots.draw(wanted, results, dark=dark))
+                if isinstance(wanted, Snapshots):
+                    for epoch, figure in plots.snapshots(wanted, results, dark=dark):
+                        yield f"{wanted.name}_{epoch:05}{ending}", _png(figure)
 
 
 def _png(figure: Figure) -> Writer:
@@ -120,7 +123,7 @@ def _described(results: Results) -> dict[str, Any]:
         "title": results.assignment.title,
         "seeds": results.seeds,
         "stand_in": any(run.data.stand_in for run in runs),
-        "quick": any(run.data.rows is not None for run in runs),
+        "quick": bool(results.cut),
         "note": results.note,
         "began": times and times[0].isoformat(timespec="seconds"),
         "ended": times and times[1].isoformat(timespec="seconds"),

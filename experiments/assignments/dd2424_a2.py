@@ -102,9 +102,10 @@ SPEC = Assignment(
     figures=(
         Curves(of=("overfit",), caption="100 images are learnt by heart: the gradients work."),
         Curves(of=("figure3",), x="step", caption="The assignment's figure 3: one cycle."),
-        Curves(of=("figure4",), x="step", caption="The assignment's figure 4: three cycles."),
+        Curves(of=("figure4",), x="step", lead=True,
+               caption="The assignment's figure 4: three cycles."),
         Scatter(
-            of=("coarse",), caption="Coarse search: 15 draws of λ, ranked by validation accuracy "
+            of=("coarse",), caption="Coarse search: draws of λ, ranked by validation accuracy "
             "and, as the report did by mistake, by training accuracy.",
         ),
         Scatter(of=("fine",), caption="Fine search between the extremes of the coarse top three."),

@@ -32,7 +32,8 @@ def _run(pages: Sequence[Page]) -> str:
     seeds = "one seed each" if most <= 1 else f"up to {most} seeds each"
     made_up = names(stand_ins(pages))
     data = f"images that stand in for {made_up}" if made_up else "the real data"
-    what = f"{_count(len(pages), 'assignment')} were run again on {data}"
+    was = "was" if len(pages) == 1 else "were"
+    what = f"{_count(len(pages), 'assignment')} {was} run again on {data}"
     return f"{what}: {_count(len(trials), 'trial')}, {seeds}."
 
 

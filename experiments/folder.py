@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import coding, compare, plots
+from experiments import coding, compare, plots, spec
 from experiments.compare import Comparison
 from experiments.page import DARK, OVERVIEW
 from experiments.results import Results, RunResult
-from experiments.spec import Snapshots
 from experiments.store import whole
 from experiments.tables import environments, period, seconds, settings
 
@@ -78,13 +77,18 @@ def _files(results: Results, comparisons: Sequence[Comparison]) -> Iterator[tupl
         yield OVERVIEW, _png(overview)
     for wanted in results.assignment.figures:
         with contextlib.suppress(plots.Undrawable):  # the report says which figures are not there
-            # A page that is dark turns the colours of a chart round, but not those of pictures.
-            for dark in (False, True) if wanted.pictures else (False,):
-                ending = DARK if dark else ".png"
-                yield f"{wanted.name}{ending}", _png(plots.draw(wanted, results, dark=dark))
-                if isinstance(wanted, Snapshots):
-                    for epoch, figure in plots.snapshots(wanted, results, dark=dark):
-                        yield f"{wanted.name}_{epoch:05}{ending}", _png(figure)
+            for name, figure in _drawn(wanted, results):
+                yield name, _png(figure)
+
+
+def _drawn(wanted: spec.Figure, results: Results) -> Iterator[tuple[str, Figure]]:
+    """A figure and its snapshots; with pictures, whose colours no page may turn, dark ones too."""
+    for dark in (False, True) if wanted.pictures else (False,):
+        ending = DARK if dark else ".png"
+        yield f"{wanted.name}{ending}", plots.draw(wanted, results, dark=dark)
+        if isinstance(wanted, spec.Snapshots):
+            for epoch, figure in plots.snapshots(wanted, results, dark=dark):
+                yield f"{wanted.name}_{epoch:05}{ending}", figure
 
 
 def _png(figure: Figure) -> Writer:

@@ -42,7 +42,11 @@ def collect(tables: Iterable[Path]) -> Spread:
             continue
         with path.open(newline="", encoding="utf-8") as file:
             for line in csv.DictReader(file):
-                if line["sd"] and int(line["n"]) >= noise.LEAST_SEEDS:
+                if (
+                    float(line["sd"] or 0)
+                    and line["metric"] != "seconds"
+                    and int(line["n"]) >= noise.LEAST_SEEDS
+                ):
                     at = (path.parent.name, line["run"], line["metric"])
                     found[at] = (float(line["sd"]), int(line["n"]))
     return found

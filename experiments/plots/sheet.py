@@ -52,9 +52,13 @@ def new(title: str, note: str) -> Figure:
 
 
 def settle(drawn: Figure) -> None:
-    """Lay out the figure once, while its style holds: what is drawn later has ticks of its own."""
+    """Lay out the figure while its style holds: what is drawn later has ticks of its own.
+
+    Twice, for the first time moves the axes, which may then have other and longer ticks.
+    """
     engine = drawn.get_layout_engine()
     assert engine is not None
+    engine.execute(drawn)
     engine.execute(drawn)
     drawn.set_layout_engine("none")
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from experiments.spec.data import Data
-from experiments.spec.runs import Training
+from experiments.spec.runs import CHEAP, Training
 
 QUICK_VALUES = 5  # of an axis with many
 QUICK_DRAWS = 3
@@ -41,6 +41,14 @@ class Group:
     def _cut(self, left: str) -> Training:
         """The base of what is left of the group, with one seed."""
         return replace(self.base.quick(), cut=left, seeds=1)
+
+    def _shorter(self, left: str) -> Training:
+        """The same with a third of the epochs where they are many."""
+        base = self._cut(left)
+        if base.cost <= CHEAP:
+            return base
+        epochs = max(1, base.epochs // 3)
+        return replace(base, epochs=epochs, cut=f"{left}, {epochs} of {base.epochs} epochs")
 
     def on_stand_in(self, sources: Collection[str]) -> Self:
         """The same group of runs on made-up rows where their data set is one of these."""
@@ -81,7 +89,7 @@ class Search(Group):
         }
         small = replace(self, axes=axes)
         left = f"{len(small.settings())} of {len(self.settings())} settings"
-        return replace(small, base=self._cut(left))
+        return replace(small, base=self._shorter(left))
 
     def settings(self) -> list[dict[str, Any]]:
         """Every combination, the last axis changing fastest."""
@@ -111,7 +119,7 @@ class Between(Group):
         """The same with fewer draws."""
         draws = min(self.draws, QUICK_DRAWS)
         left = f"{draws} of {self.draws} draws after a cut search"
-        return replace(self, draws=draws, base=self._cut(left))
+        return replace(self, draws=draws, base=self._shorter(left))
 
     def settings(self, best: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The draws, least first, between the settings of the search's best runs."""

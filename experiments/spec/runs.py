@@ -9,7 +9,7 @@ from experiments.spec.data import Data
 
 # Multiplications: such as take a core some seconds, and such as take it minutes.
 CHEAP, LONG = 7.5e10, 1e12
-QUICK_EPOCHS, QUICK_SNAPSHOTS = 100, 5  # of a long run in a quick look
+QUICK_EPOCHS, QUICK_SNAPSHOTS = 50, 5  # of a long run in a quick look
 
 
 @dataclass(frozen=True, kw_only=True)

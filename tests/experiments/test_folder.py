@@ -38,7 +38,7 @@ def test_json_holds_what_it_takes_to_judge_the_numbers(written, found):
     described = content(written)
     assert described["complete"] is True
     assert described["stand_in"] is True
-    assert described["quick"] is True
+    assert described["quick"] is False
     assert described["seeds"] == 2
     assert described["began"] <= described["ended"]
     assert described["trials"] == len(found.outcomes)
@@ -73,7 +73,7 @@ def test_what_an_earlier_command_left_is_removed_and_nothing_else(tmp_path, foun
 
 
 def test_an_interrupted_write_says_what_it_has_left(tmp_path, found, monkeypatch):
-    def interrupted(*arguments):
+    def interrupted(*arguments, **settings):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(plots, "draw", interrupted)

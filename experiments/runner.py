@@ -189,8 +189,8 @@ def keep(out: Path, wanted: Sequence[Session], store: Store) -> tuple[list[Sessi
         elif _ranked(before) > _ranked(now):
             if before.collect(store).missing:
                 said.append(
-                    f"{now.name} has unfinished results of {before.seeds} seeds, which the report "
-                    f"no longer shows; --seeds {before.seeds} --resume finishes them"
+                    f"{now.name} has unfinished results of {before.most_seeds} seeds, which the "
+                    f"report does not show; --seeds {before.most_seeds} --resume finishes them"
                 )
             else:
                 now = before

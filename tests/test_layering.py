@@ -18,8 +18,8 @@ ORDER = (
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",
-    "tables", "noise", "reported", "verdicts", "compare", "claims", "plots", "page", "folder",
-    "report", "runner", "__main__",
+    "tables", "noise", "spread", "reported", "verdicts", "compare", "claims", "plots", "page",
+    "findings", "folder", "report", "screen", "runner", "__main__",
 )
 # fmt: on
 EXACTLY = {

@@ -55,7 +55,7 @@ COARSE = replace(
 )  # fmt: skip
 FINE = replace(
     COARSE, name="fine", title="fine", optimiser=cycles(196), epochs=24, test_curve=True,
-    data=replace(SEARCHED, validation=1_000),
+    data=replace(SEARCHED, validation=1_000), searched=True,
 )  # fmt: skip
 FINAL = replace(FINE, name="final", title="final", optimiser=cycles(1_960), batch_size=100)
 REPORTED_COARSE = tuple(

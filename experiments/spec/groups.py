@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from experiments.spec.data import Data
-from experiments.spec.runs import CHEAP, Training
+from experiments.spec.runs import Training
 
 QUICK_VALUES = 5  # of an axis with many
 QUICK_DRAWS = 3
@@ -40,15 +40,7 @@ class Group:
 
     def _cut(self, left: str) -> Training:
         """The base of what is left of the group, with one seed."""
-        return replace(self.base.quick(), cut=left, seeds=1)
-
-    def _shorter(self, left: str) -> Training:
-        """The same with a third of the epochs where they are many."""
-        base = self._cut(left)
-        if base.cost <= CHEAP:
-            return base
-        epochs = max(1, base.epochs // 3)
-        return replace(base, epochs=epochs, cut=f"{left}, {epochs} of {base.epochs} epochs")
+        return replace(self.base.shorter(left), seeds=1)
 
     def on_stand_in(self, sources: Collection[str]) -> Self:
         """The same group of runs on made-up rows where their data set is one of these."""
@@ -89,7 +81,7 @@ class Search(Group):
         }
         small = replace(self, axes=axes)
         left = f"{len(small.settings())} of {len(self.settings())} settings"
-        return replace(small, base=self._shorter(left))
+        return replace(small, base=self._cut(left))
 
     def settings(self) -> list[dict[str, Any]]:
         """Every combination, the last axis changing fastest."""
@@ -119,7 +111,7 @@ class Between(Group):
         """The same with fewer draws."""
         draws = min(self.draws, QUICK_DRAWS)
         left = f"{draws} of {self.draws} draws after a cut search"
-        return replace(self, draws=draws, base=self._shorter(left))
+        return replace(self, draws=draws, base=self._cut(left))
 
     def settings(self, best: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The draws, least first, between the settings of the search's best runs."""

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal, Self
 import fastdl as fd
 from experiments.spec.data import Data
 
-# Multiplications: such as take a core some seconds, and such as take it minutes.
-CHEAP, LONG = 7.5e10, 1e12
+# Multiplications: such as take a core a second or two, more than some seconds, and minutes.
+CHEAP, DEAR, LONG = 2e10, 1e11, 1e12
 QUICK_EPOCHS, QUICK_SNAPSHOTS = 50, 5  # of a long run in a quick look
 
 
@@ -127,6 +127,8 @@ class Training(Run):
         test rows; the first weight every ``every`` epochs.
     every : int
         Epochs between two snapshots.
+    searched : bool
+        Whether it is a part of a search, which a quick look cuts.
     """
 
     optimiser: fd.SGD | fd.Adam
@@ -144,9 +146,12 @@ class Training(Run):
     watch: float | None = None
     keep: tuple[str, ...] = ()
     every: int = 100
+    searched: bool = False
 
     def quick(self) -> Self:
         """The same run, where it is long with ``QUICK_EPOCHS``; its title says how many."""
+        if self.searched:
+            return self.shorter()
         epochs = min(self.epochs, QUICK_EPOCHS)
         if epochs == self.epochs or self.cost <= LONG:
             return self
@@ -155,6 +160,18 @@ class Training(Run):
             self, epochs=epochs, title=self.title.replace(before, now),
             cut=f"{epochs:,} of {before}", every=max(1, epochs // QUICK_SNAPSHOTS),
         )  # fmt: skip
+
+    def shorter(self, left: str = "") -> Self:
+        """The same as a part of a search that is cut: where it is dear, a third of its epochs.
+
+        Parameters
+        ----------
+        left : str
+            What else is left of the search.
+        """
+        epochs = self.epochs if self.cost <= DEAR else max(1, self.epochs // 3)
+        told = f"{epochs} of {self.epochs} epochs" if epochs < self.epochs else ""
+        return replace(self, epochs=epochs, cut=", ".join(filter(None, (left, told))))
 
     @property
     def cost(self) -> float:

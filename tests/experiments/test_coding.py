@@ -26,7 +26,9 @@ def test_only_known_kinds_come_back():
 def test_the_key_is_of_settings_not_of_names(made_up):
     fit = made_up.items[1]
     key = coding.key(fit, 0)
-    assert key == coding.key(replace(fit, name="a", title="b", answers=("c",), seeds=3), 0)
+    assert key == coding.key(
+        replace(fit, name="a", title="b", answers=("c",), seeds=3, cut="d", searched=True), 0
+    )
     others = [
         coding.key(fit, 1),
         coding.key(replace(fit, l2=0.2), 0),

@@ -86,7 +86,8 @@ def test_a_new_file_is_a_new_assignment(folder, capsys):
     said = capsys.readouterr().out
     assert "My assignment (mine)" in said
     assert "not judged" in said
-    assert "my search (2 of 3 settings)" in said
+    assert "1 runs and searches are cut" in said
+    assert "my search: 2 of 3 settings" in page
     assert "-m fastdl.datasets download cifar10" in said
 
     (out / "report.html").unlink()

@@ -65,7 +65,7 @@ def test_the_one_command_that_gets_the_data_is_offered(page, monkeypatch):
 
 def test_what_a_quick_look_cuts_is_told(page):
     results = replace(page.results, assignment=page.results.assignment.quick())
-    assert "  search (1 of 2 settings); best (chosen by a cut search)" in overview(
+    assert "  2 runs and searches are cut, as the report tells; all others are whole" in overview(
         replace(page, results=results)
     )
 

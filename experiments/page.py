@@ -84,6 +84,12 @@ class Page:
         return path if path.exists() else None
 
     @property
+    def leading_overview(self) -> Path | None:
+        """That figure, if it is for the first page: beside other public reports, on their data."""
+        known = any(each.band_from == "public" for each in self.comparisons)
+        return self.overview if known and self.leads and not self.results.note else None
+
+    @property
     def reported(self) -> dict[str, list[Comparison]]:
         """The comparisons by id."""
         return _by_id(self.comparisons)

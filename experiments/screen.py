@@ -14,6 +14,8 @@ from experiments.tables import duration as said_duration
 from experiments.verdicts import Verdict
 
 _WIDTH = 100
+_GLUE = "\N{NO-BREAK SPACE}"
+_NARROW = 24  # letters, at least, of a column
 _MOST = 10  # lines of what stands out
 _MAIN = ("test_accuracy", "test_loss", "percent_weight_errors_below_1e-6")
 _STANDS_OUT = (Verdict.OUTSIDE, Verdict.EXPLAINED, Verdict.ONE_SEED, Verdict.TWO_SEEDS)
@@ -32,7 +34,7 @@ def overview(pages: Sequence[Page], report: Path, said: Sequence[str], wall: flo
     wall : float
         Seconds that the command took.
     """
-    lines = _aligned([_line(page) for page in pages])
+    lines = _lines(pages)
     lines += _paragraph("stands out:", _standing_out(pages))
     lines += _paragraph("note:", said)
     lines += _paragraph("made up:", _stand_ins(pages))
@@ -42,9 +44,21 @@ def overview(pages: Sequence[Page], report: Path, said: Sequence[str], wall: flo
     return [*lines, f"report, figures and tables: {report}"]
 
 
-def _line(page: Page) -> list[str]:
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in page.verdicts.items())
-    return [page.results.name, _reached(page.results), counts or "nothing to compare"]
+def _lines(pages: Sequence[Page]) -> list[str]:
+    """An assignment, what it reaches and its verdicts; what is too long goes on below."""
+    rows = [(page.results.name, _reached(page.results), _counts(page)) for page in pages]
+    names, reached = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
+    lines = []
+    for name, reach, counts in rows:
+        head = f"{name:{names}}  {reach:{reached}}  "
+        lines += wrap(counts, max(_WIDTH, len(head) + _NARROW), initial_indent=head,
+                      subsequent_indent=" " * len(head))  # fmt: skip
+    return [line.replace(_GLUE, " ") for line in lines]
+
+
+def _counts(page: Page) -> str:
+    counts = [f"{count} {verdict}" for verdict, count in page.verdicts.items()]
+    return ", ".join(each.replace(" ", _GLUE) for each in counts) or "nothing to compare"
 
 
 def _reached(results: Results) -> str:

@@ -31,6 +31,15 @@ def test_a_run_is_told_on_one_screen(page):
     assert len(lines) < 20
 
 
+def test_many_verdicts_go_on_below(page):
+    (each,) = page.comparisons
+    every = replace(page, comparisons=[replace(each, verdict=verdict) for verdict in Verdict])
+    first, second, *_ = overview(every)
+    assert first.startswith("made_up  test accuracy ")
+    assert second.startswith(" " * 9)
+    assert max(map(len, (first, second))) <= 100
+
+
 def test_what_stands_out_is_told_and_the_rest_is_counted(page):
     (each,) = page.comparisons
     odd = replace(each, verdict=Verdict.ONE_SEED, mean=0.3, sd=None, band=(0.4, 0.5))

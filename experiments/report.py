@@ -18,7 +18,7 @@ from experiments.store import whole
 from experiments.tables import duration, machines, seconds
 
 REPORT = "report.html"
-_SMALL = 280, 210  # pixels, at most, of a picture of the gallery
+_SMALL = 360, 270  # pixels, at most, of a picture of the gallery
 _MARKS = {
     "reproduced": ("✓", "good"),
     "mislabelled": ("✓", "wrong"),

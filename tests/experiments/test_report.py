@@ -125,7 +125,7 @@ def test_every_figure_is_in_the_gallery_and_its_link_leads_to_it(text, page):
         assert at in outline.ids
         assert f"#{at}" in outline.links
     assert "#top" in outline.links
-    small = [each for each in outline.pictures if int(each["width"]) <= 280]
+    small = [each for each in outline.pictures if int(each["width"]) <= 360]
     assert len(small) == len(page.results.assignment.figures)
 
 

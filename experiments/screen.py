@@ -9,8 +9,16 @@ from textwrap import wrap
 from experiments.compare import Comparison, cells
 from experiments.page import Page, stand_ins, verdicts
 from experiments.results import GroupResult, Results, RunResult
-from experiments.tables import alone, label, ranked_by, ranking, seconds, shortened, shown
-from experiments.tables import duration as said_duration
+from experiments.tables import (
+    alone,
+    duration,
+    label,
+    ranked_by,
+    ranking,
+    seconds,
+    shortened,
+    shown,
+)
 from experiments.verdicts import Verdict
 
 _WIDTH = 100
@@ -40,7 +48,7 @@ def overview(pages: Sequence[Page], report: Path, said: Sequence[str], wall: flo
     lines += _paragraph("made up:", _stand_ins(pages))
     lines += _paragraph("quick look:", _cut(pages))
     trials = {o.key for page in pages for o in page.results.outcomes}
-    lines += ["", f"{len(trials)} trials in {said_duration(wall)}; -v prints every number"]
+    lines += ["", f"{len(trials)} trials in {duration(wall)}; -v prints every number"]
     return [*lines, f"report, figures and tables: {report}"]
 
 
@@ -72,21 +80,29 @@ def _reached(results: Results) -> str:
 
 
 def _standing_out(pages: Iterable[Page]) -> list[str]:
-    found = []
+    """Numbers outside their bands, the worst verdicts first, and trials that gave none."""
+    odd = [
+        (_STANDS_OUT.index(each.verdict), page.results.name, each)
+        for page in pages
+        for each in page.comparisons
+        if each.verdict in _STANDS_OUT
+    ]
+    found = [_told(name, each) for _, name, each in sorted(odd, key=lambda found: found[0])]
     for page in pages:
-        name = page.results.name
-        for each in page.comparisons:
-            if each.verdict in _STANDS_OUT:
-                row, quantity, reported, ours, band, *_ = cells(each)
-                where = reported if each.band is None else f"{reported}, band {band}"
-                found.append(f"{name} {row} {quantity}: {ours} ({where}): {each.verdict}")
-        if page.failures:
-            why, *_ = page.failures[0].split(", lower")  # the advice is for whoever trains
-            found.append(f"{name}: {len(page.failures)} trials failed, {why}")
-        if page.results.missing:
-            found.append(f"{name}: {len(page.results.missing)} trials are missing")
+        name, failures, missing = page.results.name, page.failures, page.results.missing
+        if failures:
+            why, *_ = failures[0].split(", lower")  # the advice is for whoever trains
+            found.append(f"{name}: {len(failures)} trials failed, {why}")
+        if missing:
+            found.append(f"{name}: {len(missing)} trials are missing")
     more = len(found) - _MOST
     return found if more <= 0 else [*found[:_MOST], f"and {more} more, all in the report"]
+
+
+def _told(name: str, each: Comparison) -> str:
+    row, quantity, reported, ours, band, *_ = cells(each)
+    where = reported if each.band is None else f"{reported}, band {band}"
+    return f"{name} {row} {quantity}: {ours} ({where}): {each.verdict}"
 
 
 def _stand_ins(pages: Iterable[Page]) -> list[str]:
@@ -157,9 +173,7 @@ def rankings(results: Results, top: int = 5) -> list[str]:
         How many.
     """
     lines = [f"{results.assignment.title} ({results.name})", *_provenances(results)]
-    lines.append(
-        f"{len(results.outcomes)} trials, {said_duration(seconds(results.outcomes))} of fits"
-    )
+    lines.append(f"{len(results.outcomes)} trials, {duration(seconds(results.outcomes))} of fits")
     for group in results.groups.values():
         for metric in ranked_by(group):
             table = ranking(group, metric, top)

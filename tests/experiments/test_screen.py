@@ -47,7 +47,9 @@ def test_what_stands_out_is_told_and_the_rest_is_counted(page):
     assert "one seed: cannot tell" in text
     assert "30.00 %" in text
     assert "40.00–50.00 %" in text
-    many = overview(replace(page, comparisons=[odd] * 50))
+    out = replace(odd, verdict=Verdict.OUTSIDE)
+    many = overview(replace(page, comparisons=[*[odd] * 49, out]))
+    assert many[many.index("stands out:") + 1].endswith(": outside")
     assert "  and 40 more, all in the report" in many
     assert len(many) < 50
 

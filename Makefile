@@ -29,7 +29,7 @@ BUILD_thread = FASTDL_SANITIZE=thread
 TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '_isa.c')
 
-.PHONY: experiments reproduce test lint types suite variants sanitize nightly bench develop clean
+.PHONY: experiments reproduce test lint types suite variants sanitize mutants nightly bench develop clean
 
 experiments: $(VENV)/.experiments
 	$(BIN)/python -m experiments run --all --quick --jobs $(JOBS)
@@ -79,6 +79,11 @@ sanitize: build/address/lib build/thread/lib
 	if command -v valgrind > /dev/null; \
 	then $(UNDER) valgrind $(WATCHED) tests/test_kernels.py; \
 	else echo "no valgrind: the kernels' tests are not run under it"; fi
+
+# Slips that a developer could make, planted one at a time in a copy of the repository in build/mutants:
+# the test that is named beside each in tests/mutants/slips.toml has to fail. A quarter of an hour.
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants --jobs $(JOBS)
 
 # The tests with their long counts, hours of them, JOBS files at once; what they tried becomes
 # docs/reliability.md. The files of CIFAR-10 and MNIST are among them where FASTDL_DATA_DIR tells.

@@ -68,6 +68,8 @@ def _gradient_check(run: GradientCheck, data: Loaded, seed: int, progress: Progr
 @_do.register
 def _training(run: Training, data: Loaded, seed: int, progress: Progress) -> Outcome:
     network = _network(run, data, seed)
+    # Not as the trainer's: the evaluations at the end are to have them, too.
+    network.set_penalty(l1=run.l1, l2=run.l2)
     trainer = _trainer(run, network, seed)
     watch = None if run.watch is None else fd.OverfitWatch(run.watch)
     recorder = _Recorder(run, data, progress)
@@ -112,7 +114,7 @@ class _Recorder(fd.Callback):
 
     def __init__(self, run: Training, data: Loaded, progress: Progress) -> None:
         self.run, self.data, self.progress = run, data, progress
-        self.test: list[fd.Evaluation] = []
+        self.test: list[fd.Evaluation | fd.RegressionEvaluation] = []
         self.snapshots: list[NDArray[Any]] = []
         self._shown = 0.0
 
@@ -133,7 +135,7 @@ class _Recorder(fd.Callback):
         """Of the history."""
         if not self.test:
             return {}
-        names = (f"test_{name}" for name in fd.Evaluation._fields)
+        names = (f"test_{name}" for name in self.test[0]._fields)
         return dict(zip(names, np.array(self.test).T, strict=True))
 
     @property
@@ -156,13 +158,14 @@ def _metrics(
         for split in splits:
             metrics[f"{split}_mse_m{run.data.m}"] = metrics[f"{split}_loss"]
     if run.record == 1 and run.train_metrics == "batches":
-        for name in ("loss", "accuracy"):
+        for name in {"loss", "accuracy"} & {*history}:
             metrics[f"last_batch_{name}"] = float(history[name][-1])
     columns = {"train_cost": "cost", "val_cost": "val_cost", "test_accuracy": "test_accuracy"}
     for epoch in run.marks:
         for i in np.flatnonzero(history["epoch"] == epoch):
             for name, column in columns.items():
-                metrics[f"{name}@{epoch}"] = float(history[column][i])
+                if column in history:
+                    metrics[f"{name}@{epoch}"] = float(history[column][i])
     return metrics
 
 
@@ -194,8 +197,6 @@ def _trainer(run: Training, network: fd.Network, seed: int) -> fd.Trainer:
         network,
         run.optimiser,
         batch_size=run.batch_size,
-        l1=run.l1,
-        l2=run.l2,
         shuffle=run.shuffle,
         drop_last=run.drop_last,
         seed=seed,

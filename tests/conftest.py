@@ -1,5 +1,6 @@
 """What the tests share: a generator, the dtypes, thread counts, and arguments for every op."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,27 @@ def derivative():
         return result
 
     return differences
+
+
+@pytest.fixture
+def on_disk(monkeypatch):
+    """What reaches the disk from now on, in its order: files, their new names, and folders."""
+    calls = []
+
+    def replace(source, target, now=os.replace):
+        now(source, target)
+        calls.append(f"replace {Path(target).name}")
+
+    def fsync(descriptor, now=os.fsync):
+        now(descriptor)
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        calls.append(f"folder {path.name}" if path.is_dir() else "file")
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("what a descriptor is of is read from /proc")
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(os, "fsync", fsync)
+    return calls
 
 
 @pytest.fixture

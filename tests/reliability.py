@@ -19,13 +19,14 @@ import fastdl as fd
 from fastdl import _kernels
 
 BY_HAND = "## Found and mended"
-COUNTS = {  # the numbers of the lines that are added up, and what they are
+COUNTS = {  # the numbers of the lines that are added up, of what has really run, and what they are
     "inputs": "inputs of kernels",
     "files": "damaged and forged files",
     "kills": "fits killed at any moment",
     "lines": "fits killed at a line of a write",
     "interruptions": "fits interrupted and resumed",
     "fits": "fits of arrays that change, or under watch for leaks",
+    "calls": "other calls with arrays that change",
     "children": "child processes",
     "limits": "limits of memory",
 }

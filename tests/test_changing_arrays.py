@@ -16,7 +16,11 @@ import fastdl as fd
 from fastdl import _check, ops
 from tests import nightly
 
-pytestmark = pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning"),
+    pytest.mark.timeout(nightly.count(300, 3600)),
+]
 N, D, K = 300, 20, 5
 DOUBLE = np.dtype(np.float64)
 
@@ -100,22 +104,41 @@ def train(x, y, **settings):
 
 @contextmanager
 def changing(*changes):
-    """Make the changes again and again in another thread."""
-    done = threading.Event()
+    """Make the changes again and again in another thread, which has its turn very often.
+
+    Yields what counts them.
+    """
+    done, before, made = threading.Event(), sys.getswitchinterval(), itertools.count()
 
     def work():
         for change in itertools.cycle(changes):
             if done.is_set():
                 return
             change()
+            next(made)
 
     thread = threading.Thread(target=work)
+    sys.setswitchinterval(1e-6)
     thread.start()
     try:
-        yield
+        yield made
     finally:
         done.set()
         thread.join()
+        sys.setswitchinterval(before)
+
+
+def until_done(times, work):
+    """Do the work until it was done so many times; how often it was refused before that."""
+    refused = done = 0
+    while done < times:
+        try:
+            work()
+            done += 1
+        except ValueError:  # for labels out of range
+            refused += 1
+            assert refused < 1000 * times
+    return refused
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
@@ -123,12 +146,22 @@ def changing(*changes):
 def test_data_that_change_under_a_fit_crash_nothing(dtype, n_threads):
     x, y = data(dtype)
     right = y.copy()
+
+    def fit():
+        assert all(np.isfinite(a).all() for a in train(x, y, n_threads=n_threads))
+
+    def spoil(value):
+        return lambda: x.fill(value)  # NumPy lets go of the interpreter: the fit has its turn here
+
     fits = nightly.count(100, 10_000)
-    with changing(lambda: y.fill(2**31 - 1), lambda: x.fill(9), lambda: np.copyto(y, right)):
-        for _ in range(fits):
-            with suppress(ValueError):  # for labels out of range
-                assert all(np.isfinite(a).all() for a in train(x, y, n_threads=n_threads))
-    nightly.report(f"changing {np.dtype(dtype)}, {n_threads} threads", fits=fits)
+    wrong, mend = lambda: y.fill(2**31 - 1), lambda: np.copyto(y, right)
+    with changing(wrong, spoil(1), mend, spoil(2), spoil(3), spoil(4)) as made:
+        refused = until_done(fits, fit)
+    changes = next(made)
+    assert refused > 0
+    assert changes > fits
+    found = {"fits": fits, "refused": refused, "changes": changes}
+    nightly.report(f"changing {np.dtype(dtype)}, {n_threads} threads", **found)
 
 
 class Meddler(fd.Callback):
@@ -156,8 +189,8 @@ def test_a_fit_keeps_its_labels_and_the_shape_of_its_rows():
 def test_order_and_labels_that_change_under_an_op_crash_nothing():
     x, y = data(np.float64)
     right, logits = y.copy(), x[:, :K].copy()
+    calls = nightly.count(300, 30_000)
     with changing(lambda: y.fill(2**62), lambda: np.copyto(y, right)):
-        for _ in range(nightly.count(300, 30_000)):
-            for op in (lambda: ops.gather(x, y), lambda: ops.hinge(logits, y)):
-                with suppress(ValueError):
-                    op()
+        refused = until_done(calls, lambda: ops.gather(x, y))
+        refused += until_done(calls, lambda: ops.hinge(logits, y))
+    nightly.report("changing order and labels", calls=2 * calls, refused=refused)

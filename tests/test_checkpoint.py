@@ -2,6 +2,7 @@
 trips in test_network.py."""
 
 import errno
+import json
 import os
 import re
 import stat
@@ -32,6 +33,19 @@ def test_the_file_is_plain_safetensors(path):
     assert len(arrays) == 6
 
 
+@pytest.mark.parametrize("n", range(1, 9))  # characters of a name, which shift what follows
+def test_arrays_lie_at_multiples_of_the_size_of_their_items(path, n):
+    arrays = {"a" * n: np.ones(3, np.float32), "b": np.ones(3), "c": np.ones(1, np.float32)}
+    checkpoint.write(path, arrays, {})
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    for name, array in arrays.items():
+        at = start + header[name]["data_offsets"][0]
+        assert at % array.itemsize == 0
+        assert content[at : at + array.nbytes] == array.tobytes()
+
+
 @pytest.mark.parametrize(
     "order",
     [np.ascontiguousarray, np.asfortranarray, lambda a: np.repeat(a, 2, 1)[:, ::2],
@@ -43,6 +57,11 @@ def test_arrays_of_any_memory_order_are_read_back(path, order, rng):
     config, back = checkpoint.read(path, lambda config: {"a": ((4, 3), array.dtype)})
     assert config == {"some": ["thing", 1.5, None]}
     np.testing.assert_array_equal(back["a"], array)
+
+
+def test_the_file_and_then_its_folder_reach_the_disk(path, on_disk):
+    fd.Network([3, 2], seed=0).save(path)
+    assert on_disk == ["file", f"replace {path.name}", f"folder {path.parent.name}"]
 
 
 @pytest.mark.parametrize("call", ["replace", "fsync"])

@@ -1,6 +1,7 @@
 """_epoch.pyx: whole epochs and evaluations do what plain NumPy does in float64, in the same bits
 for any number of threads."""
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +22,7 @@ OPTIMISERS = {
 WIDTHS = {
     "one narrow layer": [7, 5],
     "one wide layer": [20, 150],
-    "one input and one output": [1, 1],
+    "one input and two outputs": [1, 2],
     "narrow, narrow": [33, 16, 10],
     "a few by unit": [20, 12, 3],
     "wide, narrow": [130, 200, 10],
@@ -164,6 +165,12 @@ def test_any_widths_on_any_instruction_set(widths, loss, isa, dtype, rng, agree)
     agrees_after_training(network, OPTIMISERS["nesterov"], x, y, agree, 64)
 
 
+def test_one_input_and_one_output(isa, dtype, rng, agree):
+    network = make([1, 1], "mse", dtype=dtype)
+    x, y = data(network, 150, rng)
+    agrees_after_training(network, OPTIMISERS["nesterov"], x, y, agree, 64)
+
+
 @pytest.mark.parametrize("widths", [[128, 64, 128, 64], [300, 129, 10]])
 def test_what_lies_between_the_rows_of_the_workspace_is_not_read(
     widths, isa, dtype, rng, agree, monkeypatch
@@ -210,6 +217,18 @@ def test_batches_of_a_few_rows(widths, batch_size, optimiser, isa, dtype, rng, a
     agrees_after_training(network, OPTIMISERS[optimiser], x, y, agree, batch_size)
 
 
+@pytest.mark.parametrize("batch_size", [6, 10, 16])
+@pytest.mark.parametrize("widths", [[100, 100, 90, 3], [40, 70, 130, 100, 4]])
+def test_steps_that_are_folded_into_the_gradient_of_weights_with_a_transposed_copy(
+    widths, batch_size, isa, dtype, rng, agree
+):
+    """Plain SGD without an l1 folds; a hidden layer of at most 16 units a row has the copy."""
+    network = make(widths, dtype=dtype)
+    network.set_penalty(l1=0.0)
+    x, y = data(network, 4 * batch_size + 1, rng)
+    agrees_after_training(network, OPTIMISERS["sgd"], x, y, agree, batch_size)
+
+
 @pytest.mark.parametrize("loss", losses.LOSSES)
 def test_outputs_with_an_activation_and_a_margin(loss, dtype, rng, agree):
     layers = [fd.Dense(6, 20, "leaky_relu", l2=0.01), fd.Dense(20, 4, "sigmoid", l1=0.01)]
@@ -234,6 +253,27 @@ def test_shuffled_rows_are_those_rows_in_that_order(kind, widths, n, batch_size,
         )
         trained.append(network.logits(x))
     assert trained[0].tobytes() == trained[1].tobytes()
+
+
+@pytest.mark.parametrize("shuffle", ["rows", "batches"])
+@pytest.mark.parametrize("batch_size", [4, 40, 600])
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_weights_go_with_their_rows_in_any_order(loss, batch_size, shuffle, isa, dtype, rng):
+    n = 3 * batch_size
+    x, y = data(make([20, 30, 4], loss), n, rng)
+    weights = rng.integers(0, 8, n) / 8  # sums of these are exact in any order
+    weights[0], shuffled = 1.0, np.random.default_rng(8)
+    if shuffle == "rows":
+        order = shuffled.permutation(n)
+    else:
+        order = np.arange(n).reshape(3, batch_size)[shuffled.permutation(3)].ravel()
+    results = []
+    for given, how in ((x, y, weights), shuffle), ((x[order], y[order], weights[order]), None):
+        network = make([20, 30, 4], loss, dtype=dtype)
+        trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=batch_size, shuffle=how, seed=8)
+        history = trainer.fit(*given[:2], sample_weight=given[2], train_metrics="batches")
+        results.append((network.logits(x).tobytes(), history["loss"].tolist()))
+    assert results[0] == results[1]
 
 
 STRIDES = {"in order": np.s_[::1], "every second": np.s_[::2], "backwards": np.s_[::-1]}
@@ -272,12 +312,15 @@ def test_rows_that_are_mostly_zero(kind, scaled, widths, n, batch_size, isa, dty
     agrees_after_training(network, OPTIMISERS["momentum"], x, y, agree, batch_size)
 
 
-@pytest.mark.parametrize("kind", ["uint8", "float32"])
-def test_the_bits_of_a_row_do_not_depend_on_its_neighbours(kind, dtype, rng):
+@pytest.mark.parametrize("scaled", [False, True], ids=["unscaled", "scaled"])
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("widths", [[300, 129, 10], [1100, 70, 3]])
+def test_the_bits_of_a_row_do_not_depend_on_its_neighbours(widths, kind, scaled, dtype, rng):
     if _kernels.ISA == "baseline":
         pytest.skip("the order in which BLAS sums is its own")
-    x = mostly_zero(rng, 300, 300, kind)
-    network = make([300, 129, 10], dtype=dtype, scaling=fd.Scaling.standard(x))
+    x = mostly_zero(rng, 300, widths[0], kind)
+    scaling = fd.Scaling.standard(x) if scaled else None
+    network = make(widths, dtype=dtype, scaling=scaling)
     whole = network.logits(x)
     for i in (0, 1, 127, 128, 255):
         assert network.logits(x[i : i + 1]).tobytes() == whole[i : i + 1].tobytes()
@@ -306,11 +349,14 @@ def test_what_is_not_a_number_is_not_skipped(bad, isa, dtype):
     assert np.isnan(network.logits(x)).any(axis=1).tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize("batch_size", [16, 20])
+@pytest.mark.parametrize("widths", [[256, 16, 192, 10], [30, 17, 50, 17]])
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
-def test_between_the_rows_of_a_weight_lie_zeros(optimiser, dtype, rng):
-    network = make([256, 16, 192, 10], dtype=dtype)
+def test_between_the_rows_of_a_weight_lie_zeros(optimiser, widths, batch_size, dtype, rng):
+    network = make(widths, dtype=dtype)
+    network.set_penalty(l1=0.01, l2=0.02)
     x, y = data(network, 40, rng)
-    fd.Trainer(network, OPTIMISERS[optimiser], batch_size=16).fit(x, y, epochs=2)
+    fd.Trainer(network, OPTIMISERS[optimiser], batch_size=batch_size).fit(x, y, epochs=2)
     for view in network.parameters.values():
         view[...] = 0
     assert len(network._flat) > network.n_parameters
@@ -359,7 +405,7 @@ def test_evaluations_of_any_size(loss, n, isa, dtype, rng, agree):
     agree([network.logits(x)], [outputs], dtype)
     agree([result.loss, result.cost], [expected, expected + penalty], dtype)
     if loss == "mse":
-        assert np.isnan(result.accuracy)
+        assert not hasattr(result, "accuracy")
     else:
         assert result.accuracy == (network.logits(x).argmax(axis=1) == y).mean()
 
@@ -377,6 +423,206 @@ def test_gradients_are_those_of_numpy(widths, n, dtype, rng, agree):
     gradients = network.gradients(x, y)
     assert list(gradients) == list(network.parameters)
     agree(gradients.values(), expected, dtype)
+
+
+@pytest.mark.parametrize("n", [9, 700])
+@pytest.mark.parametrize("widths", [[70, 50, 4], [600, 129, 10]])
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_gradients_and_losses_of_rows_that_are_mostly_zero(kind, widths, n, isa, dtype, rng, agree):
+    x, y = mostly_zero(rng, n, widths[0], kind), rng.integers(0, widths[-1], n)
+    network = make(widths, dtype=dtype, scaling=fd.Scaling.standard(x))
+    network.set_penalty(l1=0.0, l2=0.0)
+    oracle = Oracle(network)
+    agree(network.gradients(x, y).values(), oracle.gradients(x, y), dtype)
+    agree([network.evaluate(x, y).loss], [oracle.loss(oracle.outputs(x)[-1], y)[0]], dtype)
+
+
+# --- where two of these meet: see test_pairs.py ----------------------------------------------
+
+FORMS = {  # rows, widths, batch size: how the first layer's gradient is found
+    "skipping zeros": ("sparse", [70, 50, 4], 40),
+    "where they lie": ("dense", [100, 10, 4], 40),
+    "by unit, scaled": ("scaled", [100, 10, 4], 40),
+    "folded": ("dense", [40, 70, 130, 4], 8),
+    "in two tiles": ("dense", [30, 20, 4], 600),
+    "copied": ("uint8", [30, 20, 4], 40),
+}
+
+
+def given(form, n, dtype, rng, optimiser="sgd", **settings):
+    """Rows of such a form, their labels, and a trainer of a network for them."""
+    kind, widths, batch_size = FORMS[form]
+    x = rng.standard_normal((n, widths[0])).astype(dtype)
+    if kind in ("sparse", "uint8"):
+        x = mostly_zero(rng, n, widths[0], "uint8", 0.2 if kind == "sparse" else 1)
+    scaling = None if kind == "dense" else fd.Scaling.standard(x)
+    network = make(widths, dtype=dtype, scaling=scaling)
+    network.set_penalty(l1=0.0 if form == "folded" else 0.001, l2=0.01)
+    settings = {"batch_size": batch_size, "shuffle": None} | settings
+    return x, rng.integers(0, 4, n), fd.Trainer(network, OPTIMISERS[optimiser], **settings)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_weight_of_so_many_is_the_row_so_often_in_every_form(form, isa, dtype, rng, agree):
+    x, y, trainer = given(form, FORMS[form][2], dtype, rng)
+    times = rng.integers(0, 3, len(x))
+    times[0] = 2
+    weighted, repeated = trainer.network, trainer.network.copy()
+    trainer.fit(x, y, sample_weight=times.astype(float))
+    often = np.repeat(np.arange(len(x)), times)
+    fd.Trainer(repeated, trainer.optimiser, batch_size=len(often)).fit(x[often], y[often])
+    agree(weighted.parameters.values(), repeated.parameters.values(), dtype)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_with_every_optimiser_and_both_penalties(
+    form, optimiser, isa, dtype, rng, agree
+):
+    x, y, trainer = given(form, 3 * FORMS[form][2] + 1, dtype, rng, optimiser)
+    oracle = Oracle(trainer.network, trainer.optimiser)
+    trainer.fit(x, y, record=None)
+    oracle.fit(x, y, trainer.batch_size, epochs=1)
+    agree(trainer.network.parameters.values(), oracle.parameters, dtype)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_shuffled_rows_is_those_rows_in_that_order(form, isa, dtype, rng):
+    x, y, trainer = given(form, 2 * FORMS[form][2] + 3, dtype, rng, shuffle="rows", seed=8)
+    network, order = trainer.network.copy(), np.random.default_rng(8).permutation(len(x))
+    trainer.fit(x, y)
+    batch_size = trainer.batch_size
+    fd.Trainer(network, trainer.optimiser, batch_size=batch_size, shuffle=None).fit(
+        np.ascontiguousarray(x[order]), y[order]
+    )
+    assert network.logits(x).tobytes() == trainer.network.logits(x).tobytes()
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_has_the_same_bits_on_any_number_of_threads(form, optimiser, dtype):
+    results = set()
+    for n_threads in (1, 2, 3):
+        rng = np.random.default_rng(5)
+        x, y, trainer = given(
+            form, 3 * FORMS[form][2], dtype, rng, optimiser, shuffle="rows", n_threads=n_threads
+        )
+        weights = rng.uniform(0, 2, len(x))
+        history = trainer.fit(x, y, epochs=2, sample_weight=weights, train_metrics="batches")
+        results.add((trainer.network.logits(x).tobytes(), *history["loss"].tolist()))
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_fit_after_the_penalties_were_changed_goes_by_those(form, dtype, rng):
+    x, y, trainer = given(form, 2 * FORMS[form][2], dtype, rng)
+    trainer.fit(x, y)
+    fresh = trainer.network.copy()
+    for network in (fresh, trainer.network):
+        network.set_penalty(l1=0.003, l2=0.004)
+    trainer.fit(x, y)
+    fd.Trainer(fresh, trainer.optimiser, batch_size=trainer.batch_size, shuffle=None).fit(x, y)
+    assert fresh.logits(x).tobytes() == trainer.network.logits(x).tobytes()
+
+
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_the_mean_over_the_batches_is_weighted(loss, dtype, rng, agree):
+    network = make([20, 30, 4], loss, dtype=dtype)
+    x, y = data(network, 100, rng)
+    weights = rng.uniform(0, 2, 100)
+    trainer = fd.Trainer(network, fd.SGD(0.0), batch_size=30)
+    history = trainer.fit(x, y, sample_weight=weights, train_metrics="batches")
+    expected = network.evaluate(x, y, sample_weight=weights)
+    agree([history["loss"][0]], [expected.loss], dtype)
+
+
+# --- a later fit begins anew -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [10, 40])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("widths", [[100, 50, 90, 3], [300, 20, 130, 17, 5]])
+def test_a_fit_after_the_parameters_were_changed_begins_with_those(
+    widths, sparse, batch_size, isa, dtype, rng
+):
+    x, y = rng.integers(0, 256, (90, widths[0]), np.uint8), rng.integers(0, widths[-1], 90)
+    if sparse:
+        x = mostly_zero(rng, 90, widths[0], "uint8")
+    network = make(widths, dtype=dtype, scaling=fd.Scaling.standard(x))
+    trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=batch_size, shuffle=None)
+    trainer.fit(x, y)
+    for view in network.parameters.values():
+        view[...] += rng.standard_normal(view.shape) / 10
+    fresh = network.copy()
+    trainer.fit(x, y)
+    fd.Trainer(fresh, fd.SGD(0.1), batch_size=batch_size, shuffle=None).fit(x, y)
+    assert network.logits(x).tobytes() == fresh.logits(x).tobytes()
+
+
+# --- a call that is longer than a stretch ----------------------------------------------------
+
+THREE_STRETCHES = 0.15  # seconds: the threads of a call are asked anew at least every 0.05
+
+
+class Often(fd.Callback):
+    """Cuts an epoch into calls that are shorter than a stretch; tells how long it has taken."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_begin(self, run):
+        self.began = time.perf_counter()
+
+    def on_epoch(self, run):
+        self.took = time.perf_counter() - self.began
+
+
+def windows(rng, n, d):
+    """Rows that overlap in memory: many of them take little."""
+    return np.lib.stride_tricks.sliding_window_view(rng.standard_normal(n + d - 1), d)
+
+
+@pytest.mark.parametrize(("n", "batch_size", "shuffle"), [(10_000, 2, None), (80_000, 40, "rows")])
+def test_a_long_call_has_the_bits_of_many_short_ones(n, batch_size, shuffle, n_threads, rng):
+    """Corrections, rates, sums and the order of the rows count on from stretch to stretch."""
+    optimiser, long = fd.Adam(fd.schedules.Triangular(1e-4, 1e-3, 5000)), Often(None)
+    for rows in (n, 4 * n, 16 * n, 64 * n):
+        x, results = windows(rng, rows, 20), []
+        for often in (long, Often(25)):
+            network = fd.Network([20, 200, 100, 2], seed=1)
+            trainer = fd.Trainer(
+                network, optimiser, batch_size=batch_size, shuffle=shuffle, n_threads=n_threads
+            )
+            y = (x[:, 0] > x[:, 1]).astype(int)
+            history = trainer.fit(x, y, train_metrics="batches", callbacks=[often])
+            metrics = [history[name].tolist() for name in ("loss", "accuracy")]
+            results.append((network.logits(x[:100]).tobytes(), metrics))
+        assert results[0] == results[1]
+        if long.took > THREE_STRETCHES:
+            return
+    pytest.fail("no call was longer than three stretches")
+
+
+def test_a_long_evaluation_is_that_of_its_parts(n_threads, rng):
+    network = make([16, 200, 9])
+    for n in (300_000, 1_200_000):
+        x, y = windows(rng, n, 16), rng.integers(0, 9, n)
+        began = time.perf_counter()
+        logits = network.logits(x, n_threads=n_threads)
+        took = time.perf_counter() - began
+        parts = [network.logits(x[at : at + 7_000], n_threads=1) for at in range(0, n, 7_000)]
+        np.testing.assert_allclose(logits, np.concatenate(parts), rtol=1e-12, atol=1e-12)
+        whole = network.evaluate(x, y, n_threads=n_threads)
+        expected = _reference.softmax_cross_entropy(logits, y)[0]
+        assert whole.loss == pytest.approx(expected, rel=1e-10)
+        assert whole.accuracy == (logits.argmax(axis=1) == y).mean()
+        weights = rng.integers(0, 3, n) / 2
+        weighted = network.evaluate(x, y, sample_weight=weights, n_threads=n_threads)
+        expected = _reference.softmax_cross_entropy(logits, y, sample_weight=weights)[0]
+        assert weighted.loss == pytest.approx(expected / weights.mean(), rel=1e-10)
+        if took > THREE_STRETCHES:
+            return
+    pytest.fail("no evaluation was longer than three stretches")
 
 
 # --- the bits do not depend on threads -------------------------------------------------------

@@ -104,6 +104,19 @@ def test_a_wrong_element_is_noticed(name, problem, monkeypatch):
     assert result.of("bias" if kind == "weight" else "weight").percent_below == 100
 
 
+@pytest.mark.parametrize(("tolerance", "below"), [(2e-3, 100), (5e-4, 0)])
+def test_the_tolerance_is_of_the_absolute_error(tolerance, below, problem, monkeypatch):
+    """Also where the gradient itself is hardly larger."""
+    right = fd.Network.gradients
+    monkeypatch.setattr(
+        fd.Network, "gradients",
+        lambda self, x, y: {name: g + 1e-3 for name, g in right(self, x, y).items()},
+    )  # fmt: skip
+    result = fd.check_gradients(make(), *problem("softmax_cross_entropy"), tolerance=tolerance)
+    assert max(row.max_relative for row in result.parameters) > 2e-3
+    assert {row.percent_below for row in result.parameters} == {below}
+
+
 @pytest.mark.parametrize("wrong", [lambda g: 1.01 * g, lambda g: -g, lambda g: 0 * g])
 def test_a_wrong_factor_is_noticed(wrong, problem, monkeypatch):
     right = fd.Network.gradients

@@ -80,8 +80,12 @@ def test_a_network_is_not_called():
             call()
 
 
-def test_attributes_of_ones_own_may_be_set():
+def test_attributes_of_ones_own_may_be_set_where_a_fit_does_not_go_by_attributes():
     for made in make().values():
+        if isinstance(made, fd.Trainer):
+            with pytest.raises(AttributeError, match="no batchsize to set, did you mean 'batch_si"):
+                made.batchsize = 3
+            continue
         made.remark = "the third"
         assert copy.copy(made).remark == "the third"
 

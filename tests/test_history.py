@@ -230,7 +230,7 @@ def test_a_frame_of_pandas(fitted):
     assert [*frame] == fitted.columns
     assert fd.History().to_frame().empty
     # As it is, pandas would make a frame of the names: its rule for whatever is no dict.
-    with pytest.raises(TypeError, match=r"use .*history.to_frame\(\) or dict\(history\)"):
+    with pytest.raises(TypeError, match=r"use .*history.to_frame\(\), or dict\(history\)"):
         pd.DataFrame(fitted)
     pd.testing.assert_frame_equal(pd.DataFrame(dict(fitted)), frame)
 

@@ -11,6 +11,9 @@ import pytest
 
 import fastdl as fd
 
+# Raw numbers teach a network little.
+pytestmark = pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning")
+
 D, K, N = 64, 3, 90
 
 
@@ -42,6 +45,7 @@ def test_a_network_of_pixels_takes_the_same_digits_in_any_integer_dtype(pixels, 
     assert network.inputs == ("pixels", None)
     np.testing.assert_array_equal(network.logits(x.astype(dtype)), network.logits(x))
     np.testing.assert_array_equal(network.logits(x.tolist()), network.logits(x))
+    np.testing.assert_array_equal(network.logits(x > 99), network.logits((x > 99).astype(np.uint8)))
     assert network.evaluate(x.astype(dtype), y) == network.evaluate(x, y)
 
 
@@ -53,7 +57,6 @@ def test_a_network_of_pixels_takes_the_same_digits_in_any_integer_dtype(pixels, 
         lambda x: x / 255,
         lambda x: x.astype(np.int64) - 1,
         lambda x: x.astype(np.int64) + 100,
-        lambda x: x > 0,
         pd.DataFrame,
         lambda x: pd.DataFrame(x.astype(np.int64)),
     ],
@@ -274,3 +277,37 @@ def test_what_float32_does_not_hold_is_named_and_not_the_learning_rate(bad, rng)
         ):
             use()
     assert np.isfinite(network.copy("float64").evaluate(x, y).loss)
+
+
+def test_a_resumed_trainer_knows_what_it_was_fitted_on(pixels, rng, tmp_path):
+    x, y = pixels
+    for given, other in (
+        (x, x / 255),
+        (frame(rng), frame(rng)[list("dcba")]),
+    ):
+        network = fd.Network([given.shape[1], K])
+        callbacks = [fd.Checkpoint(tmp_path / "fit")]
+        fd.Trainer(network, fd.SGD(0.1)).fit(given, y, callbacks=callbacks)
+        resumed = fd.Trainer(fd.Network([given.shape[1], K]), fd.SGD(0.1))
+        resumed.resume(tmp_path / "fit")
+        assert resumed.network.inputs == network.inputs
+        with pytest.raises((TypeError, ValueError), match="on which this network was fitted"):
+            resumed.network.predict(other)
+
+
+def test_validation_has_the_columns_of_training_also_after_a_fit_of_an_array(rng):
+    x, y = frame(rng), rng.integers(0, K, N)
+    network = fitted(x.to_numpy(), y)
+    with pytest.raises(ValueError, match=r"validation\[0\] must have the columns"):
+        fd.Trainer(network, fd.SGD(0.1)).fit(x, y, validation=(x[list("dcba")], y))
+    fd.Trainer(network, fd.SGD(0.1)).fit(x, y, validation=(x, y))
+    with pytest.raises(ValueError, match="x must have the columns"):
+        network.predict(x[list("dcba")])
+
+
+def test_numbered_columns_in_another_order_are_refused_once_they_are_names(rng):
+    x, y = pd.DataFrame(rng.standard_normal((N, 4)))[[2, 0, 1, 3]], rng.integers(0, K, N)
+    network = fitted(x, y)
+    assert network.inputs.columns == ("2", "0", "1", "3")
+    with pytest.raises(ValueError, match="x must have the columns"):
+        network.predict(x[[0, 1, 2, 3]].rename(columns={3: 4}))

@@ -237,6 +237,19 @@ def test_activations_run_over_every_unit(activation, n, h, dtype, n_threads, rng
     agree([dout], [double], dtype)
 
 
+@pytest.mark.parametrize(("activation", "slope"), [("relu", 0), ("leaky_relu", 0.01)])
+def test_a_derivative_at_zero_is_that_of_the_left_side(activation, slope, dtype, n_threads):
+    """A unit whose input is 0 gives 0 or -0."""
+    code, out = _kernels.ACTIVATIONS[activation], np.zeros((3, 37), dtype)
+    out[1] = -out[1]
+    dout = np.full_like(out, 3)
+    _kernels.activation_backward(code, out, dout, n_threads)
+    np.testing.assert_array_equal(dout, np.full_like(out, 3 * dtype.type(slope)))
+    z = np.zeros((1, 37), dtype)
+    _kernels.bias_activation(code, np.zeros(37, dtype), z, n_threads)
+    assert not z.any()
+
+
 @pytest.mark.parametrize(("n", "k"), [*((n, 10) for n in ROWS), *((3, k) for k in CLASSES)])
 def test_softmax(n, k, dtype, n_threads, rng, agree):
     logits = (10 * rng.standard_normal((n, k))).astype(dtype)
@@ -245,11 +258,19 @@ def test_softmax(n, k, dtype, n_threads, rng, agree):
     agree([out], [_reference.softmax(logits.astype(float))], dtype)
 
 
-@pytest.mark.parametrize("n", ROWS)
-def test_sum_rows(n, dtype, rng, agree):
-    x, out = readonly(rng.standard_normal((n, 9)).astype(dtype)), np.full(9, np.nan, dtype)
+@pytest.mark.parametrize(("n", "h"), [*((n, 9) for n in ROWS), (20, 64), (20, 65), (20, 150)])
+def test_sum_rows(n, h, dtype, rng, agree):
+    x, out = readonly(rng.standard_normal((n, h)).astype(dtype)), np.full(h, np.nan, dtype)
     _kernels.sum_rows(x, out)
     agree([out], [x.sum(axis=0, dtype=float)], dtype)
+
+
+@pytest.mark.parametrize("h", [1, 64, 65])
+def test_no_number_of_rows_wears_a_sum_out(h, dtype):
+    """In float32 alone the sum of so many tenths is off by some percent."""
+    x, out = np.full((2_000_000 // h, h), 0.1, dtype), np.zeros(h, dtype)
+    _kernels.sum_rows(x, out)
+    np.testing.assert_allclose(out, len(x) * float(dtype.type(0.1)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -268,6 +289,28 @@ def test_penalty_and_its_gradient(l1, l2, dtype, rng, agree):
     _kernels.penalty_gradient(weight, l1, l2, dweight)
     expected = _reference.penalty(weight.astype(float), l1=l1, l2=l2)
     agree([_kernels.penalty(weight, l1, l2), dweight], expected, dtype)
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_the_penalty_of_a_weight_of_zero_has_no_gradient(zero, dtype):
+    weight, dweight = np.full(100, zero, dtype), np.ones(100, dtype)
+    _kernels.penalty_gradient(weight, 0.5, 0.25, dweight)
+    assert not dweight.any()
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+@pytest.mark.parametrize("optimiser", _kernels.OPTIMISERS)
+def test_an_l1_leaves_a_weight_of_zero_where_it_is(optimiser, zero, dtype):
+    param, grad = np.full(100, zero, dtype), np.zeros(100, dtype)
+    moments = np.zeros((2, 100), dtype)
+    param[::9] = 1
+    n_moments = {"sgd": 0, "adam": 2}.get(optimiser, 1)
+    _kernels.update(
+        _kernels.OPTIMISERS[optimiser], param, grad, *[*moments[:n_moments], None, None][:2],
+        0.1, 0.9, 0.9, 0.99, 1e-8, 1, 0.5, 0,
+    )  # fmt: skip
+    assert (param[::9] < 1).all()
+    assert np.count_nonzero(param) == len(param[::9])
 
 
 @pytest.mark.parametrize("optimiser", _kernels.OPTIMISERS)

@@ -11,10 +11,11 @@ SOURCE = ROOT / "src" / "fastdl"
 # Every module imports only from those before it.
 # fmt: off
 ORDER = (
-    "_blas", "_pace", "_kernels", "_epoch", "_hints", "_intake", "_check", "_memory", "_threads",
-    "losses", "init", "schedules", "scaling", "inputs", "history", "parameters", "checkpoint",
-    "ops", "layers", "summary", "optim", "config", "progress", "callbacks", "network", "advice",
-    "gradcheck", "resume", "run", "trainer", "datasets", "_openmp", "__init__",
+    "_blas", "_pace", "_kernels", "_epoch", "_hints", "_intake", "_check", "_settings", "_memory",
+    "_threads", "losses", "init", "schedules", "scaling", "inputs", "history", "parameters",
+    "checkpoint", "ops", "layers", "summary", "optim", "config", "progress", "evaluation",
+    "callbacks", "network", "gradcheck", "data", "advice", "resume", "run", "trainer", "datasets",
+    "_openmp", "__init__",
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",

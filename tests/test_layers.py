@@ -47,11 +47,11 @@ def test_dictionaries(nonlinear, regularization, layer):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"outputs": 2}, "layer 1 must have the keys input, output"),
-        ({"regularization": "l3"}, "regularization of layer 1 must be one of l1, l2, none"),
-        ({"regularization": None}, "regularization of layer 1"),
-        ({"nonlinear": "tanhh"}, "nonlinear of layer 1 must be one of relu, sigmoid"),
-        ({"input": "3"}, "d must be an integer"),
+        ({"outputs": 2}, r"config\[1\] must have the keys input, output"),
+        ({"regularization": "l3"}, r"regularization of config\[1\] must be one of l1, l2, none"),
+        ({"regularization": None}, r"regularization of config\[1\]"),
+        ({"nonlinear": "tanhh"}, r"nonlinear of config\[1\] must be one of relu, sigmoid"),
+        ({"input": "3"}, r"input of config\[1\] must be an integer"),
     ],
 )
 def test_a_wrong_dictionary_is_named_by_its_place(change, message):
@@ -62,14 +62,17 @@ def test_a_wrong_dictionary_is_named_by_its_place(change, message):
 
 def test_softmax_is_the_last_layers_alone():
     softmax = {"input": 3, "output": 3, "nonlinear": "softmax"}
-    with pytest.raises(ValueError, match="nonlinear of layer 0 must not be softmax"):
+    with pytest.raises(ValueError, match=r"nonlinear of config\[0\] must not be softmax"):
         layers.from_dictionaries([softmax, softmax], 0.0)
 
 
 @pytest.mark.parametrize(
     ("chain", "message"),
     [
-        ([fd.Dense(3, 4), fd.Dense(4, 5), fd.Dense(6, 2)], "layer 2 must take the 5 .* got d=6"),
+        (
+            [fd.Dense(3, 4), fd.Dense(4, 5), fd.Dense(6, 2)],
+            r"layers\[2\] must take the 5 .* got d=6",
+        ),
         ([], "at least one layer"),
     ],
 )

@@ -81,6 +81,7 @@ def test_weights(name, dtype, rng, agree):
     outputs, y = problem(name, rng, 300, 4, dtype)
     weight = rng.uniform(0, 2, 300).astype(dtype)
     weight[7] = 0
+    weight[15::16] = weight[:288:16]  # of 16 rows at once the first and the last weigh the same
     weighted = getattr(ops, name)(outputs, y, sample_weight=weight)
     agree(weighted, reference(name, outputs, y, sample_weight=weight.astype(float)), dtype)
     assert not weighted[1][7].any()
@@ -88,6 +89,14 @@ def test_weights(name, dtype, rng, agree):
     again = getattr(ops, name)(outputs, y, sample_weight=ones)
     assert again[0] == plain[0]
     np.testing.assert_array_equal(again[1], plain[1])
+
+
+@pytest.mark.parametrize("n", [1, 16, 70])  # softmax takes 16 rows at once
+@pytest.mark.parametrize("name", LOSSES)
+def test_one_weight_of_all_rows_is_a_factor(name, n, isa, dtype, rng, agree):
+    outputs, y = problem(name, rng, n, 10, dtype)
+    weighted = getattr(ops, name)(outputs, y, sample_weight=np.full(n, 2.5, dtype))
+    agree(weighted, [2.5 * part for part in getattr(ops, name)(outputs, y)], dtype)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -112,11 +112,14 @@ for isa in _kernels.ISAS:
     _kernels.use_isa(isa)
     for widths in WIDTHS:
         y, weights = np.arange(150) % widths[-1], rng.random(150)
+        loss = "softmax_cross_entropy"
+        if widths[-1] == 1:
+            y, loss = y + 0.5, "mse"
         pixels = rng.integers(1, 256, (150, widths[0]), np.uint8)
         sparse = pixels * (rng.random(pixels.shape) < 0.1)
         for x in map(like, (pixels, sparse, pixels / np.float32(256), pixels / 256)):
             for dtype in ("float32", "float64"):
-                network = fd.Network(widths, dtype=dtype)
+                network = fd.Network(widths, loss=loss, dtype=dtype)
                 for size in (1, 13, 150):
                     trainer = fd.Trainer(network, fd.Adam(), batch_size=size, n_threads=2)
                     trainer.fit(x[:5 * size], y[:5 * size])
@@ -124,6 +127,18 @@ for isa in _kernels.ISAS:
                 network.evaluate(x, y)
                 network.gradients(x[:9], y[:9])
                 assert np.isfinite(network.logits(x)).all()
+"""
+
+
+ORDERS = """
+import fastdl as fd
+
+shuffled, run = fd.run.Run._shuffled, fd.run.Run
+run._shuffled = lambda self: (*shuffled(self)[:2], like(np.random.permutation(len(x))))
+x, y = np.ones((150, 100), np.float32), np.zeros(150, int)
+for h in (10, 50):  # rows taken where they lie, and copied
+    for size in (1, 16, 20, 70, 100, 149, 150):
+        fd.Trainer(fd.Network([100, h]), fd.SGD(0.1), batch_size=size, n_threads=2).fit(x, y)
 """
 
 
@@ -142,6 +157,13 @@ def test_who_touches_a_guarded_page_is_killed(guard):
 def test_kernels_touch_nothing_beyond_an_array(code, guard):
     """Masked loads and stores of every instruction set too, which no sanitizer looks at."""
     done = run_guarded(code, guard)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("guard", ["before", "behind"])
+def test_the_order_of_an_epoch_is_not_read_beyond_its_end(guard):
+    """The rows of the next batch are asked for while there is one."""
+    done = run_guarded(ORDERS, guard)
     assert done.returncode == 0, done.stderr
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 import tracemalloc
 
 import numpy as np
@@ -234,6 +235,21 @@ def test_a_copy_in_the_other_dtype(dtype, rng):
     assert bits(there_and_back) == bits(make().copy("float32"))
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_a_copy_in_the_other_dtype_reads_rows_of_every_kind(kind, scaled, dtype, rng):
+    x, y = rng.integers(0, 256, (60, 5)).astype(kind), rng.integers(0, 3, 60)
+    network = make(dtype=dtype, scaling=fd.Scaling.standard(x) if scaled else None)
+    other = network.copy("float32" if dtype == "float64" else "float64")
+    largest = np.abs(network.logits(x)).max()
+    np.testing.assert_allclose(other.logits(x), network.logits(x), atol=1e-5 * largest)
+    assert other.evaluate(x, y).loss == pytest.approx(network.evaluate(x, y).loss, rel=1e-5)
+    gradients = network.gradients(x, y)
+    for name, gradient in other.gradients(x, y).items():
+        atol = 1e-4 * np.abs(gradients[name]).max()
+        np.testing.assert_allclose(gradient, gradients[name], atol=atol)
+
+
 @pytest.mark.parametrize(
     "widths", [[300, 20, 10], [600, 33, 10], [3072, 50, 10], [784, 50, 40, 10]]
 )
@@ -267,3 +283,55 @@ def test_every_activation_is_saved(activation, tmp_path):
     network = fd.Network([fd.Dense(3, 20, activation), fd.Dense(20, 2, activation)])
     network.save(tmp_path / "net")
     assert fd.Network.load(tmp_path / "net").layers == network.layers
+
+
+# --- what is not finite ----------------------------------------------------------------------
+
+
+def test_no_answer_is_given_to_what_the_network_does_not_hold():
+    network, x = fd.Network([4, 8, 3]), np.ones((5, 4))
+    x[2, 1] = 1e300
+    for answer in (network.predict, network.predict_proba, evaluation(network)):
+        with pytest.raises(ValueError, match=r"finite in float32; got 1e\+300 at row 2, column 1"):
+            answer(x)
+    network.parameters["layers.1.bias"][...] = [np.inf, 0, 0]
+    for answer in (network.predict, network.predict_proba):
+        with pytest.raises(ValueError, match="x must give outputs that are finite"):
+            answer(np.ones((5, 4)))
+    with pytest.raises(ValueError, match=r"parameters\['layers.1.bias'\] must be finite; got inf"):
+        fd.Trainer(network, fd.SGD(0.1)).fit(np.ones((5, 4)), np.zeros(5, int))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_gradients_of_rows_that_are_not_finite_are_refused(bad):
+    x = np.ones((5, 4))
+    x[3, 2] = bad
+    with pytest.raises(ValueError, match=f"x must be finite; got {bad} at row 3, column 2"):
+        fd.Network([4, 3], loss="hinge").gradients(x, np.zeros(5, int))
+
+
+def test_a_copy_of_a_subclass_is_one():
+    class Own(fd.Network):
+        pass
+
+    assert type(Own([3, 2]).copy()) is type(copy.copy(Own([3, 2]))) is Own
+
+
+def test_a_network_can_be_saved_while_it_is_fitted(tmp_path, rng):
+    network = fd.Network([64, 64, 2])
+    x, y = rng.standard_normal((500, 64)), rng.integers(0, 2, 500)
+    done = threading.Event()
+
+    def fit():
+        while not done.is_set():
+            fd.Trainer(network, fd.SGD(0.01), batch_size=4, n_threads=1).fit(x, y, record=None)
+
+    thread = threading.Thread(target=fit)
+    thread.start()
+    try:
+        for _ in range(60):
+            network.save(tmp_path / "net")
+    finally:
+        done.set()
+        thread.join()
+    assert fd.Network.load(tmp_path / "net").n_parameters == network.n_parameters

@@ -105,8 +105,8 @@ BAD = {  # for a parameter (5, 3) of float32
     "inf": (np.full((5, 3), np.inf), ValueError, "must be finite; got inf"),
     "too large": (np.full((5, 3), 1e300), ValueError, "must be finite in float32"),
     "complex": (np.zeros((5, 3), complex), TypeError, "must hold real numbers; got complex"),
-    "text": (np.full((5, 3), "1"), TypeError, "layers.0.weight must hold"),
-    "None": (None, TypeError, "layers.0.weight must be an array; got None"),
+    "text": (np.full((5, 3), "1"), TypeError, r"\[.layers.0.weight.\] must hold"),
+    "None": (None, TypeError, r"\[.layers.0.weight.\] must be an array; got None"),
 }
 
 

@@ -42,7 +42,8 @@ def tiny(request):
 
 @pytest.mark.parametrize("name", [name for name in PEERS if name not in ("NumPy", "torch.compile")])
 def test_a_peer_computes_what_numpy_does(name, tiny):
-    pytest.importorskip(PEERS[name].module)
+    module = PEERS[name].module
+    pytest.importorskip(module, reason=f"{module} is large: compared where it is installed")
     parameters = {peer: after_an_epoch(peer, tiny) for peer in ("NumPy", name)}
     assert race.check(parameters) == {}
 

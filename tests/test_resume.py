@@ -19,6 +19,7 @@ import fastdl as fd
 from fastdl import _check, checkpoint
 from tests import nightly
 
+pytestmark = pytest.mark.filterwarnings("ignore:nothing of the resumed fit is left")
 N, SIZE, EPOCHS = 10, 4, 3  # three batches an epoch
 STEPS = 3 * EPOCHS
 TRIANGULAR = fd.schedules.Triangular(0.01, 0.2, 4)
@@ -125,6 +126,32 @@ def test_a_resumed_fit_ends_with_the_same_bits(path, problem, settings, unit, fi
         assert result(again, again.fit(**problem, **fit, epochs=2)) == after
 
 
+TOGETHER = {  # settings of the trainer, arguments of the fit
+    "the last batch dropped": ({"drop_last": True}, {}),
+    "batches, the last one dropped": ({"drop_last": True, "shuffle": "batches"}, {}),
+    "weights": ({}, {"sample_weight": np.arange(1.0, N + 1)}),
+    "weights, and means over batches": (
+        {"shuffle": "batches"},
+        {"sample_weight": np.arange(1.0, N + 1), "train_metrics": "batches", "record": 4},
+    ),
+    "weights of classes": ({"optimiser": fd.Adam(0.1)}, {"class_weight": "balanced"}),
+    "an l1": ({"l1": 0.01, "optimiser": fd.Adam(0.1)}, {"record": 2}),
+}
+
+
+@pytest.mark.parametrize(("settings", "fit"), TOGETHER.values(), ids=TOGETHER)
+def test_what_goes_together_with_resuming(path, problem, settings, fit):
+    saving = fd.Checkpoint(path, unit="step")
+    copies, whole, arguments = Copies(saving), make(**settings), problem | fit
+    history = whole.fit(**arguments, epochs=EPOCHS, callbacks=[saving, copies])
+    expected = result(whole, history)
+    assert len(copies.contents) > 2 * EPOCHS
+    for content in copies.contents:
+        path.write_bytes(content)
+        again = resumed(path, **settings)
+        assert result(again, again.fit(**arguments, epochs=EPOCHS)) == expected
+
+
 @pytest.mark.parametrize("step", [2, 3, 4])
 def test_a_refused_row_leaves_a_resumed_fit_where_it_was(path, problem, step):
     saving = fd.Checkpoint(path, unit="step")
@@ -180,18 +207,39 @@ def test_callbacks_end_as_if_the_fit_had_never_stopped(path, problem, tmp_path, 
         assert (result(again, history), heard(second)) == expected
 
 
-def test_more_epochs_go_on_and_fewer_are_done(path, problem):
+def test_more_epochs_go_on_and_fewer_are_refused(path, problem):
     make().fit(**problem, epochs=2, callbacks=[fd.Checkpoint(path)])
     whole, longer = make(), resumed(path)
     expected = result(whole, whole.fit(**problem, epochs=5))
     assert result(longer, longer.fit(**problem, epochs=5)) == expected
-    done = resumed(path)
-    assert done.fit(**problem, epochs=1)["epoch"].tolist() == [1, 2]
-    assert done.fit(**problem, epochs=1)["epoch"].tolist() == [3]
+    fewer = resumed(path)
+    with pytest.raises(fd.CheckpointError, match=r"epochs must be at least 2, .* got 1"):
+        fewer.fit(**problem, epochs=1)
+    assert result(fewer, fewer.fit(**problem, epochs=5)) == expected
     make().fit(**problem, epochs=3, callbacks=[At(7, interrupt), fd.Checkpoint(path)])
-    middle = resumed(path)
-    assert middle.fit(**problem, epochs=2)["epoch"].tolist() == [1, 2]
-    assert middle.step == 7
+    with pytest.raises(fd.CheckpointError, match=r"epochs must be at least 3, .* got 2"):
+        resumed(path).fit(**problem, epochs=2)
+
+
+def test_a_fit_that_is_done_says_so_and_the_next_one_trains(path, problem):
+    make().fit(**problem, epochs=2, callbacks=[fd.Checkpoint(path)])
+    done = resumed(path)
+    with pytest.warns(UserWarning, match=r"is left to train: its epochs are done, ask"):
+        assert done.fit(**problem, epochs=2)["epoch"].tolist() == [1, 2]
+    assert done.fit(**problem, epochs=1)["epoch"].tolist() == [3]
+
+
+def test_a_fit_that_was_stopped_says_so_and_refuses_more_epochs(path, problem):
+    callbacks = [At(4, lambda run: run.stop("enough")), fd.Checkpoint(path)]
+    trainer = make()
+    expected = result(trainer, trainer.fit(**problem, epochs=5, callbacks=callbacks))
+    again = resumed(path)
+    with pytest.raises(fd.CheckpointError, match=r"epochs must be 5, as before: .*'enough'; got 6"):
+        again.fit(**problem, epochs=6)
+    with pytest.warns(UserWarning, match=r"left to train: it was stopped, with 'enough'"):
+        assert result(again, again.fit(**problem, epochs=5)) == expected
+    remedy = fd.Trainer(fd.Network.load(path), MOMENTUM)
+    assert len(remedy.fit(**problem, epochs=1).records) == 1
 
 
 def test_a_second_fit_is_resumed_with_its_own_epochs_and_history(path, problem):
@@ -229,6 +277,130 @@ def test_divergence_after_a_resume_goes_back_to_the_last_good_epoch(path, proble
     expected = diverge(make(optimiser), saving)
     assert diverge(resumed(path, optimiser=optimiser)) == expected
     assert "the end of epoch 3" in expected[0]
+
+
+def test_divergence_in_the_middle_of_a_resumed_epoch_goes_back_and_is_saved_so(path, problem):
+    """The checkpoint lies between the end of an epoch and the step that is far too large."""
+
+    class Rates:
+        def __init__(self, huge):
+            self.huge = huge
+
+        def rates(self, steps, epoch):
+            return np.where(steps == self.huge, 1e300, 0.01)
+
+    def diverge(trainer, *callbacks):
+        with pytest.raises(fd.DivergenceError) as caught:
+            trainer.fit(**problem, record=2, epochs=5, callbacks=callbacks)
+        return str(caught.value), result(trainer, caught.value.history)
+
+    def at(huge):
+        return {"optimiser": fd.SGD(Rates(huge), momentum=0.9), "shuffle": None}
+
+    expected = diverge(make(**at(7)), fd.Checkpoint(path, every=7, unit="step"))
+    assert "the end of epoch 2" in expected[0]
+    again = resumed(path, **at(7))
+    assert diverge(again) == expected
+    assert again.step == 6
+    again.optimiser.learning_rate.huge = None
+    whole = make(**at(None))
+    whole.fit(**problem, epochs=2)
+    assert result(again, again.fit(**problem)) == result(whole, whole.fit(**problem))
+
+
+def test_a_checkpoint_of_a_resumed_epoch_has_the_good_parameters_of_before(path, problem):
+    """Saved, resumed and saved again within one epoch."""
+    callbacks = [At(7, interrupt), fd.Checkpoint(path)]
+    make().fit(**problem, epochs=3, callbacks=callbacks)
+    first = load(path.read_bytes())
+    resumed(path).fit(**problem, epochs=3, callbacks=[At(8, interrupt), fd.Checkpoint(path)])
+    second = load(path.read_bytes())
+    good = [name for name in first if name.startswith("training.good.")]
+    assert len(good) == 8  # a weight and a bias of two layers, and their velocities
+    for name in good:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+# --- callbacks that come to the same again ---------------------------------------------------
+
+KINDS = {
+    "stops": lambda folder: [fd.EarlyStopping(patience=2, min_delta=0.01)],
+    "lowers": lambda folder: [
+        fd.ReduceOnPlateau(patience=2, factor=0.3, min_delta=0.02),
+        fd.ReduceOnPlateau("loss", patience=1, factor=0.7, min_delta=0.05, least=1e-3),
+    ],
+    "all": lambda folder: [
+        fd.ReduceOnPlateau("own", mode="max", patience=1, factor=0.5),
+        fd.EarlyStopping("val_own", mode="min", patience=6),
+        fd.EarlyStopping(patience=5),
+    ],
+    "never a number": lambda folder: [fd.EarlyStopping("nan", mode="min", patience=7)],
+}
+OWN = {"own": lambda y, predicted: float((y == predicted).mean()), "nan": lambda *_: np.nan}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("saving", [{"unit": "step"}, {"best": "val_loss"}, {}], ids=str)
+def test_callbacks_come_to_the_same_wherever_a_fit_is_resumed(
+    path, problem, tmp_path, kind, order, saving
+):
+    """Rates, stops, best parameters, and the file of the best; one record in two steps."""
+    best = tmp_path / "best"
+
+    def callbacks(path):
+        return [*kind(tmp_path), fd.Checkpoint(best, best="loss"), fd.Checkpoint(path, **saving)]
+
+    contents, save = [], fd.Run.save
+
+    def copying(run, where):
+        save(run, where)
+        if where == str(path):
+            contents.append((path.read_bytes(), best.read_bytes() if best.exists() else None))
+
+    fit = problem | {"record": 2, "epochs": 6, "metrics": OWN}
+    trainer = make()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fd.Run, "save", copying)
+        history = trainer.fit(**fit, callbacks=callbacks(path)[::order])
+    expected, expected_best = result(trainer, history), load(best.read_bytes())
+    assert contents
+    for content, best_of_then in contents:
+        path.write_bytes(content)
+        best.unlink()
+        if best_of_then is not None:
+            best.write_bytes(best_of_then)
+        again = resumed(path)
+        found = again.fit(**fit, callbacks=callbacks(tmp_path / "other")[::order])
+        assert result(again, found) == expected
+        found_best = load(best.read_bytes())
+        for name in again.network.parameters:
+            np.testing.assert_array_equal(found_best[name], expected_best[name])
+
+
+def test_the_log_of_a_resumed_later_fit_has_each_record_once(path, problem, tmp_path):
+    log, trainer = tmp_path / "log.csv", make()
+    steps = trainer.fit(**problem, epochs=2, callbacks=[fd.CSVLog(log)])["step"].tolist()
+    saving = fd.Checkpoint(path, every=100)
+    callbacks = [fd.CSVLog(log), At(10, interrupt), saving]
+    trainer.fit(**problem, epochs=3, callbacks=callbacks)
+    with open(log, "a") as file:
+        file.write("9.0,99,a line of what came after the checkpoint\n,half a li")
+    steps += resumed(path).fit(**problem, epochs=3, callbacks=[fd.CSVLog(log)])["step"].tolist()
+    lines = log.read_text().splitlines()
+    assert [line.split(",")[1] for line in lines] == ["step", *map(str, steps)]
+
+
+def test_a_split_is_drawn_again_when_a_fit_is_resumed(path, problem):
+    def fit(trainer, *callbacks):
+        split = problem | {"validation": None, "validation_split": 0.3}
+        return trainer.fit(**split, epochs=4, callbacks=callbacks)
+
+    whole = make()
+    expected = result(whole, fit(whole))
+    fit(make(), At(3, interrupt), fd.Checkpoint(path))
+    again = resumed(path)
+    assert result(again, fit(again)) == expected
 
 
 # --- Ctrl-C ----------------------------------------------------------------------------------
@@ -324,7 +496,8 @@ OTHERS = {  # what is wrong, the name that the message begins with
     "shuffle": ({"shuffle": None}, "shuffle must be 'rows'"),
     "drop_last": ({"drop_last": True}, "drop_last"),
     "seed": ({"seed": 1}, "seed must be 0"),
-    "penalty": ({"l2": 0.5}, "layers"),
+    "l2": ({"l2": 0.5}, "l2 must be 0.01"),
+    "l1": ({"l1": 0.5}, "l1 must be None"),
     "optimiser": ({"optimiser": fd.Adam(0.1)}, "optimiser"),
     "momentum": ({"optimiser": fd.SGD(TRIANGULAR, momentum=0.8)},
                  "optimiser"),
@@ -339,6 +512,8 @@ NETWORKS = {
     "margin": ({"margin": 2.0}, "margin"),
     "scaled": ({"scaling": None}, "scaled must be True"),
     "scaling": ({"scaling": fd.Scaling.divided(3, 2.0)}, "scaling.scale"),
+    "shift": ({"scaling": fd.Scaling(np.ones(3), fd.Scaling.divided(3).scale)}, "scaling.shift"),
+    "penalty": ({"layers": [fd.Dense(3, 6, "relu", l2=0.1), fd.Dense(6, 2)]}, "layers"),
 }
 DATA = {
     "rows": (lambda p: {"x": p["x"][1:], "y": p["y"][1:]}, "the rows of x must be 10"),
@@ -352,6 +527,7 @@ DATA = {
     "validation": (lambda p: {"validation": None}, "the rows of validation must be 7"),
     "record": (lambda p: {"record": 2}, "record must be 'epoch'"),
     "train_metrics": (lambda p: {"train_metrics": "batches"}, "train_metrics must be 'full'"),
+    "metrics": (lambda p: {"metrics": {"own": max}}, "the columns of records must be"),
 }
 
 
@@ -435,6 +611,7 @@ FORGED = {  # what a checkpoint after step 4 of three batches an epoch is made t
     "generator": {"generator": {"bit_generator": "PCG64"}},
     "names that fill the memory": {"kept": [str(i) for i in range(65)]},
     "names twice": {"kept": ["best", "best"]},
+    "neither there nor back": {"gone_back": 2},
     "records": {"n_records": -1},
     "more": {"more": 1},
 }
@@ -585,3 +762,30 @@ def test_a_fit_that_is_killed_at_any_line_of_a_write_ends_with_the_same_bits(pat
     nightly.report("fits killed at a line of a write", **found)
     assert found["old"] + found["new"] == found["lines"] > 40
     assert 0 < found["new"] < found["old"]
+
+
+class Full(fd.Callback):
+    def on_begin(self, run):
+        raise OSError("disk full")
+
+
+@pytest.mark.parametrize("stopper", [Full, None])
+def test_a_resumed_fit_that_fails_before_its_first_step_can_be_gone_on_with(stopper, problem, path):
+    make().fit(**problem, epochs=2, callbacks=[fd.Checkpoint(path)])
+    trainer = resumed(path)
+    if stopper is None:
+        with pytest.raises(ValueError, match="must be finite"):
+            trainer.fit(np.full((N, 3), np.nan), problem["y"], epochs=4)
+    else:
+        with pytest.raises(OSError, match="disk full"):
+            trainer.fit(**problem, epochs=4, callbacks=[stopper()])
+    assert trainer.fit(**problem, epochs=4)["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def test_settings_that_are_changed_after_resuming_are_refused(problem, path):
+    make().fit(**problem, epochs=2, callbacks=[fd.Checkpoint(path)])
+    for name, value in (("batch_size", SIZE + 1), ("l2", 5.0), ("shuffle", None)):
+        trainer = resumed(path)
+        setattr(trainer, name, value)
+        with pytest.raises(checkpoint.CheckpointError, match=name):
+            trainer.fit(**problem, epochs=4)

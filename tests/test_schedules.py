@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdl import schedules
-from fastdl.schedules import Constant, Cosine, ExponentialDecay, StepDecay, Triangular
+from fastdl.schedules import Constant, Cosine, ExponentialDecay, StepDecay, Triangular, Warmup
 
 PER_EPOCH = 10
 BY_HAND = {  # schedule, {step: rate}
@@ -26,6 +26,22 @@ BY_HAND = {  # schedule, {step: rate}
     "no decay": (ExponentialDecay(0.7, 1.0), {0: 0.7, 10**6: 0.7}),
     "cosine": (Cosine(0.9, 8, low=0.1), {0: 0.9, 4: 0.5, 8: 0.1, 9: 0.1, 10**6: 0.1}),
     "cosine at a third": (Cosine(1.0, 6), {0: 1.0, 2: 0.75, 3: 0.5, 4: 0.25, 6: 0}),
+    "triangular by epochs": (
+        Triangular(0.1, 0.5, 4, unit="epoch"),
+        {0: 0.1, 9: 0.1, 10: 0.2, 25: 0.3, 40: 0.5, 59: 0.4, 80: 0.1},
+    ),
+    "cosine by epochs": (
+        Cosine(1.0, 6, unit="epoch"), {0: 1, 9: 1, 20: 0.75, 29: 0.75, 30: 0.5, 60: 0, 99: 0},
+    ),
+    "warm-up": (Warmup(0.8, 4), {0: 0.2, 1: 0.4, 2: 0.6, 3: 0.8, 4: 0.8, 10**6: 0.8}),
+    "warm-up of one step": (Warmup(0.8, 1), {0: 0.8, 1: 0.8}),
+    "warm-up by epochs": (Warmup(0.8, 2, unit="epoch"), {0: 0.4, 9: 0.4, 10: 0.8, 20: 0.8}),
+    "warm-up to a cosine": (
+        Warmup(Cosine(0.9, 8, low=0.1), 5), {0: 0.18, 4: 0.5, 8: 0.1, 9: 0.1},
+    ),
+    "warm-up by steps to steps by epochs": (
+        Warmup(StepDecay(1.0, every=1), 20), {0: 0.05, 9: 0.5, 10: 0.055, 19: 0.1, 20: 0.01},
+    ),
 }  # fmt: skip
 
 
@@ -45,6 +61,9 @@ ALL = {  # a schedule of (low, high, count, factor), its least and greatest rate
     "by epochs": lambda low, high, n, f: ExponentialDecay(high, f, every=n, floor=low),
     "by steps": lambda low, high, n, f: ExponentialDecay(high, f, every=n, unit="step", floor=low),
     "steps down": lambda low, high, n, f: StepDecay(high, factor=f, every=n),
+    "triangular by epochs": lambda low, high, n, f: Triangular(low, high, n, unit="epoch"),
+    "cosine by epochs": lambda low, high, n, f: Cosine(high, n, low=low, unit="epoch"),
+    "warm-up": lambda low, high, n, f: Warmup(Cosine(high, n, low=low), n),
 }
 
 
@@ -57,7 +76,7 @@ def test_rates_lie_between_their_bounds(name, one, other, n, factor, steps, epoc
     rates = ALL[name](low, high, n, factor).rates(np.array(steps), epoch)
     rounding = 4 * np.finfo(float).eps * high
     assert rates.shape == (len(steps),)
-    assert (rates >= (0 if name == "steps down" else low - rounding)).all()
+    assert (rates >= (0 if name in ("steps down", "warm-up") else low - rounding)).all()
     assert (rates <= high + rounding).all()
 
 

@@ -31,13 +31,13 @@ def test_a_network_of_several_kinds_of_layers():
 
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mse"])
 def test_what_is_not_there_is_said_to_be_none(loss, dtype):
-    lines = fd.Network([2, 1], loss=loss, dtype=dtype).summary().splitlines()
+    lines = fd.Network([2, 3], loss=loss, dtype=dtype).summary().splitlines()
     assert lines[2].endswith("none")
     assert lines[-3:] == [f"loss: {loss}", f"dtype: {dtype}", "scaling: none"]
 
 
 def test_the_prompt_shows_what_print_does():
-    summary = fd.Network([2, 1]).summary()
+    summary = fd.Network([2, 3]).summary()
     assert isinstance(summary, str)
     assert repr(summary) == str(summary)
     assert "\n" in repr(summary)

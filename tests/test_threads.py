@@ -41,6 +41,7 @@ def test_resolve_takes_a_wish_and_else_as_many_as_help(monkeypatch):
     monkeypatch.setattr(_kernels, "OPENMP", True)
     monkeypatch.setattr(_threads, "available", lambda: 4)
     assert [_threads.resolve(wish, 0) for wish in (1, 3, 64)] == [1, 3, 64]
+    assert [_threads.resolve(wish, 0) for wish in (65, 10**6, 2**40)] == [_threads.MOST] * 3
     work = _threads.WORK_PER_THREAD
     found = [_threads.resolve(None, int(work * share)) for share in (0, 0.5, 1, 2.5, 3, 1e6)]
     assert found == [1, 1, 1, 2, 3, 4]
@@ -264,7 +265,7 @@ def test_a_second_fit_at_the_same_time_is_refused(problem):
             with pytest.raises(RuntimeError, match="being fitted already"):
                 refused(*problem)
         assert len(network.predict(problem[0])) == 600
-        assert len(fd.Trainer(network.copy(), fd.SGD(0.1)).fit(*problem)) == 1
+        assert fd.Trainer(network.copy(), fd.SGD(0.1)).fit(*problem).n_records == 1
     finally:
         go_on.set()
         thread.join()
@@ -283,7 +284,8 @@ n, widths, size = {n}, {widths}, {size}
 x = as_strided(np.ones(widths[0], np.float32), (n, widths[0]), (0, 4))
 y = np.zeros(n, np.intc)
 begun, sent = threading.Event(), []
-handler = signal.getsignal(signal.SIGINT)
+handler = signal.default_int_handler
+signal.signal(signal.SIGINT, handler)  # nohup has it ignored
 
 def interrupt():
     begun.wait()
@@ -365,9 +367,9 @@ class InterruptAt:
         sys.setprofile(self)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, kind, *_):
         sys.setprofile(None)
-        return True
+        return kind is KeyboardInterrupt
 
 
 class Keep(fd.Callback):

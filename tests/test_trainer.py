@@ -1,5 +1,7 @@
 """trainer.py: shuffling, records, weights, divergence, going on, the range test."""
 
+import contextlib
+import copy
 import pickle
 
 import numpy as np
@@ -122,7 +124,8 @@ def test_full_metrics_are_what_evaluate_says_at_each_record(problem, rng):
         found.append((*run.network.evaluate(x, y), *run.network.evaluate(*held_out)))
 
     network = make()
-    trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=SIZE, l1=0.01, l2=0.02)
+    network.set_penalty(l1=0.01, l2=0.02)
+    trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=SIZE)
     history = trainer.fit(x, y, epochs=3, validation=held_out, callbacks=[fd.Snapshot(1, look)])
     names = ["loss", "cost", "accuracy", "val_loss", "val_cost", "val_accuracy"]
     assert [tuple(row) for row in np.transpose([history[name] for name in names])] == found
@@ -188,23 +191,64 @@ def test_two_fits_are_one_long_fit(problem, optimiser, shuffle):
     assert long["learning_rate"].tolist() == expected
 
 
-def test_the_penalties_of_a_trainer_are_given_to_the_layers_and_none_leaves_them(problem):
-    network = fd.Network([fd.Dense(3, 4, l1=0.1, l2=0.2), fd.Dense(4, 2, l2=0.3)])
-    fd.Trainer(network, fd.SGD(0.1)).fit(*problem)
-    assert [(layer.l1, layer.l2) for layer in network.layers] == [(0.1, 0.2), (0, 0.3)]
-    fd.Trainer(network, fd.SGD(0.1), l2=0.5).fit(*problem)
-    assert [(layer.l1, layer.l2) for layer in network.layers] == [(0.1, 0.5), (0, 0.5)]
+def penalised(l1, l2):
+    return fd.Network([fd.Dense(3, 6, "relu", l1=l1, l2=0.3), fd.Dense(6, 2, l1=l1, l2=l2)])
 
 
-def test_what_a_network_learns_of_threads_lasts_from_fit_to_fit(problem):
+@pytest.mark.parametrize("given", [{"l2": 0.1}, {"l1": 0.2, "l2": 0.0}, {"l1": 0.0}, {}])
+def test_the_penalties_of_a_trainer_are_those_of_layers_that_have_them(problem, given):
+    own, others = penalised(0.1, 0.2), penalised(0.1, 0.2)
+    others.set_penalty(**given)
+    before = own.layers
+    history = fd.Trainer(own, fd.SGD(0.1), batch_size=SIZE, **given).fit(*problem, epochs=2)
+    expected = fd.Trainer(others, fd.SGD(0.1), batch_size=SIZE).fit(*problem, epochs=2)
+    assert bits(own) == bits(others)
+    assert history["cost"].tolist() == expected["cost"].tolist()
+    assert own.layers == before
+    assert own.evaluate(*problem).cost == pytest.approx(own.evaluate(*problem).loss + own.penalty())
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ZeroDivisionError()], ids=repr)
+def test_a_network_has_its_own_penalties_whatever_happens(problem, error, tmp_path):
+    network = penalised(0.0, 0.2)
+    before, seen = network.layers, []
+
+    def look(run):
+        run.network.save(tmp_path / "net")
+        seen.append((run.network.layers, fd.Network.load(tmp_path / "net").layers))
+        if error is not None:
+            raise error
+
+    with contextlib.suppress(ZeroDivisionError):
+        trainer = fd.Trainer(network, fd.SGD(0.1), l2=0.5)
+        trainer.fit(*problem, callbacks=[fd.Snapshot(1, look)])
+    assert seen == [(before, before)]
+    assert network.layers == before
+
+
+def test_another_penalty_counts_from_the_next_fit_on(problem):
+    one, other = make(), make()
+    trainer = fd.Trainer(one, fd.SGD(0.1), batch_size=SIZE, shuffle=None)
+    for l2 in (None, 0.5, 0.1):
+        trainer.l2 = l2
+        trainer.fit(*problem)
+        fd.Trainer(other, fd.SGD(0.1), batch_size=SIZE, shuffle=None, l2=l2).fit(*problem)
+        assert bits(one) == bits(other)
+
+
+def test_what_is_learned_of_threads_lasts_from_fit_to_fit(problem):
     network = fd.Network([3, 4, 2])
     trainer = fd.Trainer(network, fd.SGD(0.1), l2=0.5)
-    trainer.fit(*problem)
-    program = network._program
-    trainer.fit(*problem)
-    assert network._program is program
+    seen, look = [], lambda run: seen.append(run._program)
+    for l2 in (0.5, 0.5, None, None):
+        trainer.l2 = l2
+        trainer.fit(*problem, callbacks=[fd.Snapshot(1, look)])
+    assert seen[0] is seen[1]
+    assert seen[2] is seen[3] is network._program
+    network.set_penalty(l2=0.0)
+    assert network._program is seen[3]
     network.set_penalty(l2=0.1)
-    assert network._program is not program
+    assert network._program is not seen[3]
 
 
 # --- weights ---------------------------------------------------------------------------------
@@ -326,6 +370,36 @@ def test_a_fit_after_divergence_goes_on_from_the_last_good_epoch(problem, record
     assert bits(trainer.network) == bits(smooth)
 
 
+@pytest.mark.parametrize("shuffle", ["rows", "batches", None])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_adam_goes_back_with_its_moments_its_count_and_its_order(problem, drop_last, shuffle):
+    x, y = problem[0], problem[0][:, :2]
+    settings = {"batch_size": SIZE, "drop_last": drop_last, "shuffle": shuffle, "seed": 2}
+    n = 2 if drop_last else 3
+    diverging, smooth = make("mse"), make("mse")
+    trainer = fd.Trainer(diverging, fd.Adam(Rates([2 * n], 1e200)), **settings)
+    with pytest.raises(fd.DivergenceError):
+        trainer.fit(x, y, epochs=4, record=1)
+    assert (trainer.epoch, trainer.step) == (2, 2 * n)
+    other = fd.Trainer(smooth, fd.Adam(Rates([], 0)), **settings)
+    other.fit(x, y, epochs=2)
+    assert bits(diverging) == bits(smooth)
+    if shuffle:
+        other._rng.permutation(len(x) if shuffle == "rows" else n)  # of the epoch that diverged
+    trainer.optimiser.learning_rate.at = []
+    for each in (trainer, other):
+        each.fit(x, y, epochs=2)
+    assert bits(diverging) == bits(smooth)
+
+
+def test_a_bad_row_without_a_weight_is_refused_too(problem):
+    x, y = problem
+    x[4, 1] = np.nan
+    weights = np.arange(N) != 4
+    with pytest.raises(ValueError, match="x must be finite; got nan at row 4, column 1"):
+        fd.Trainer(make(), fd.SGD(0.1)).fit(x, y, sample_weight=weights.astype(float))
+
+
 def test_divergence_travels_between_processes(problem):
     error = diverge(problem, 7)[0]
     again = pickle.loads(pickle.dumps(error))
@@ -373,6 +447,19 @@ def test_a_row_that_is_not_finite_is_named_as_if_nothing_had_happened(
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("row", [0, 4095, 4096, 8191, 9000])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_a_bad_row_anywhere_in_many_is_named(row, drop_last):
+    """It is looked for in blocks: before the fit where a row is dropped, else when one was read."""
+    x, y = np.ones((9001, 3), np.float32), np.zeros(9001, int)
+    x[row, 1] = np.nan
+    trainer = fd.Trainer(fd.Network([3, 2]), fd.SGD(0.1), batch_size=1000, drop_last=drop_last)
+    with pytest.raises(ValueError, match=f"x must be finite; got nan at row {row}, column 1"):
+        trainer.fit(x, y)
+    with pytest.raises(ValueError, match=f"got nan at row {row}, column 1"):
+        fd.Scaling.standard(x)
+
+
 class Counter(fd.Callback):
     """Looks on at every step."""
 
@@ -385,8 +472,9 @@ class Counter(fd.Callback):
         self.seen.append(run.step)
 
 
+@pytest.mark.parametrize("shuffle", ["rows", "batches", None])
 @pytest.mark.parametrize(("widths", "dtype", "source"), SPOILT.values(), ids=SPOILT)
-def test_a_row_is_refused_at_its_batch_though_its_loss_is_finite(widths, dtype, source):
+def test_a_row_is_refused_at_its_batch_though_its_loss_is_finite(widths, dtype, source, shuffle):
     """No unit of a ReLU hears of minus infinity."""
     x, y = np.ones((6, 100), source), np.zeros(6, int)
     network = fd.Network(widths, dtype=dtype)
@@ -394,10 +482,13 @@ def test_a_row_is_refused_at_its_batch_though_its_loss_is_finite(widths, dtype, 
     x[3] = -np.inf
     assert np.isfinite(fd.ops.softmax_cross_entropy(network.logits(x), y)[0])
     counter = Counter()
-    trainer = fd.Trainer(network, fd.SGD(1e-6), batch_size=1, shuffle=None)
+    trainer = fd.Trainer(network, fd.SGD(1e-6), batch_size=1, shuffle=shuffle, seed=1)
     with pytest.raises(ValueError, match="x must be finite; got -inf at row 3, column 0"):
         trainer.fit(x, y, callbacks=[counter])
-    assert counter.seen == [1, 2, 3]
+    order = np.arange(6) if shuffle is None else np.random.default_rng(1).permutation(6)
+    before = order.tolist().index(3)
+    assert before > 0
+    assert counter.seen == [*range(1, before + 1)]
 
 
 class Spoiler(fd.Callback):
@@ -511,3 +602,99 @@ def test_range_test_ends_early_where_the_loss_blows_up(rng):
     assert np.isfinite(result.loss).all()
     whole = np.geomspace(1e-5, 1e5, 200)
     np.testing.assert_array_equal(result.learning_rate, whole[: len(result.loss)])
+
+
+def test_a_range_test_smooths_losses_as_computed_by_hand(monkeypatch):
+    """The running mean m = .9 m + .1 loss, over what the first losses have of it: 1 - .9^t."""
+    given, at = [2.0, 1.0, 3.0, 0.5], iter(range(4))
+
+    def steps(run, *_):
+        run._losses[0] = given[next(at)]
+
+    monkeypatch.setattr(fd.Run, "_steps", steps)
+    result = fd.Trainer(make(), fd.SGD(0.1)).range_test(
+        np.zeros((N, 3)), np.zeros(N, int), low=0.1, high=100.0, steps=4
+    )
+    by_hand = [2.0, 0.28 / 0.19, (0.9 * 0.28 + 0.3) / 0.271, (0.81 * 0.28 + 0.27 + 0.05) / 0.3439]
+    np.testing.assert_allclose(result.loss, by_hand, rtol=1e-12)
+    np.testing.assert_allclose(result.learning_rate, [0.1, 1.0, 10.0, 100.0], rtol=1e-12)
+    assert result.suggestion == (result.learning_rate[1], result.learning_rate[1])
+
+
+@pytest.mark.parametrize(
+    ("losses", "suggestion"),
+    [
+        ([2.0, 1.95, 1.89, 1.0, 1.5], (3, 4)),  # a tenth of the fall from 2 to 1 is done at 1.89
+        ([2.0, 1.85, 1.89, 1.0, 1.5], (2, 4)),
+        ([1.0, 2.0, 3.0], (1, 1)),
+        ([3.0, 2.0, 1.0], (2, 3)),
+    ],
+)
+def test_a_range_test_suggests_rates_of_given_losses(losses, suggestion):
+    rates = np.arange(1.0, len(losses) + 1)
+    assert fd.RangeTest(rates, np.array(losses)).suggestion == suggestion
+
+
+def test_a_range_test_and_a_trainer_show_what_they_are(problem):
+    result = fd.RangeTest(np.array([0.1, 1.0, 10.0]), np.array([3.0, 2.0, 1.0]))
+    assert repr(result) == (
+        "<RangeTest: 3 steps, rates 0.1 to 10, loss 3 to 1; suggestion 1 to 10>"
+    )
+    assert "blew up at once" in repr(fd.RangeTest(np.ones(1), np.ones(1)))
+    shown = repr(fd.Trainer(make(), fd.SGD(0.1), l2=0.5, shuffle=None))
+    assert shown.startswith("Trainer(network=<Network 3-6-2: ")
+    assert "optimiser=SGD(learning_rate=0.1, momentum=0.0, nesterov=False)" in shown
+    assert shown.endswith("l1=None, l2=0.5, shuffle=None, drop_last=False, seed=0, n_threads=None)")
+
+
+@pytest.mark.parametrize("given", ["sgd", "Adam", fd.SGD, fd.Adam, 0.1, None])
+def test_the_remedy_for_an_optimiser_that_is_none_works(given):
+    with pytest.raises(TypeError, match=r"use fd\.") as caught:
+        fd.Trainer(make(), given)
+    optimiser = eval(str(caught.value).partition("use ")[2])
+    assert isinstance(optimiser, fd.Adam) == ("adam" in str(given).lower())
+    fd.Trainer(make(), optimiser)
+
+
+# --- trainers that travel --------------------------------------------------------------------
+
+
+class Named(fd.Trainer):
+    name = "nobody"
+
+
+def test_a_subclass_travels_with_what_it_has_besides():
+    trainer = Named(make(), fd.SGD(0.1))
+    trainer.name = "somebody"
+    assert copy.copy(trainer).name == "somebody"
+
+
+@pytest.mark.parametrize("travel", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_a_trainer_that_travels_goes_on_as_the_one_that_stays(problem, travel):
+    """Moments that arrive in memory that is not to be written to are the trainer's own."""
+    trainer = fd.Trainer(make(), fd.Adam(0.01), batch_size=SIZE, l2=0.1)
+    trainer.fit(*problem, epochs=2)
+    other = travel(trainer)
+    state = other.__getstate__()
+    for moments in state["_moments"]:
+        moments.flags.writeable = False
+    other.__setstate__(state)
+    assert other.network is not trainer.network
+    trainer.fit(*problem, epochs=2)
+    other.fit(*problem, epochs=2)
+    assert bits(other.network) == bits(trainer.network)
+    assert (other.epoch, other.step) == (trainer.epoch, trainer.step) == (4, 12)
+
+
+def test_a_copy_counts_for_itself(problem):
+    trainer = fd.Trainer(make(), fd.SGD(0.1))
+    trainer.fit(*problem)
+    other = copy.copy(trainer)
+    other.fit(*problem, epochs=3)
+    assert (trainer.epoch, other.epoch) == (1, 4)
+
+
+def test_nesterov_is_true_or_false():
+    for value in ("no", 1, None, np.nan):
+        with pytest.raises(TypeError, match="nesterov must be True or False"):
+            fd.SGD(0.1, momentum=0.9, nesterov=value)

@@ -7,20 +7,23 @@
 
 from fastdl import _openmp  # noqa: F401  # isort: skip - before anything else loads OpenMP
 from fastdl import datasets, init, ops, schedules
+from fastdl.advice import ScalingWarning
 from fastdl.callbacks import (
     Callback,
     Checkpoint,
     CSVLog,
     EarlyStopping,
     OverfitWatch,
+    ReduceOnPlateau,
     Snapshot,
 )
 from fastdl.checkpoint import CheckpointError
 from fastdl.config import show_config
+from fastdl.evaluation import Evaluation, RegressionEvaluation
 from fastdl.gradcheck import GradientCheck, check_gradients
 from fastdl.history import History
 from fastdl.layers import Dense
-from fastdl.network import Evaluation, Network
+from fastdl.network import Network
 from fastdl.optim import SGD, Adam
 from fastdl.run import DivergenceError, Run
 from fastdl.scaling import Scaling
@@ -44,8 +47,11 @@ __all__ = [
     "Network",
     "OverfitWatch",
     "RangeTest",
+    "ReduceOnPlateau",
+    "RegressionEvaluation",
     "Run",
     "Scaling",
+    "ScalingWarning",
     "Snapshot",
     "Trainer",
     "check_gradients",

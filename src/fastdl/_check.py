@@ -29,7 +29,9 @@ def _dimensions(name: str, array: Array, shape: Sequence[int | None], remedy: st
     )
     if not fits:
         rule = ", ".join("any" if want is None else str(want) for want in shape)
-        rule += "," if len(shape) == 1 else ""
+        if len(shape) == 1:
+            rule += ","
+            remedy = f", use np.ravel({name})" if shape[0] in (None, array.size) else remedy
         raise ValueError(f"{name} must have the shape ({rule}); got {array.shape}{remedy}")
 
 
@@ -73,11 +75,21 @@ def floats(
 def vector(name: str, value: ArrayLike, n: int | None = None) -> NDArray[np.float64]:
     """Finite numbers (n,) of any real dtype, as a float64 array of its own."""
     array = _intake.numbers(name, _intake.array(name, value))
-    _dimensions(name, array, (n,))
+    _dimensions(name, array, (n,), f", use np.ones({n}) with your numbers")
     with np.errstate(over="ignore"):  # a long double may be too large
         result = np.array(array, np.float64)
-    finite(name, result)
+    _all_finite(name, result)
     return result
+
+
+def _all_finite(name: str, array: Array) -> None:
+    """As ``finite`` for what has no rows that could be left out."""
+    if not np.isfinite(array).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(
+            f"{name} must be finite; got {array[at]} at {_intake.place(at)}, "
+            f"use np.where(np.isfinite({name}), {name}, 0)"
+        )
 
 
 def table(name: str, value: ArrayLike, d: int | None = None) -> Table:
@@ -86,22 +98,28 @@ def table(name: str, value: ArrayLike, d: int | None = None) -> Table:
     array = given.array
     if array.ndim != 2 or d not in (None, array.shape[1]):
         rule = "the shape (rows, inputs)" if d is None else f"{d} columns, the network's inputs"
-        raise ValueError(f"{name} must have {rule}; got {array.shape}{_rows_again(name, array, d)}")
+        remedy = _rows_again(_as_array(name, value), array, d)
+        raise ValueError(f"{name} must have {rule}; got {array.shape}{remedy}")
     return given
 
 
-def _rows_again(name: str, array: Array, d: int | None) -> str:
+def _as_array(name: str, value: object) -> str:
+    """An argument in code, as what has the methods of an array."""
+    return name if type(value) is np.ndarray else f"np.array({name})"
+
+
+def _rows_again(it: str, array: Array, d: int | None) -> str:
     """How an array of another shape becomes rows of d numbers, if it is clear."""
     if array.ndim == 1 and d in (1, None):
-        return f", use {name}[:, None]"
+        return f", use {it}[:, None]"
     if array.ndim == 1 and array.size == d:
-        return f", use {name}[None]"
+        return f", use {it}[None]"
     if array.ndim == 2 and array.shape[0] == d:
-        return f", use {name}.T"
+        return f", use {it}.T"
     if d is not None and array.size == d:
-        return f", use {name}.reshape(1, -1)"
+        return f", use {it}.reshape(1, -1)"
     if array.ndim > 2 and d in (None, array[:1].size):
-        return f", use {name}.reshape(len({name}), -1)"
+        return f", use {it}.reshape({len(array)}, -1)"
     return ""
 
 
@@ -157,15 +175,15 @@ def finite(
 
 def _not_finite(name: str, array: Array, at: tuple[int, ...], like: np.dtype[Any] | None) -> str:
     value, where = array[at], _intake.place(at)
-    if np.isfinite(value):
-        return (
-            f"{name} must be finite in {like}; got {value} at {where}, use dtype='float64' or "
-            "leave such rows out"
-        )
     each = ".all(axis=1)" if array.ndim > 1 else ""
+    if not np.isfinite(value):
+        rule, mask = "finite", f"np.isfinite(np.array({name}, float)){each}"
+    elif array.ndim > 1:
+        rule, mask = f"finite in {like}", f"(np.abs(np.array({name})) < 1e38){each}"
+    else:
+        return f"{name} must be finite in {like}; got {value} at {where}, use dtype='float64'"
     return (
-        f"{name} must be finite; got {value} at {where}, fill such items or keep the rows of "
-        f"np.isfinite({name}){each}"
+        f"{name} must be {rule}; got {value} at {where}, fill such items or keep the rows of {mask}"
     )
 
 
@@ -178,17 +196,21 @@ def cast(name: str, array: Array, like: np.dtype[Any]) -> Array:
 def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     """Labels (n,) in [0, k), whole numbers of any dtype, as an array of C ints of its own."""
     given = _intake.array(name, value)
-    if _intake.has_words(given):
+    if (word := _intake.first_word(given)) is not None:
+        form, words = "{}", given
+        if given.dtype.kind == "O":  # what is no word would not compare with one
+            form, words = "np.array({}, str)", given.astype(str)
         raise TypeError(
-            f"{name} must be integers; got words such as {_first_word(given)!r:.40}, use "
-            f"classes, {name} = np.unique({name}, return_inverse=True)"
+            f"{name} must be integers; got words such as {word!r:.40}, "
+            f"{_encoded(name, form)}{_more_than(k, words)}"
         )
     array = _intake.numbers(name, given)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2:
-        raise ValueError(f"{name} must be one label a row; got {_of_two_axes(name, array, n)}")
-    _dimensions(name, array, (n,), ", a label for each row of x")
+        what = _of_two_axes(_as_array(name, value), array, n)
+        raise ValueError(f"{name} must be one label a row; got {what}")
+    _dimensions(name, array, (n,), f", a label for each of {n} rows of x")
     array = np.array(array, order="C")
     if array.dtype.kind == "b":
         array = array.astype(np.intc)
@@ -198,44 +220,52 @@ def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
         row = int(broken.argmax())
         raise ValueError(
             f"{name} must be whole numbers; got {array[row]} at row {row}, "
-            "use loss='mse' for numbers that are no labels"
+            f"use np.rint({name}) if they are labels, or loss='mse' for numbers"
         )
     wrong = (array < 0) | (array >= k)
     if wrong.any():
         row = int(wrong.argmax())
-        remedy = _in_range(name, array, k)
+        remedy = _in_range(name, _as_array(name, value), array, k)
         raise ValueError(f"{name} must lie in [0, {k}); got {array[row]} at row {row}, {remedy}")
     return array.astype(np.intc, copy=False)
 
 
-def _first_word(given: Array) -> Any:
-    return next(item for item in given.reshape(-1).tolist() if isinstance(item, str | bytes))
-
-
-def _of_two_axes(name: str, array: Array, n: int) -> str:
+def _of_two_axes(it: str, array: Array, n: int) -> str:
     """What labels of two axes are, and how they become one a row."""
     is_mask = bool(np.isin(array, (0, 1)).all())
     for axis, rows in ((1, array), (0, array.T)):
         if is_mask and len(rows) == n and (rows.sum(axis=1) == 1).all():
-            return f"one-hot of shape {array.shape}, use {name}.argmax(axis={axis})"
+            return f"one-hot of shape {array.shape}, use {it}.argmax(axis={axis})"
     if is_mask and len(array) == n:
         return (
-            f"several or no ones in a row of shape {array.shape}, which is several labels a row: "
-            f"fit a network for each column, such as {name}[:, 0]"
+            f"several labels a row in an array of ones and zeros of the shape {array.shape}, "
+            f"use {it}[:, 0], and a network for each column"
         )
-    return f"the shape {array.shape}, use the one column that is the label, such as {name}[:, 0]"
+    if len(array) == 1:
+        return f"the shape {array.shape}, use {it}[0]"
+    return f"the shape {array.shape}, use {it}[:, 0], or whichever column is the label"
 
 
-def _in_range(name: str, array: Array, k: int) -> str:
+def _in_range(name: str, it: str, array: Array, k: int) -> str:
     """How whole numbers become labels in [0, k)."""
     least, greatest = int(array.min()), int(array.max())
+    n_labels = len(np.unique(array))
     if least == 1 and greatest == k:
-        return f"use {name} - 1 if they count from 1"
-    if len(np.unique(array)) <= k:
-        return f"use classes, {name} = np.unique({name}, return_inverse=True)"
-    if least >= 0:
-        return f"make a network of {greatest + 1} outputs, one for each label"
-    return f"use classes, {name} = np.unique({name}, return_inverse=True), and an output for each"
+        return f"use {it} - 1 if they count from 1"
+    if least >= 0 and n_labels > k and greatest < 2 * n_labels:
+        return f"labels up to {greatest} take {greatest + 1} outputs"
+    return f"{_encoded(name)}{_more_than(k, array)}"
+
+
+def _more_than(k: int, labels: Array) -> str:
+    """That a network of k outputs has too few for these, if it has."""
+    n_labels = len(np.unique(labels))
+    return f", and {n_labels} outputs for so many" if n_labels > k else ""
+
+
+def _encoded(name: str, form: str = "{}") -> str:
+    """How anything that tells classes from each other becomes labels."""
+    return f"use classes, {name} = np.unique({form.format(name)}, return_inverse=True)"
 
 
 def targets(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) -> Array:
@@ -249,23 +279,43 @@ def targets(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) ->
     elif array.ndim == 2 and array.T.shape == (n, k):
         remedy = f", use {name}.T"
     _dimensions(name, array, (n, k), remedy)
-    return cast(name, array, like)
+    result = cast(name, array, like)
+    _keeps_its_digits(name, array, result)
+    return result
+
+
+def _keeps_its_digits(name: str, array: Array, result: Array) -> None:
+    """Refuse targets that differ by little more than what they lose: they would be learnt wrong."""
+    if not len(array) or np.can_cast(array.dtype, result.dtype):
+        return
+    lost = np.abs(result.astype(np.float64) - array).max(axis=0)
+    deviation = np.std(array, axis=0, dtype=np.float64)
+    if (lost > 1e-3 * deviation)[deviation > 0].any():
+        raise ValueError(
+            f"{name} must keep its digits in {result.dtype}; got numbers up to {array.max():.10g} "
+            f"that differ by {deviation.min():.4g}, use {name} - np.mean({name}, axis=0)"
+        )
 
 
 def weights(name: str, value: ArrayLike, n: int, like: np.dtype[Any]) -> Array:
     """Row weights (n,): finite, none negative, not all zero."""
+    if isinstance(value, str):
+        raise TypeError(
+            f"{name} must be an array; got {value!r:.100}, use {name}=None, class_weight='balanced'"
+        )
     array = _intake.numbers(name, _intake.array(name, value))
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    _dimensions(name, array, (n,), ", a weight for each row of x")
+    _dimensions(name, array, (n,), f", use np.ones({n}) with a weight for each row")
     array = cast(name, array, like)
     if (array < 0).any():
         row = int((array < 0).argmax())
         raise ValueError(
-            f"{name} must not be negative; got {array[row]} at row {row}, use 0 to leave a row out"
+            f"{name} must not be negative; got {array[row]} at row {row}, "
+            f"use np.maximum({name}, 0) to leave such rows out"
         )
     if not array.any():
-        raise ValueError(f"{name} must not all be zero; give at least one row a weight")
+        raise ValueError(f"{name} must not all be zero; got no other, use None for none at all")
     return array
 
 
@@ -273,7 +323,8 @@ def writable(name: str, value: object, like: Array | None = None) -> Array:
     """An array that a kernel changes in place: C order, aligned, writable, of ``like``'s shape."""
     if not isinstance(value, np.ndarray):
         raise TypeError(
-            f"{name} must be a NumPy array, it is changed in place; got {value!r}"[:200]
+            f"{name} must be a NumPy array, it is changed in place; got a {type(value).__name__}, "
+            f"use np.array({name}, np.float64)"
         )
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array; use {name}.filled(0)")
@@ -283,14 +334,14 @@ def writable(name: str, value: object, like: Array | None = None) -> Array:
         rule = " or ".join(dtype.name for dtype in allowed)
         raise TypeError(
             f"{name} must be {rule}, it is changed in place; got {array.dtype}, "
-            f"use {name}.astype(np.{allowed[0].name})"
+            f"use {name}.astype(np.{allowed[-1].name})"
         )
     if like is not None:
         _dimensions(name, array, like.shape)
     if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
         raise ValueError(
             f"{name} must be writable and in C order, it is changed in place; "
-            f"use np.ascontiguousarray({name}) or {name}.copy()"
+            f"use np.array({name}, order='C')"
         )
     return array
 
@@ -314,19 +365,24 @@ def order(name: str, value: ArrayLike, n: int) -> NDArray[np.intp]:
     array = np.array(array, order="C")
     wrong = (array < 0) | (array >= n)
     if wrong.any():
-        at = int(wrong.argmax())
-        raise ValueError(f"{name} must lie in [0, {n}); got {array[at]} at position {at}")
+        at, it = int(wrong.argmax()), _as_array(name, value)
+        raise ValueError(
+            f"{name} must lie in [0, {n}); got {array[at]} at position {at}, "
+            f"use {it}[({it} >= 0) & ({it} < {n})]"
+        )
     return array.astype(np.intp, copy=False)
 
 
 def integer(name: str, value: object, least: int = 1, most: int = LARGEST) -> int:
     """A whole number in [least, most]; True and 3.0 are none."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError as error:
-        raise TypeError(f"{name} must be an integer; got {value!r}") from error
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer; got {value!r}")
+        usual = least == 1 and most >= LARGEST
+        rule = "an integer" if usual else f"an integer in [{least}, {most}]"
+        raise TypeError(f"{name} must be {rule}; got {value!r}"[:200]) from error
     if not least <= number <= most:
         raise ValueError(f"{name} must lie in [{least}, {most}]; got {number}")
     return number
@@ -374,5 +430,7 @@ def choice(name: str, value: object, among: Sequence[str]) -> str:
 def values(name: str, value: ArrayLike, shape: Sequence[int], like: np.dtype[Any]) -> Array:
     """Finite numbers of this shape, rounded to the dtype ``like``, as an array of its own."""
     array = _intake.numbers(name, _intake.array(name, value))
-    _dimensions(name, array, shape)
+    remedy = f", use np.transpose({name})" if array.T.shape == tuple(shape) else ""
+    _dimensions(name, array, shape, remedy)
+    _all_finite(name, array)
     return np.array(cast(name, array, like))

@@ -216,17 +216,13 @@ cdef bint is_sparse_at(const View* rows, Py_ssize_t row, Py_ssize_t d) noexcept 
 
 
 cdef bint are_finite(
-    const View* rows, const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t n, Py_ssize_t d,
+    const floating* x, Py_ssize_t ldx, const Py_ssize_t* order, Py_ssize_t n, Py_ssize_t d,
 ) noexcept nogil:
-    """Whether the rows order[0:n], or first, first + 1 ..., of floats have no NaN, no infinity."""
-    cdef Py_ssize_t i, start
+    """Whether the rows x[order], or the first ones of x, have no NaN and no infinity."""
+    cdef Py_ssize_t i
     cdef bint finite = True
     for i in range(n):
-        start = (first + i if order == NULL else order[i]) * rows.stride
-        if rows.kind == 0:
-            finite &= is_finite(<const float*> rows.x + start, d)
-        else:
-            finite &= is_finite(<const double*> rows.x + start, d)
+        finite &= is_finite(x + (i if order == NULL else order[i]) * ldx, d)
     return finite
 
 
@@ -450,7 +446,7 @@ cdef void rows_piece(
         order if team.direct else NULL, outputs, tile.n, first, n)
     loss[0] = read_loss[floating](
         net, rows, order, tile.first + first, outputs + last, scale, dz + last, n_correct, n)
-    if not (rows.trusted or are_finite(rows, order, tile.first + first, n, net.d)):
+    if not (rows.trusted or are_finite(x, ldx, order if team.direct else NULL, n, net.d)):
         loss[0] = NAN
     backward_piece[floating](net, params, arrays, outputs, dz, tile.n, first, n)
 
@@ -790,7 +786,7 @@ cdef void evaluation_piece(
     forward_piece(net, params, shares, sparse, x, ldx, NULL, outputs, n, 0, n)
     outputs += n * net.layers[net.n_layers - 1].column
     for i in range(0 if rows.trusted else n):
-        if not are_finite(rows, NULL, first + i, 1, net.d):
+        if not are_finite(x + i * ldx, ldx, NULL, 1, net.d):
             for j in range(net.k):
                 outputs[i * net.k + j] = NAN
     if out != NULL:
@@ -860,7 +856,11 @@ cdef class Rows:
         self.view.look = self.view.look and 4 * sparse >= n
 
     def trust(self, bint trusted):
-        """Whether x is taken to be finite; else a row that is not has the loss NaN, and outputs."""
+        """Whether x is taken to be finite.
+
+        Else the loss and the outputs of a row are NaN where it is not finite, or is not once it is
+        scaled and converted.
+        """
         self.view.trusted = trusted or self.view.kind == 2
 
 

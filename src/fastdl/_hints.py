@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 def near(name: object, names: Iterable[str]) -> str:
     """``, did you mean 'loss'?`` where one of the names is close to this one, or nothing."""
+    found = nearest(name, names) if isinstance(name, str) else None
+    return "" if found is None else f", did you mean {found!r}?"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that is probably meant, if one is."""
     import difflib  # here: a program that spells everything right need not wait for it
 
-    if not isinstance(name, str):
-        return ""
     by_lower = {each.lower(): each for each in names}
     lower = name.lower()
     found = [each for each in by_lower if len(lower) > 2 and each.startswith(lower)]
-    found = found or difflib.get_close_matches(lower, by_lower, 1)
-    return f", did you mean {by_lower[found[0]]!r}?" if found else ""
+    found = found or difflib.get_close_matches(lower, by_lower, 1, cutoff=0.55)
+    return by_lower[found[0]] if found else None
 
 
 def table(names_of: Mapping[str, str]) -> dict[str, str]:
@@ -24,6 +28,8 @@ def table(names_of: Mapping[str, str]) -> dict[str, str]:
 
 class Hinted:
     """An object whose missing attributes tell where what was meant by them lives."""
+
+    __slots__ = ()  # for those that have some
 
     def _elsewhere(self) -> Mapping[str, str]:
         """Names that other libraries use, with what to use here; setting them would do nothing."""
@@ -35,17 +41,19 @@ class Hinted:
             kind = type(self)
             if name.startswith("_") or hasattr(kind, name):  # the latter: a property has failed
                 return object.__getattribute__(self, name)
-            if name in self._elsewhere():
-                hint = f"; use {self._elsewhere()[name]}"
-            else:
-                hint = near(name, [each for each in dir(self) if not each.startswith("_")])
             # Named without its object, or Python would suggest a name a second time.
-            raise AttributeError(f"{kind.__name__} has no {name}{hint}", name=name)
+            raise AttributeError(f"{kind.__name__} has no {name}{self._hint(name)}", name=name)
 
         def __setattr__(self, name: str, value: object) -> None:
-            if not name.startswith("_") and not hasattr(type(self), name):
-                use = self._elsewhere().get(name)
-                if use is not None:
-                    kind = type(self).__name__
-                    raise AttributeError(f"{kind} has no {name} to set; use {use}")
+            kind = type(self)
+            free = name.startswith("_") or hasattr(kind, name) or kind.__module__[:7] != "fastdl."
+            if not free and (name in self._elsewhere() or not hasattr(self, "__dict__")):
+                raise AttributeError(f"{kind.__name__} has no {name} to set{self._hint(name)}")
             object.__setattr__(self, name, value)
+
+    def _hint(self, name: str) -> str:
+        """The end of a sentence about a name that is not there."""
+        use = self._elsewhere().get(name)
+        if use is not None:
+            return f"; use {use}"
+        return near(name, [each for each in dir(self) if not each.startswith("_")])

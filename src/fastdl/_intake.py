@@ -4,7 +4,7 @@ Nothing here knows what an array is for. What cannot become an array of numbers 
 refused in one sentence: the argument, the rule, the value, the remedy.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -26,7 +26,7 @@ class Table(NamedTuple):
     array : Array
         Of real numbers of any kind, of its own shape; of a frame as floats.
     columns : tuple of str, or None
-        The names of a frame's columns, where all of them are words.
+        The names of a frame's columns, unless they are numbered from 0.
     """
 
     array: Array
@@ -40,18 +40,33 @@ class _Frame(Protocol):
 
 
 def table(name: str, value: object) -> Table:
-    """Rows of numbers; a frame column by column, so that the one at fault is named."""
-    if not _is_frame(value):
+    """Rows of numbers, of a frame as floats."""
+    if type(value) is np.ndarray or not _is_frame(value):
         return Table(numbers(name, array(name, value)), None)
     labels, columns = _columns(value)
-    each = [
-        as_float(where, numbers(where, array(where, column), remedy=_without(name, label)))
-        for label, column in zip(labels, columns, strict=True)
-        if (where := f"column {label!r} of {name}")
-    ]
+    whole = np.asarray(value) if _is_plain(value) else _by_column(name, value, labels, columns)
+    numbered = labels == list(range(len(labels)))
+    return Table(as_float(name, whole), None if numbered else tuple(map(str, labels)))
+
+
+def _is_plain(frame: Any) -> bool:
+    """Whether a frame's columns are NumPy's floats, or all of one dtype of its numbers."""
+    dtypes = set(getattr(frame, "dtypes", ()))
+    kinds = {dtype.kind if isinstance(dtype, np.dtype) else "O" for dtype in dtypes}
+    return kinds == {"f"} or (len(dtypes) == 1 and kinds <= set("biu"))
+
+
+def _by_column(name: str, frame: Any, labels: Sequence[Any], columns: Iterable[Any]) -> Array:
+    """A frame column by column, so that the one at fault is named."""
+    each = []
+    for label, column in zip(labels, columns, strict=True):
+        where = f"column {label!r} of {name}"
+        given = array(where, column)
+        is_word = first_word(given) is not None and not _are_numerals(given)
+        whole = numbers(where, given, _encoded(name, frame, label) if is_word else "")
+        each.append(as_float(where, whole))
     dtype = np.result_type(np.float32, *each)
-    whole = np.stack(each, axis=1, dtype=dtype) if each else np.empty((_length(value), 0), dtype)
-    return Table(whole, tuple(labels) if all(isinstance(one, str) for one in labels) else None)
+    return np.stack(each, axis=1, dtype=dtype) if each else np.empty((frame.shape[0], 0), dtype)
 
 
 def array(name: str, value: object) -> Array:
@@ -59,7 +74,7 @@ def array(name: str, value: object) -> Array:
     if type(value) is np.ndarray and value.dtype.kind in "biuf":
         result: Array = value.view()  # the caller may set the shape of his
     else:
-        result = _standard(name, _from(name, value))
+        result = _standard(name, _from(name, value), value)
     for length in result.shape:
         if length > LARGEST:
             raise OverflowError(
@@ -77,7 +92,7 @@ def _from(name: str, value: object) -> Array:
         kind = type(value).__name__
         raise TypeError(f"{name} must be dense; got a {kind}, use {name}.toarray()")
     if isinstance(value, np.ma.MaskedArray):
-        _no_missing(name, np.ma.getmaskarray(value), f"use {name}.filled(0)")
+        _no_missing(name, np.ma.getmaskarray(value), f"use {name}.filled(0) to fill them")
         return np.asarray(value.data).view()
     try:
         if _is_frame(value):
@@ -92,23 +107,57 @@ def _from(name: str, value: object) -> Array:
         ) from error
 
 
-def _standard(name: str, given: Array) -> Array:
+def _standard(name: str, given: Array, value: object) -> Array:
     """NumPy's own dtypes for what can be one: numbers that are objects, or another library's."""
     if given.dtype.hasobject and given.ndim:
-        return _from_objects(name, given)
+        return _from_objects(name, given, hasattr(value, "notna"))
     if given.dtype.kind == "V" and given.dtype.names is None and _fits(given, np.float32):
         return given.astype(np.float32)  # bfloat16 and its like
     return given
 
 
-def _from_objects(name: str, given: Array) -> Array:
+def _whole(name: str) -> str:
+    """In code, what is named: of a column of a frame the frame."""
+    return name.rpartition(" of ")[2]
+
+
+def _it(name: str) -> str:
+    """In code, what is named: a column by its label."""
+    label, of, whole = name.removeprefix("column ").rpartition(" of ")
+    return f"{whole}[{label}]" if of else name
+
+
+def _from_objects(name: str, given: Array, is_pandas: bool) -> Array:
     """Objects that are all real numbers as such an array, others as they are."""
     items = given.reshape(-1).tolist()
-    absent = np.array([_is_missing(item) for item in items], bool)
-    _no_missing(name, absent.reshape(given.shape), "fill or drop such rows")
+    has_words = any(isinstance(item, _WORDS) for item in items)
+    if given.ndim == 1 or not has_words:  # rows of words are refused for those
+        absent = [_is_missing(item) or (has_words and item != item) for item in items]
+        remedy = _without_missing(name, given.ndim, is_pandas)
+        _no_missing(name, np.array(absent, bool).reshape(given.shape), remedy)
     if not all(_is_number(item) for item in items):
         return given
+    lost = [isinstance(item, int) and float(item) != item for item in items]
+    if any(lost) and any(isinstance(item, float) for item in items):
+        at = place([int(i) for i in np.unravel_index(lost.index(True), given.shape)])
+        raise _inexact(name, items[lost.index(True)], at, f"np.array({name}, np.float64)")
     return np.array(items, None if items else np.float64).reshape(given.shape)
+
+
+def _inexact(name: str, value: object, at: str, remedy: str) -> ValueError:
+    return ValueError(
+        f"{name} must hold numbers that float64 holds exactly; got {value} at {at}, use {remedy}"
+    )
+
+
+def _without_missing(name: str, ndim: int, is_pandas: bool) -> str:
+    """How to go on without what is missing; a missing label is no label."""
+    if ndim == 1 and is_pandas:
+        whole = _whole(name)
+        return f"keep the rows of {whole}.notna(){'' if whole == name else '.all(axis=1)'}"
+    if ndim == 1:
+        return f"keep the rows of [one is not None and one == one for one in {name}]"
+    return f"use np.nan_to_num(np.array({name}, np.float64)) to fill them"
 
 
 def _is_number(item: Any) -> bool:
@@ -128,6 +177,8 @@ def _no_missing(name: str, absent: Array, remedy: str) -> None:
 
 def place(index: Sequence[int]) -> str:
     """Where an item of an array is, in words."""
+    if not len(index):
+        return "its only item"
     return f"row {index[0]}" + (f", column {index[1]}" if len(index) > 1 else "")
 
 
@@ -135,32 +186,66 @@ def numbers(name: str, given: Array, remedy: str = "") -> Array:
     """Real numbers of any of NumPy's dtypes: bool, integers, floats."""
     if given.dtype.kind in "biuf":
         return given
+    if given.dtype.kind in "mM" and (absent := np.isnat(given)).any():
+        kept = f"~np.isnat(np.array({_it(name)}))" + (".any(axis=1)" if given.ndim > 1 else "")
+        _no_missing(name, absent, f"keep the rows of {kept}")
     what, advice = _described(name, given)
-    raise TypeError(f"{name} must hold real numbers; got {what}, use {remedy or advice}")
+    raise TypeError(f"{name} must hold real numbers; got {what}{remedy or advice}")
 
 
 def _described(name: str, given: Array) -> tuple[str, str]:
     """What is no array of real numbers, and what to do about it."""
     kind = given.dtype.kind
     if kind == "O" and given.ndim == 0:
-        return f"a {type(given.item()).__name__}", f"np.array of its numbers for {name}"
+        return f"a {type(given.item()).__name__}", _unpacked(name, given.item())
     if kind in "OUST":
-        odd = next(item for item in given.reshape(-1).tolist() if not _is_number(item))
-        if isinstance(odd, _WORDS):
-            return f"words such as {odd!r:.40}", f"{name}.astype(np.float64) if they are numerals"
-        return f"items such as {odd!r:.40}", f"{name}.astype(np.float64)"
+        odd = next((item for item in given.reshape(-1).tolist() if not _is_number(item)), "")
+        what = "words" if isinstance(odd, _WORDS) else "items"
+        return f"{what} such as {odd!r:.40}", _as_numerals(name, given)
     if kind in "mM":
-        return f"times ({given.dtype})", f"{name}.astype(np.int64)"
+        return f"times ({given.dtype})", _replaced(name, "np.array({}).astype(np.int64)")
     if kind == "c":
-        return f"complex numbers ({given.dtype})", f"{name}.real"
-    return f"{given.dtype}", f"np.lib.recfunctions.structured_to_unstructured({name})"
+        return f"complex numbers ({given.dtype})", _replaced(name, "np.real({})")
+    return "records", f", use np.column_stack([{name}[field] for field in {name}.dtype.names])"
 
 
-def has_words(given: Array) -> bool:
-    """Whether an array holds words, as labels may."""
-    if given.dtype.kind == "O":
-        return any(isinstance(item, _WORDS) for item in given.reshape(-1).tolist())
-    return given.dtype.kind in "UST"
+def _replaced(name: str, code: str) -> str:
+    """Code in the place of an array, or of a column in its frame."""
+    whole = _whole(name)
+    if whole == name:
+        return f", use {code.format(name)}"
+    label = name.removeprefix("column ").rpartition(" of ")[0]
+    return f", use {whole}.assign(**{{{label}: {code.format(_it(name))}}})"
+
+
+def _unpacked(name: str, value: object) -> str:
+    """How a container that NumPy takes for a single thing becomes an array."""
+    if isinstance(value, Mapping):
+        return f", use np.column_stack(list({name}.values())) for columns"
+    return f", use np.array(list({name}))" if isinstance(value, Iterable) else ""
+
+
+def _as_numerals(name: str, given: Array) -> str:
+    """How words become numbers, if all of them are numerals."""
+    if _are_numerals(given):
+        return _replaced(name, "np.array({}, np.float64)")
+    return f", replace them by numbers, as np.unique({_it(name)}, return_inverse=True) does"
+
+
+def _are_numerals(given: Array) -> bool:
+    try:
+        given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def first_word(given: Array) -> str | bytes | None:
+    """The first word in an array, as labels may be; None where there is none."""
+    if given.dtype.kind not in "OUST":
+        return None
+    items = given.reshape(-1).tolist()
+    return next((item for item in items if isinstance(item, _WORDS)), None)
 
 
 def as_float(name: str, given: Array) -> Array:
@@ -184,19 +269,18 @@ def _no_loss(name: str, given: Array, result: NDArray[np.float64]) -> None:
     """Refuse numbers that are not what they were: integers beyond 2^53, digits of long doubles."""
     if given.dtype.kind == "f":
         same = (result == given) | np.isnan(given)
-        remedy = f"{name}.astype(np.float64) if fewer digits will do"
+        remedy = f"np.array({_whole(name)}, np.float64) if fewer digits will do"
     elif given.size and max(int(given.max()), -int(given.min())) > _EXACT:
         high = (given >> 32).astype(np.float64) * 2.0**32
         same = result - high == (given & 0xFFFFFFFF)
-        remedy = f"{name} - {name}.min()"
+        whole = _whole(name)
+        is_column = whole != name
+        remedy = f"{whole} - {whole}.min()" if is_column else f"np.subtract({name}, np.min({name}))"
     else:
         return
     if not same.all():
         index = tuple(int(i) for i in np.argwhere(~same)[0])
-        raise ValueError(
-            f"{name} must hold numbers that float64 holds exactly; got {given[index]} at "
-            f"{place(index)}, use {remedy}"
-        )
+        raise _inexact(name, given[index], place(index), remedy)
 
 
 # --- frames ----------------------------------------------------------------------------------
@@ -216,13 +300,15 @@ def _columns(frame: Any) -> tuple[list[Any], Iterable[Any]]:
     return list(frame.columns), (frame[label] for label in frame.columns)
 
 
-def _length(frame: Any) -> int:
-    return int(frame.shape[0])
-
-
-def _without(name: str, label: object) -> str:
-    """How to leave a column out, or to make numbers of it."""
-    return f"{name}.drop(columns=[{label!r}]) or numbers for its values"
+def _encoded(name: str, frame: object, label: object) -> str:
+    """How a column of words becomes columns of numbers."""
+    if hasattr(frame, "iloc"):
+        way = f"pd.get_dummies({name}, dtype=float)"
+    elif hasattr(frame, "to_dummies"):
+        way = f"{name}.to_dummies({label!r})"
+    else:
+        way = f"pd.get_dummies({name}.to_pandas(), dtype=float)"
+    return f", use {way} for a column a word, or leave it out"
 
 
 def _to_numpy(name: str, value: object) -> str:

@@ -7,6 +7,7 @@ the number of its threads, which changes bits.
 
 import ctypes
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,15 +60,15 @@ def resolve(n_threads: int | None, work: int) -> int:
     Parameters
     ----------
     n_threads : int or None
-        The caller's wish; None: as many as help.
+        At most so many; None: as many as help.
     work : int
         Multiply-adds between two meetings of the threads.
     """
-    wish = None if n_threads is None else _check.integer("n_threads", n_threads, 1, MOST)
+    wish = None if n_threads is None else _check.integer("n_threads", n_threads, 1, sys.maxsize)
     if _forked or not _kernels.OPENMP:
         return 1
     if wish is not None:
-        return wish
+        return min(wish, MOST)
     most = min(work // WORK_PER_THREAD, MOST)
     return min(available(), most) if most > 1 else 1
 

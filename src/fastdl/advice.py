@@ -6,9 +6,11 @@ import numpy as np
 
 from fastdl import losses
 from fastdl._check import Array
+from fastdl.data import part
+from fastdl.evaluation import Evaluator
 from fastdl.network import Data, Network
 
-_FAR = 30.0  # times larger or smaller than one, for the root of a mean square
+_LARGE, _SMALL = 8.0, 0.03  # the root of a mean square that is far from one
 _SAMPLE = 1000  # about the rows that are looked at
 _BETTER = 0.98  # the share of the best constant answer's loss below which something was learnt
 
@@ -17,22 +19,23 @@ class ScalingWarning(UserWarning):
     """A fit has learnt nothing, and its data lie orders of magnitude from unit size."""
 
 
-def learnt_nothing(network: Network, data: Data, loss: float) -> str | None:
-    """A sentence where a training loss is no better than a constant answer's for want of scaling.
+def learnt_nothing(network: Network, data: Data) -> str | None:
+    """A sentence where a network is no better than a constant answer for want of scaling.
 
     Parameters
     ----------
     network : Network
     data : Data
-        What it was trained on.
-    loss : float
-        The training loss at the end.
+        What it was trained on; some thousand rows of it are looked at.
     """
-    constant = constant_loss(network, data)
-    if not loss > _BETTER * constant:
-        return None
-    remedy = of_scale(network, data)
+    some = _sample(network, data)
+    remedy = _of_scale(network, some, data)
     if remedy is None:
+        return None
+    with network._serial_blas():
+        loss = Evaluator(network, some, 1).evaluate(0.0).loss
+    constant = constant_loss(network, some)
+    if constant == 0 or not loss > _BETTER * constant:  # 0: there is nothing to learn
         return None
     return (
         f"the network has learnt nothing: its training loss of {loss:.4g} is no better than the "
@@ -40,17 +43,28 @@ def learnt_nothing(network: Network, data: Data, loss: float) -> str | None:
     )
 
 
+def of_scale(network: Network, data: Data) -> str | None:
+    """What to scale and how, as the end of a sentence; None where all is near unit size."""
+    return _of_scale(network, _sample(network, data), data)
+
+
+def _sample(network: Network, data: Data) -> Data:
+    """Some rows of weight."""
+    counted = np.arange(len(data.x)) if data.weights is None else np.flatnonzero(data.weights)
+    return part(network, data, counted[:: -(-len(counted) // _SAMPLE)])
+
+
 def constant_loss(network: Network, data: Data) -> float:
     """The least loss of one answer for all rows; of the hinge the lesser of two plain answers."""
-    n = len(data.x)
-    weights = np.full(n, 1 / n) if data.weights is None else data.weights / (n + 0.0)
+    n, k = len(data.x), network.layers[-1].h
+    weights = np.ones(n) if data.weights is None else data.weights.astype(np.float64)
     if data.targets is not None:
         targets = data.targets.astype(np.float64)
-        mean = weights @ targets
-        return float((weights @ np.square(targets - mean)).mean())
+        mean = np.average(targets, axis=0, weights=weights)
+        variance = np.average(np.square(targets - mean), axis=0, weights=weights)
+        return float(np.where(np.ptp(targets, axis=0) > 0, variance, 0.0).mean())
     assert data.labels is not None
-    k = network.layers[-1].h
-    share = np.bincount(data.labels, weights, k)
+    share = np.bincount(data.labels, weights, k) / weights.sum()
     if network.loss == "hinge":
         return float(network.margin * min(k - 1, k * (1 - share.max())))
     if losses.LOSSES[network.loss].probabilities == "sigmoid":
@@ -63,10 +77,8 @@ def _entropy(share: Array) -> float:
     return -float(some @ np.log(some))
 
 
-def of_scale(network: Network, data: Data) -> str | None:
-    """What to scale and how, as the end of a sentence; None where all is near unit size."""
-    rows = data.x[:: -(-len(data.x) // _SAMPLE)].astype(np.float64)
-    scaling = network._scaling_of(data.x)
+def _of_scale(network: Network, some: Data, data: Data) -> str | None:
+    rows, scaling = some.x.astype(np.float64), network._scaling_of(some.x)
     if scaling is not None:
         rows = (rows - scaling[0]) * scaling[1]
     advice = []
@@ -75,10 +87,13 @@ def of_scale(network: Network, data: Data) -> str | None:
             f"{_range(f'column {column} of x', data.x[:, column])}: make the network with "
             "scaling=fd.Scaling.standard(x)"
         )
-    if data.targets is not None and (column := _far(data.targets.astype(np.float64))) is not None:
-        advice.append(
-            f"{_range('y', data.targets[:, column])}: train on (y - y.mean(axis=0)) / y.std(axis=0)"
-        )
+    if data.targets is not None and some.targets is not None:
+        column = _far(some.targets.astype(np.float64))
+        if column is not None:
+            advice.append(
+                f"{_range('y', data.targets[:, column])}: "
+                "train on (y - y.mean(axis=0)) / y.std(axis=0)"
+            )
     return " and ".join(advice) or None
 
 
@@ -87,10 +102,13 @@ def _range(name: str, values: Array) -> str:
 
 
 def _far(rows: Array) -> int | None:
-    """The column that is farthest from unit size, if it is far; that of zeros is not.
+    """The column that is farthest from unit size, if it is far.
 
-    Small columns do no harm beside one of unit size, large ones do.
+    Large columns drown others, small ones do not, so they are far only if all are small; nothing
+    makes what is small and always the same larger.
     """
-    size = np.sqrt(np.square(rows).mean(axis=0))
+    with np.errstate(over="ignore"):
+        size = np.sqrt(np.square(rows).mean(axis=0))
     largest = int(size.argmax())
-    return largest if size[largest] > _FAR or 0 < size[largest] < 1 / _FAR else None
+    is_small = size[largest] < _SMALL and np.ptp(rows[:, largest]) > 0
+    return largest if size[largest] > _LARGE or is_small else None

@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import numpy as np
 
-from fastdl import _check
+from fastdl import _check, _hints
+from fastdl._settings import Setting, show
+from fastdl.evaluation import KNOWN, RISING
 
 if TYPE_CHECKING:
     from fastdl.run import Run
+
+Mode = Literal["min", "max"] | None
 
 
 class Callback:
@@ -25,6 +30,16 @@ class Callback:
     """
 
     steps: int | None = None
+
+    def __repr__(self) -> str:
+        return show(self)
+
+    @property
+    def _needs_records(self) -> bool:
+        return type(self).on_record is not Callback.on_record
+
+    def on_check(self, run: Run) -> None:
+        """Before anything begins; raise here to refuse a fit that would fail later."""
 
     def on_begin(self, run: Run) -> None:
         """Before the first batch; ``run.history`` has the records of a fit that is resumed."""
@@ -39,191 +54,234 @@ class Callback:
         """After an epoch, ``run.epoch`` counting it."""
 
     def on_interrupt(self, run: Run) -> None:
-        """After Ctrl-C, before any ``on_end``; unless it came while callbacks heard a record."""
+        """After Ctrl-C, before any ``on_finish``; unless it came while callbacks heard a record."""
+
+    def on_finish(self, run: Run) -> None:
+        """After the last batch of a fit that did not fail, before any ``on_end``.
+
+        What changes the parameters once more does it here: it is saved whatever the order.
+        """
 
     def on_end(self, run: Run) -> None:
-        """After the last batch, also of a fit that was stopped or interrupted."""
+        """At the end, also of a fit that was stopped or interrupted, or that failed."""
+
+
+# --- what is monitored -----------------------------------------------------------------------
+
+
+def _column(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be the name of a column; got {value!r:.100}, use 'loss'")
+    return value
+
+
+def _mode(name: str, value: object) -> Mode:
+    if value is None:
+        return None
+    _check.choice(name, value, ("min", "max"))
+    return "max" if value == "max" else "min"
+
+
+def _check_monitor(name: str, column: str, mode: Mode, run: Run) -> None:
+    """Refuse a column that records will not have, or of which nobody knows what is better."""
+    if column not in run.columns:
+        validated = any(each.startswith("val_") for each in run.columns)
+        possible = [*run.columns, *(f"val_{each}" for each in run.columns if not validated)]
+        remedy = ""
+        if (near := _hints.nearest(column, possible)) is not None:
+            remedy = f", use {(near if near in run.columns else near.removeprefix('val_'))!r}"
+            if near not in run.columns:
+                remedy += f", or give fit a validation set for {near!r}"
+        raise ValueError(
+            f"{name} must be one of {', '.join(run.columns)}; got {column!r:.100}{remedy}"
+        )
+    if mode is None and column.removeprefix("val_") not in KNOWN:
+        raise ValueError(
+            f"mode must be 'max' or 'min' for {column}, a metric of your own; got None, "
+            "use mode='max' if more is better"
+        )
+
+
+@dataclass
+class _Best:
+    """The best value of a column so far: a finite number, or NaN where there was none yet."""
+
+    value: float = np.nan
+    epoch: float | None = None
+    step: float | None = None
+    waited: int = 0  # records since
+
+    def improves(
+        self, record: dict[str, float], column: str, mode: Mode, min_delta: float = 0.0
+    ) -> bool:
+        """Compare a record with the best so far."""
+        rises = column.removeprefix("val_") in RISING if mode is None else mode == "max"
+        value, sign = record[column], -1.0 if rises else 1.0
+        better = np.isnan(self.value) or sign * value < sign * self.value - min_delta
+        if not (np.isfinite(value) and better):
+            self.waited += 1
+            return False
+        self.value, self.epoch, self.step, self.waited = value, record["epoch"], record["step"], 0
+        return True
 
 
 class EarlyStopping(Callback):
     """Stop when a recorded quantity no longer improves, and go back to the best parameters.
 
+    A value that is NaN or infinite is no improvement.
+
     Parameters
     ----------
     monitor : str
-        A column of the history; one that ends in ``accuracy`` is to rise, any other to fall.
+        A column of the history.
     patience : int
         Records without an improvement before the fit stops.
     min_delta : float
         What counts as an improvement.
+    mode : {"max", "min"}, optional
+        Whether the column is to rise or to fall; None: accuracy and R2 rise, what else the library
+        records falls, and a metric of one's own must have a mode.
 
     Attributes
     ----------
     best : float
-        The best value so far.
+        The best value so far; NaN where there was no number yet.
     best_epoch : float or None
         The epoch of its record.
     """
 
-    def __init__(
-        self, monitor: str = "val_loss", *, patience: int = 5, min_delta: float = 0.0
-    ) -> None:
-        if not isinstance(monitor, str):
-            raise TypeError(f"monitor must be the name of a column; got {monitor!r}"[:200])
-        self.monitor = monitor
-        self.patience = _check.integer("patience", patience)
-        self.min_delta = _check.real("min_delta", min_delta, 0.0)
-        self._forget()
+    monitor = Setting(_column)
+    patience = Setting(_check.integer)
+    min_delta = Setting(lambda name, value: _check.real(name, value, 0.0))
+    mode = Setting(_mode)
 
-    def _forget(self) -> None:
-        self.best = np.nan
-        self.best_epoch: float | None = None
-        self._waited = 0
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: Mode = None,
+    ) -> None:
+        self.monitor, self.patience = monitor, patience
+        self.min_delta, self.mode = min_delta, mode
+        self._best = _Best()
+
+    @property
+    def best(self) -> float:
+        """The best value so far."""
+        return self._best.value
+
+    @property
+    def best_epoch(self) -> float | None:
+        """The epoch of its record."""
+        return self._best.epoch
 
     @property
     def _name(self) -> str:
         """Of the parameters that the run keeps: alike for what has the same best record."""
-        return f"best {self.monitor} by {self.min_delta!r}"
+        mode = "" if self.mode is None else f"{self.mode} "
+        return f"best {mode}{self.monitor} by {self.min_delta!r}"
 
     def _improves(self, record: dict[str, float]) -> bool:
-        """Compare a record with the best so far."""
-        if self.monitor not in record:
-            raise ValueError(
-                f"monitor must be one of {', '.join(record)}; got {self.monitor!r}, "
-                "is the validation set missing?"
-            )
-        sign = -1.0 if self.monitor.endswith("accuracy") else 1.0
-        value = record[self.monitor]
-        if np.isnan(self.best) or sign * value < sign * self.best - self.min_delta:
-            self.best, self.best_epoch, self._waited = value, record["epoch"], 0
-            return True
-        self._waited += 1
-        return False
+        return self._best.improves(record, self.monitor, self.mode, self.min_delta)
+
+    def _stop_if_late(self, run: Run) -> None:
+        if self._best.waited >= self.patience:
+            run.stop(f"no better {self.monitor} in {self.patience} records")
+
+    def on_check(self, run: Run) -> None:
+        """Refuse a column that there will not be."""
+        _check_monitor("monitor", self.monitor, self.mode, run)
 
     def on_begin(self, run: Run) -> None:
         """Forget what an earlier fit has shown; look again at the records of a resumed one."""
-        self._forget()
-        for record in run.history.records if run.keeps(self._name) else ():
+        self._best = _Best()
+        for record in run.history.records:
             self._improves(record)
+        if run.is_at(self._best.step):  # maybe saved before this callback heard of that record
+            run.keep(self._name)
+        elif not (np.isnan(self.best) or run.keeps(self._name)):
+            self._best = _Best()
+        self._stop_if_late(run)
 
     def on_record(self, run: Run) -> None:
         """Keep the parameters if they are the best so far, stop if they have not been for long."""
         if self._improves(run.history.last):
             run.keep(self._name)
-        elif self._waited >= self.patience:
-            run.stop(f"no better {self.monitor} in {self.patience} records")
+        self._stop_if_late(run)
 
-    def on_end(self, run: Run) -> None:
-        """Go back to the best parameters, unless the fit failed."""
-        if not run.failed:
-            run.go_back(self._name)
+    def on_finish(self, run: Run) -> None:
+        """Go back to the best parameters, if there are any."""
+        run.go_back(self._name)
 
 
-class CSVLog(Callback):
-    """Write every record to a CSV file as soon as it is there.
+class ReduceOnPlateau(Callback):
+    """Lower the learning rate when a recorded quantity no longer improves.
 
-    Parameters
-    ----------
-    path : path
-        Replaced when a fit begins; that of a resumed one has the records before, too.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = _check.path(path)
-        self._file: TextIO | None = None
-
-    def on_begin(self, run: Run) -> None:
-        """Open the file, and write the records of a fit that is resumed."""
-        self._file = open(self.path, "w", newline="")  # noqa: SIM115 - closed in on_end
-        if run.history:
-            self._write(run.history.columns, run.history.records, names=True)
-
-    def on_record(self, run: Run) -> None:
-        """Write a line, and the names before the first one."""
-        self._write(run.history.columns, [run.history.last], names=run.history.n_records == 1)
-
-    def _write(self, columns: list[str], records: list[dict[str, float]], names: bool) -> None:
-        assert self._file is not None
-        writer = csv.DictWriter(self._file, columns)
-        if names:
-            writer.writeheader()
-        writer.writerows(records)
-        self._file.flush()
-
-    def on_end(self, run: Run) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-
-
-class Snapshot(Callback):
-    """Call a function every so many epochs: draw a diagram, copy the network.
+    The rates of the schedule are scaled for the rest of the fit. A value that is NaN or infinite
+    is no improvement.
 
     Parameters
     ----------
-    every : int
-        Epochs.
-    take : callable
-        Called with the run.
+    monitor : str
+        A column of the history.
+    factor : float in (0, 1)
+        What the rate is multiplied by.
+    patience : int
+        Records without an improvement before that, and from one time to the next.
+    min_delta : float
+        What counts as an improvement.
+    least : float
+        The rate is not lowered below it.
+    mode : {"max", "min"}, optional
+        As for ``EarlyStopping``.
     """
 
-    def __init__(self, every: int, take: Callable[[Run], object]) -> None:
-        self.every = _check.integer("every", every)
-        if not callable(take):
-            raise TypeError(f"take must be callable; got {take!r}"[:200])
-        self.take = take
-
-    def on_epoch(self, run: Run) -> None:
-        """Call the function if it is time."""
-        if run.epoch % self.every == 0:
-            self.take(run)
-
-
-class Checkpoint(Callback):
-    """Save the fit every so often, after Ctrl-C and at its end, so that it can be resumed.
-
-    ``Trainer.resume`` goes on from the file; ``Network.load`` reads the network in it. Callbacks
-    are called in their order: after an ``EarlyStopping`` the end's file has the best parameters. A
-    fit that fails leaves the file as it is.
-
-    Parameters
-    ----------
-    path : path
-        A safetensors file, replaced whole each time.
-    every : int
-        How many of the unit.
-    unit : {"epoch", "step"}
-    """
+    monitor = Setting(_column)
+    factor = Setting(lambda name, value: _check.real(name, value, below=1.0, above=0.0))
+    patience = Setting(_check.integer)
+    min_delta = Setting(lambda name, value: _check.real(name, value, 0.0))
+    least = Setting(lambda name, value: _check.real(name, value, 0.0))
+    mode = Setting(_mode)
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        monitor: str = "val_loss",
         *,
-        every: int = 1,
-        unit: Literal["epoch", "step"] = "epoch",
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        least: float = 0.0,
+        mode: Mode = None,
     ) -> None:
-        self.path = _check.path(path)
-        self.every = _check.integer("every", every)
-        self.unit = _check.choice("unit", unit, ("epoch", "step"))
-        self.steps = self.every if unit == "step" else None
+        self.monitor, self.factor, self.patience = monitor, factor, patience
+        self.min_delta, self.least, self.mode = min_delta, least, mode
+        self._best = _Best()
 
-    def on_step(self, run: Run) -> None:
-        """Save in the middle of an epoch."""
-        run.save(self.path)
+    def on_check(self, run: Run) -> None:
+        """Refuse a column that there will not be."""
+        _check_monitor("monitor", self.monitor, self.mode, run)
 
-    def on_epoch(self, run: Run) -> None:
-        """Save if it is time."""
-        if self.unit == "epoch" and run.epoch % self.every == 0:
-            run.save(self.path)
+    def on_begin(self, run: Run) -> None:
+        """Forget what an earlier fit has shown; look again at the records of a resumed one."""
+        self._best = _Best()
+        for record in run.history.records:
+            self._look(run, record)
 
-    def on_interrupt(self, run: Run) -> None:
-        """Save where the fit is, before an ``EarlyStopping`` goes back."""
-        run.save(self.path)
+    def on_record(self, run: Run) -> None:
+        """Lower the rate if there has been no improvement for long."""
+        self._look(run, run.history.last)
 
-    def on_end(self, run: Run) -> None:
-        """Save the end, if the fit has come to it."""
-        if not (run.failed or run.interrupted):
-            run.save(self.path)
+    def _look(self, run: Run, record: dict[str, float]) -> None:
+        self._best.improves(record, self.monitor, self.mode, self.min_delta)
+        if self._best.waited < self.patience:
+            return
+        self._best.waited = 0
+        rate = record["learning_rate"]
+        lowered = max(rate * self.factor, self.least)
+        if 0 < lowered < rate:
+            run.scale_rate(lowered / rate)
 
 
 class OverfitWatch(Callback):
@@ -244,11 +302,20 @@ class OverfitWatch(Callback):
         The epoch of the first record over the threshold.
     """
 
+    threshold = Setting(lambda name, value: _check.real(name, value, 0.0))
+    stop = Setting(_check.boolean)
+
     def __init__(self, threshold: float = 0.5, *, stop: bool = False) -> None:
-        self.threshold = _check.real("threshold", threshold, 0.0)
-        self.stop = _check.boolean("stop", stop)
+        self.threshold, self.stop = threshold, stop
         self.largest_gap = 0.0
         self.epoch: float | None = None
+
+    def on_check(self, run: Run) -> None:
+        """Refuse a fit without a validation set."""
+        if "val_cost" not in run.columns:
+            raise ValueError(
+                "OverfitWatch must have a validation set; got none, use validation_split=0.2"
+            )
 
     def on_begin(self, run: Run) -> None:
         """Forget what an earlier fit has shown; look again at the records of a resumed one."""
@@ -262,11 +329,239 @@ class OverfitWatch(Callback):
         self._look(run, run.history.last)
 
     def _look(self, run: Run, record: dict[str, float]) -> None:
-        if "val_cost" not in record:
-            raise ValueError("OverfitWatch must have a validation set; got none, give fit one")
         gap = abs(record["cost"] - record["val_cost"])
         self.largest_gap = max(self.largest_gap, gap)
         if gap > self.threshold and self.epoch is None:
             self.epoch = record["epoch"]
             if self.stop:
                 run.stop(f"training and validation cost are {gap:.3g} apart")
+
+
+class Snapshot(Callback):
+    """Call a function every so many epochs: draw a diagram, copy the network.
+
+    Parameters
+    ----------
+    every : int
+        Epochs.
+    take : callable
+        Called with the run.
+    """
+
+    every = Setting(_check.integer)
+
+    def __init__(self, every: int, take: Callable[[Run], object]) -> None:
+        self.every = every
+        if not callable(take):
+            raise TypeError(f"take must be callable; got {take!r}"[:200])
+        self.take = take
+
+    def on_epoch(self, run: Run) -> None:
+        """Call the function if it is time."""
+        if run.epoch % self.every == 0:
+            self.take(run)
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def _check_folder(path: str) -> None:
+    """Refuse a path to which no file can be written."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"path must lie in a folder that exists; got {path!r}, "
+            f"use os.makedirs({folder!r}) before"
+        )
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"path must be that of a file; got the folder {path!r}")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(
+            f"path must lie in a folder that may be written to; got {path!r}, choose another one"
+        )
+
+
+def _epoch(line: bytes) -> float:
+    """The first number of a line."""
+    try:
+        return float(line.split(b",")[0])
+    except ValueError:
+        return np.inf
+
+
+class CSVLog(Callback):
+    """Write every record to a CSV file as soon as it is there.
+
+    Parameters
+    ----------
+    path : path
+        The first fit of a trainer replaces the file; later fits append to it. That of a fit that
+        is resumed has the records before, too.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = _check.path(path)
+        self._file: TextIO | None = None
+        self._stays = 0  # bytes
+
+    def on_check(self, run: Run) -> None:
+        """Refuse a file that cannot be written, or be gone on with."""
+        if os.path.isfile(self.path) and not os.access(self.path, os.W_OK):
+            raise PermissionError(
+                f"path must be that of a file to write to; got {self.path!r}, choose another one"
+            )
+        if not os.path.exists(self.path) or os.path.isdir(self.path):
+            _check_folder(self.path)
+        header = b"".join(self._of_earlier_fits(run)[:1]).decode(errors="replace")
+        if header and next(csv.reader([header])) != run.columns:
+            raise ValueError(
+                f"path must be that of a file with the columns {', '.join(run.columns)}, to which "
+                f"a later fit appends; got {self.path!r} with {header.strip():.200}, use "
+                f"{'_2'.join(os.path.splitext(self.path))!r}"
+            )
+
+    def _of_earlier_fits(self, run: Run) -> list[bytes]:
+        """The lines that stay in the file."""
+        begun_before = run.first_epoch if run.resumed else run.step
+        if not (begun_before and os.path.exists(self.path)):
+            return []
+        with open(self.path, "rb") as file:
+            lines = [line for line in file if line.endswith(b"\n")]
+        if run.resumed:  # what it has written itself comes again from its records
+            lines[1:] = [line for line in lines[1:] if _epoch(line) <= run.first_epoch]
+        return lines
+
+    def on_begin(self, run: Run) -> None:
+        """Find what stays in the file; write the records of a fit that is resumed."""
+        self._stays = sum(len(line) for line in self._of_earlier_fits(run))
+        if run.resumed:
+            self._open(run)
+
+    def on_record(self, run: Run) -> None:
+        """Write a line; the first one of a fit opens the file: one that fails before leaves it."""
+        if self._file is None:
+            self._open(run)
+        else:
+            self._write(run.columns, [run.history.last])
+
+    def _open(self, run: Run) -> None:
+        """Open the file behind what stays, and write all records."""
+        mode: Literal["a", "w"] = "a" if self._stays else "w"
+        self._file = file = open(self.path, mode, newline="")  # noqa: SIM115 - closed in on_end
+        if self._stays:
+            file.truncate(self._stays)
+        self._write(run.columns, run.history.records, names=not self._stays)
+
+    def _write(
+        self, columns: list[str], records: list[dict[str, float]], names: bool = False
+    ) -> None:
+        assert self._file is not None
+        writer = csv.DictWriter(self._file, columns)
+        if names:
+            writer.writeheader()
+        writer.writerows(records)
+        self._file.flush()
+
+    def on_end(self, run: Run) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Checkpoint(Callback):
+    """Save the fit every so often, after Ctrl-C and at its end, so that it can be resumed.
+
+    ``Trainer.resume`` goes on from the file; ``Network.load`` reads the network in it. After an
+    ``EarlyStopping``, in whatever order, the end's file has the best parameters. A fit that fails
+    leaves the file as it is.
+
+    Parameters
+    ----------
+    path : path
+        A safetensors file, replaced whole each time.
+    every : int
+        How many of the unit.
+    unit : {"epoch", "step"}
+    best : str, optional
+        A column of the history: save whenever it is better than in all records of this fit before,
+        and at no other time. A column that is never a finite number writes no file.
+    mode : {"max", "min"}, optional
+        Whether ``best`` is to rise or to fall, as for ``EarlyStopping``.
+    """
+
+    every = Setting(_check.integer)
+    mode = Setting(_mode)
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every: int = 1,
+        unit: Literal["epoch", "step"] = "epoch",
+        best: str | None = None,
+        mode: Mode = None,
+    ) -> None:
+        self.path = _check.path(path)
+        self.every = every
+        self.unit = _check.choice("unit", unit, ("epoch", "step"))
+        self.best = None if best is None else _column("best", best)
+        self.mode = mode
+        if best is not None and (every, unit) != (1, "epoch"):
+            raise ValueError(
+                "best must go without every and unit, for each record is looked at; "
+                f"got every={every!r}, unit={unit!r}, use every=1, unit='epoch'"
+            )
+        if best is None and mode is not None:
+            raise ValueError(f"mode must go with best; got {mode!r} alone, use best='val_loss'")
+        self._so_far = _Best()
+
+    @property
+    def _needs_records(self) -> bool:
+        return self.best is not None
+
+    @property
+    def steps(self) -> int | None:  # type: ignore[override]
+        """How often ``on_step`` is called."""
+        return self.every if self.unit == "step" else None
+
+    def on_check(self, run: Run) -> None:
+        """Refuse a file that cannot be written, and a column that there will not be."""
+        _check_folder(self.path)
+        if self.best is not None:
+            _check_monitor("best", self.best, self.mode, run)
+
+    def on_begin(self, run: Run) -> None:
+        """Forget what an earlier fit has shown; look again at the records of a resumed one."""
+        self._so_far = _Best()
+        for record in run.history.records if self.best is not None else ():
+            self._improves(record)
+        if run.is_at(self._so_far.step):  # maybe saved by another one before this one heard of it
+            run.save(self.path)
+
+    def _improves(self, record: dict[str, float]) -> bool:
+        return self.best is not None and self._so_far.improves(record, self.best, self.mode)
+
+    def on_record(self, run: Run) -> None:
+        """Save the best so far."""
+        if self._improves(run.history.last):
+            run.save(self.path)
+
+    def on_step(self, run: Run) -> None:
+        """Save in the middle of an epoch."""
+        run.save(self.path)
+
+    def on_epoch(self, run: Run) -> None:
+        """Save if it is time."""
+        if self.best is None and self.unit == "epoch" and run.epoch % self.every == 0:
+            run.save(self.path)
+
+    def on_interrupt(self, run: Run) -> None:
+        """Save where the fit is, before an ``EarlyStopping`` goes back."""
+        if self.best is None:
+            run.save(self.path)
+
+    def on_end(self, run: Run) -> None:
+        """Save the end, if the fit has come to it."""
+        if self.best is None and not (run.failed or run.interrupted):
+            run.save(self.path)

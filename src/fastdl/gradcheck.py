@@ -146,7 +146,7 @@ def check_gradients(
     ----------
     network : Network
         Of either dtype; it is copied to float64.
-    x : float32, float64 or uint8 array (n, d)
+    x : array (n, d)
         A few rows: the work is about n times the parameters times a row's forward pass.
     y : as for ``Network.evaluate``
     step : float
@@ -166,7 +166,7 @@ def check_gradients(
     >>> assert check_gradients(net, np.ones((5, 4)), [0, 1, 2, 1, 0])
     """
     if not isinstance(network, Network):
-        raise TypeError(f"network must be a Network; got {network!r}"[:200])
+        raise TypeError(f"network must be a Network; got {network!r:.100}")
     step = _check.real("step", step, above=0.0)
     tolerance = _check.real("tolerance", tolerance, above=0.0)
     with np.errstate(over="ignore", invalid="ignore"):  # what is not a number counts as wrong

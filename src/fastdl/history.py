@@ -74,7 +74,9 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
     def last(self) -> dict[str, float]:
         """The newest record."""
         if not self._records:
-            raise IndexError("the history must hold a record; got none, fit with record='epoch'")
+            raise IndexError(
+                "the history must hold a record; got none, use record='epoch' when you fit"
+            )
         return dict(self._records[-1])
 
     def __len__(self) -> int:
@@ -89,7 +91,8 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
     def __getitem__(self, column: str) -> NDArray[Any]:
         if column not in self:
             rule = f"one of {', '.join(self)}" if self else "of a history that has records"
-            raise KeyError(f"a column must be {rule}; got {column!r}{_hints.near(column, self)}")
+            remedy = _hints.near(column, self) if self else ", use record='epoch' when you fit"
+            raise KeyError(f"a column must be {rule}; got {column!r}{remedy}")
         return np.array([record[column] for record in self._records])
 
     def __eq__(self, other: object) -> bool:
@@ -112,7 +115,8 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
         if self and other and set(self) != set(other):
             differ = ", ".join(sorted(set(self) ^ set(other)))
             raise ValueError(
-                f"histories must have the same columns to be joined; got {differ} in one alone"
+                f"histories must have the same columns to be joined; got {differ} in one alone, "
+                "use pd.concat([first.to_frame(), second.to_frame()])"
             )
         result = History()
         for record in self._records:
@@ -132,7 +136,7 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
         """Refused: pandas and NumPy would take the names of the columns for the data."""
         raise TypeError(
             "a history must be asked for its columns or its table; "
-            "use history['loss'], history.to_frame() or dict(history)"
+            "use history['loss'], or history.to_frame(), or dict(history)"
         )
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
@@ -169,7 +173,9 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
         _check.choice("x", x, _PLACES)
         shown = self._metrics()
         if not shown:
-            raise ValueError("the history must hold a metric to plot; got none, fit with a record")
+            raise ValueError(
+                "the history must hold a metric to plot; got none, use record='epoch' when you fit"
+            )
         columns = min(len(shown), _FIGURES_IN_A_ROW)
         rows = -(-len(shown) // _FIGURES_IN_A_ROW)
         at, size = self[x], (4.2 * columns, 3.4 * rows)

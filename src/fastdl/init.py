@@ -69,5 +69,5 @@ def get(init: str | Init) -> Init:
     if isinstance(init, str):
         return INITS[_check.choice("init", init, tuple(INITS))]
     if not hasattr(init, "draw"):
-        raise TypeError(f"init must be a name or have a method draw; got {init!r}")
+        raise TypeError(f"init must be a name or have a method draw; got {init!r:.100}, use 'he'")
     return init

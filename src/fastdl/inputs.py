@@ -5,7 +5,7 @@ are: floats, other integers, and every data frame, whatever its columns' dtypes.
 scaling scales all of them alike. One without remembers which of the two it was fitted on.
 """
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -51,32 +51,55 @@ def read(name: str, given: Table, known: Inputs | None, scaled: bool) -> tuple[A
     """
     if known is not None and known.columns and given.columns not in (None, known.columns):
         raise ValueError(_other_columns(name, given.columns or (), known.columns))
-    array = given.array
-    if scaled:
-        pass
-    elif known is None:
-        if _look_like_pixels(given):
-            raise ValueError(
-                f"{name} must say what its integers up to {array.max()} are; got {array.dtype}, "
-                f"use {name}.astype(np.uint8) for pixels, which are divided by 255, "
-                f"or {name}.astype(np.float32) for numbers, which are taken as they are"
-            )
-    elif known.kind == "pixels" and array.dtype != np.uint8:
-        array = _as_pixels(name, array)
-    elif known.kind == "numbers" and array.dtype == np.uint8:
-        raise TypeError(
-            f"{name} must hold numbers, on which this network was fitted; got uint8, which are "
-            f"pixels: use {name}.astype(np.float32) for numbers taken as they are, "
-            f"or {name} / 255 for pixels if it was fitted on such"
-        )
+    array = given.array if scaled else _as_known(name, given.array, known)
     rows = _check.readable(name, array)
     kind: Kind = "pixels" if rows.dtype == np.uint8 else "numbers"
-    return rows, Inputs(kind, given.columns)
+    columns = given.columns or (None if known is None else known.columns)
+    return rows, Inputs(kind, columns)
 
 
-def _look_like_pixels(given: Table) -> bool:
+def from_saved(saved: Any, d: int) -> Inputs | None:
+    """What a file says of it; None in files from before that was kept.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For anything else than what JSON makes of ``Inputs``.
+    """
+    if saved is None:
+        return None
+    kind, columns = saved
+    _check.choice("the kind of inputs", kind, ("pixels", "numbers"))
+    if columns is None:
+        return Inputs(kind)
+    if len(columns) != d or not all(isinstance(column, str) for column in columns):
+        raise ValueError(f"columns must be the names of {d} inputs; got {columns!r:.100}")
+    return Inputs(kind, tuple(columns))
+
+
+def _as_known(name: str, array: Array, known: Inputs | None) -> Array:
+    """An array that means what is known, or is clear by itself where nothing is."""
+    it = f"np.asarray({name})"
+    if known is None or known.kind == "numbers":
+        if _look_like_pixels(array):
+            raise ValueError(
+                f"{name} must say what its integers up to {array.max()} are; got {array.dtype}, "
+                f"use {it}.astype(np.uint8) for pixels, which are divided by 255, "
+                f"or {it}.astype(np.float32) for numbers, which are taken as they are"
+            )
+    elif array.dtype != np.uint8:
+        return _as_pixels(name, array)
+    if known is not None and known.kind == "numbers" and array.dtype == np.uint8:
+        raise TypeError(
+            f"{name} must hold numbers, on which this network was fitted; got uint8, which are "
+            f"pixels: use {it}.astype(np.float32) for numbers taken as they are, "
+            f"or {it} / 255 for pixels if it was fitted on such"
+        )
+    return array
+
+
+def _look_like_pixels(array: Array) -> bool:
     """Whether integers lie in [0, 255] and reach the upper half: an image in a wider dtype."""
-    array = given.array
     if array.dtype.kind not in "iu" or array.dtype == np.uint8 or not array.size:
         return False
     is_wide = array.shape[1] >= _LEAST_IMAGE
@@ -85,12 +108,17 @@ def _look_like_pixels(given: Table) -> bool:
 
 def _as_pixels(name: str, array: Array) -> Array:
     """Whole numbers from 0 to 255 of another integer dtype as the pixels that they are."""
-    if array.dtype.kind in "iu" and (not array.size or (array.min() >= 0 and array.max() <= 255)):
+    least, most = (array.min(), array.max()) if array.size else (0, 0)
+    if array.dtype.kind in "biu" and least >= 0 and most <= 255:
         return array.astype(np.uint8)
+    remedy = f"bring it from {least:.4g} to {most:.4g} into that range"
+    if least >= 0 and most <= 1:
+        remedy = f"use np.rint(255 * np.asarray({name})).astype(np.uint8)"
+    elif least >= 0 and most <= 255:
+        remedy = f"use np.asarray({name}).astype(np.uint8)"
     raise TypeError(
         f"{name} must hold pixels, uint8 from 0 to 255, on which this network was fitted; got "
-        f"{array.dtype}, use np.asarray({name}).astype(np.uint8) if it reaches 255, "
-        f"or np.rint(255 * np.asarray({name})).astype(np.uint8) if it reaches 1"
+        f"{array.dtype}, {remedy}"
     )
 
 

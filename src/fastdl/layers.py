@@ -9,6 +9,7 @@ from fastdl import _check, _kernels
 from fastdl.init import Init
 
 _KEYS = ("input", "output", "nonlinear", "regularization")
+_EXAMPLE = {"input": 784, "output": 10, "nonlinear": "softmax", "regularization": "none"}
 _NONLINEAR = {"relu": "relu", "sigmoid": "sigmoid", "softmax": "identity", "none": "identity"}
 
 
@@ -51,7 +52,12 @@ class Dense:
 def from_widths(widths: Sequence[int], activation: str) -> tuple[Dense, ...]:
     """Widths, inputs first, as layers; the last one has no activation."""
     if len(widths) < 2:
-        raise ValueError(f"layers must give at least inputs and outputs; got {list(widths)!r}")
+        nested = isinstance(widths[0], list | tuple)
+        remedy = f"{widths[0]}" if nested else f"{[*widths, 10]} for ten outputs"
+        raise ValueError(
+            f"layers must give at least inputs and outputs; got {list(widths)!r}, use {remedy}"
+        )
+    widths = [_check.integer(f"layers[{i}]", width) for i, width in enumerate(widths)]
     last = len(widths) - 2
     return tuple(
         Dense(d, h, "identity" if i == last else activation)
@@ -63,28 +69,42 @@ def from_dictionaries(
     config: Sequence[Mapping[str, Any]], weight_decay: float
 ) -> tuple[Dense, ...]:
     """The dictionaries of Technion 236606 HW2; weight_decay is each named penalty's factor."""
-    if not isinstance(config, list | tuple):
-        raise TypeError(f"config must be a sequence of dictionaries; got {config!r}"[:200])
-    layers = []
+    if not isinstance(config, list | tuple) or not config:
+        raise TypeError(
+            f"config must be a list of dictionaries, a layer each; got {config!r:.100}, "
+            f"use {[_EXAMPLE]}"
+        )
+    layers: list[Dense] = []
     for i, entry in enumerate(config):
-        where = f"layer {i}"
+        where = f"config[{i}]"
         if not isinstance(entry, Mapping):
-            raise TypeError(f"{where} must be a dictionary; got {entry!r}"[:200])
+            raise TypeError(f"{where} must be a dictionary; got {entry!r:.100}, use {_EXAMPLE}")
         if set(entry) - set(_KEYS) or not {"input", "output"} <= set(entry):
             raise ValueError(
-                f"{where} must have the keys {', '.join(_KEYS)}; got {', '.join(map(str, entry))}"
+                f"{where} must have the keys {', '.join(_KEYS)}, the first two always; got "
+                f"{', '.join(map(str, entry)) or 'none'}, use {_EXAMPLE}"
+            )
+        d = _check.integer(f"input of {where}", entry["input"])
+        h = _check.integer(f"output of {where}", entry["output"])
+        if layers and layers[-1].h != d:
+            raise ValueError(
+                f"input of {where} must be the {layers[-1].h} outputs of config[{i - 1}]; "
+                f"got {d}, use {layers[-1].h}"
             )
         nonlinear = _check.choice(
             f"nonlinear of {where}", entry.get("nonlinear", "none"), tuple(_NONLINEAR)
         )
         if nonlinear == "softmax" and i < len(config) - 1:
-            raise ValueError(f"nonlinear of {where} must not be softmax; only the last layer's may")
+            raise ValueError(
+                f"nonlinear of {where} must not be softmax, which only the last layer's may be; "
+                "got 'softmax', use 'relu'"
+            )
         norm = entry.get("regularization", "none")
         _check.choice(f"regularization of {where}", norm, ("l1", "l2", "none"))
         layers.append(
             Dense(
-                entry["input"],
-                entry["output"],
+                d,
+                h,
                 _NONLINEAR[nonlinear],
                 l1=weight_decay if norm == "l1" else 0.0,
                 l2=weight_decay if norm == "l2" else 0.0,
@@ -96,9 +116,10 @@ def from_dictionaries(
 def check_chain(layers: Sequence[Dense]) -> None:
     """Each layer must take what the one before it gives."""
     if not layers:
-        raise ValueError("layers must hold at least one layer; got none")
+        raise ValueError("layers must hold at least one layer; got none, use [784, 10]")
     for i, (below, layer) in enumerate(pairwise(layers)):
         if below.h != layer.d:
             raise ValueError(
-                f"layer {i + 1} must take the {below.h} outputs of layer {i}; got d={layer.d}"
+                f"layers[{i + 1}] must take the {below.h} outputs of layers[{i}]; got d={layer.d}, "
+                f"use fd.Dense({below.h}, {layer.h})"
             )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -27,6 +27,7 @@ from fastdl import (
 from fastdl._check import Array
 from fastdl._epoch import Program, Rows, weight_stride
 from fastdl.checkpoint import OF_LAYER, CheckpointError, Layout
+from fastdl.evaluation import Evaluation, Evaluator, RegressionEvaluation
 from fastdl.init import Init
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense
@@ -58,26 +59,11 @@ _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what
 )
 
 
-class Evaluation(NamedTuple):
-    """How a network does on a data set.
-
-    Attributes
-    ----------
-    loss : float
-        The mean data loss, weighted by the sample weights if there are any.
-    cost : float
-        The loss plus the penalties of all layers.
-    accuracy : float
-        The share of rows classified rightly; NaN where targets are not labels.
-    """
-
-    loss: float
-    cost: float
-    accuracy: float
-
-
 class Network(_hints.Hinted):
     """A dense feed-forward network.
+
+    Its seed is 0 unless another one is given: networks that are made alike, in a loop, say, begin
+    with the same parameters.
 
     Parameters
     ----------
@@ -93,10 +79,16 @@ class Network(_hints.Hinted):
     seed : int, optional
         Of the initialisation; None: a different one each time.
     scaling : Scaling, optional
-        How features become inputs. Without one float rows are taken as they are and uint8 rows
-        as x / 255.
+        How features become inputs, whatever their dtype.
     margin : float
         Of the hinge loss.
+
+    Notes
+    -----
+    Without a scaling a uint8 array is an image and is divided by 255; all else is numbers, which
+    are taken as they are, whatever their dtype; a data frame is always numbers. A network remembers
+    which of the two it was fitted on, and the columns of a frame (``inputs``), and refuses what
+    means something else. Pixels may come in any integer dtype from then on.
 
     Examples
     --------
@@ -130,6 +122,7 @@ class Network(_hints.Hinted):
     ) -> None:
         self._layers = _as_layers(layers, activation)
         self._loss = losses.get(loss).name
+        _check_outputs(self._layers, self._loss, layers)
         self._dtype = _check.dtype(dtype)
         self._margin = _check.real("margin", margin, 0.0)
         self._scaling = scaling
@@ -166,11 +159,11 @@ class Network(_hints.Hinted):
         """
         _check.choice("loss", loss, tuple(_CONFIG_LOSSES))
         dense = layers.from_dictionaries(config, _check.real("weight_decay", weight_decay, 0.0))
-        layers.check_chain(dense)
         if (config[-1].get("nonlinear") == "softmax") != (loss == "cross-entropy"):
             raise ValueError(
-                "nonlinear of the last layer must be softmax with cross-entropy and only with it; "
-                f"got {config[-1].get('nonlinear', 'none')!r} with {loss}"
+                f"nonlinear of config[{len(config) - 1}] must be softmax with cross-entropy, and "
+                f"only with it; got {config[-1].get('nonlinear', 'none')!r} with {loss}, use "
+                + ("'softmax'" if loss == "cross-entropy" else "'none'")
             )
         return cls(dense, loss=_CONFIG_LOSSES[loss], init=init, **settings)
 
@@ -222,9 +215,13 @@ class Network(_hints.Hinted):
         self._compile()
 
     def _compile(self) -> None:
-        penalties = np.array([(layer.l1, layer.l2) for layer in self.layers], np.float64)
+        self._program = self._program_of(self.layers)
+
+    def _program_of(self, layers: tuple[Dense, ...]) -> Program:
+        """The loops over this network's arrays, with the penalties of these layers."""
+        penalties = np.array([(layer.l1, layer.l2) for layer in layers], np.float64)
         code = losses.LOSSES[self.loss].code
-        self._program = Program(self._table, penalties, code, self.margin, self.dtype == np.float32)
+        return Program(self._table, penalties, code, self.margin, self.dtype == np.float32)
 
     def _draw(self, default: str | Init, seed: int | None) -> None:
         default = init.get(default)
@@ -241,11 +238,14 @@ class Network(_hints.Hinted):
         """The scaling in the types in which rows are scaled, or that of pixels where none is."""
         d = self.layers[0].d
         if self.scaling is not None and not isinstance(self.scaling, Scaling):
-            raise TypeError(f"scaling must be a Scaling; got {self.scaling!r}"[:200])
+            raise TypeError(
+                f"scaling must be a Scaling; got {self.scaling!r:.100}, use "
+                f"fd.Scaling.divided({d}) for pixels or fd.Scaling.standard(x)"
+            )
         if self.scaling is not None and len(self.scaling.shift) != d:
             raise ValueError(
-                f"scaling must be of {d} features, the network's inputs; "
-                f"got {len(self.scaling.shift)}"
+                f"scaling must be of {d} features, the network's inputs; got "
+                f"{len(self.scaling.shift)}, use fd.Scaling.divided({d}) or make it of these rows"
             )
         scaling = self.scaling or Scaling.divided(d)
         shift = _check.cast("scaling.shift", scaling.shift, self.dtype)
@@ -293,34 +293,30 @@ class Network(_hints.Hinted):
             While the network is being fitted.
         """
         with self.exclusive():
-            self._set_penalty(l1, l2)
+            layers = self._penalised(l1, l2)
+            if layers != self._layers:  # a program also knows how many threads are worth it by now
+                self._layers = layers
+                self._compile()
 
-    def _set_penalty(self, l1: float | None, l2: float | None) -> None:
+    def _penalised(self, l1: float | None, l2: float | None) -> tuple[Dense, ...]:
+        """The layers, but with this l1 or l2; None stands for what they have."""
+        if l1 is None and l2 is None:
+            return self.layers
         l1 = None if l1 is None else _check.real("l1", l1, 0.0)
         l2 = None if l2 is None else _check.real("l2", l2, 0.0)
-        self._set_layers(
-            tuple(
-                replace(
-                    layer,
-                    l1=layer.l1 if l1 is None else l1,
-                    l2=layer.l2 if l2 is None else l2,
-                )
-                for layer in self.layers
-            )
+        return tuple(
+            replace(layer, l1=layer.l1 if l1 is None else l1, l2=layer.l2 if l2 is None else l2)
+            for layer in self.layers
         )
-
-    def _set_layers(self, layers: tuple[Dense, ...]) -> None:
-        """Layers that differ from the present ones in their penalties alone."""
-        if layers != self._layers:  # a program also knows how many threads are worth it by now
-            self._layers = layers
-            self._compile()
 
     def penalty(self) -> float:
         """The sum over the layers of l1 sum(|W|) + l2 sum(W^2)."""
+        return self._penalty_of(self.layers)
+
+    def _penalty_of(self, layers: tuple[Dense, ...]) -> float:
+        """The penalties that these layers put on this network's weights."""
         total = 0.0
-        for layer, (_, _, weight, _, bias, _, _) in zip(
-            self.layers, self._table.tolist(), strict=True
-        ):
+        for layer, (_, _, weight, _, bias, _, _) in zip(layers, self._table.tolist(), strict=True):
             if layer.l1 or layer.l2:
                 total += _kernels.penalty(self._flat[weight:bias], layer.l1, layer.l2)
         return total
@@ -345,7 +341,7 @@ class Network(_hints.Hinted):
         return self._outputs(rows, n_threads)
 
     def _outputs(self, rows: Array, n_threads: int | None, trusted: bool = True) -> Array:
-        """Outputs of checked rows; where they are not trusted, those of one not finite are NaN."""
+        """Outputs of checked rows; if these are not trusted, NaN for each that is not finite."""
         out = np.empty((len(rows), self.layers[-1].h), self.dtype)
         threads = self._threads(n_threads, len(rows))
         if len(rows):
@@ -360,11 +356,11 @@ class Network(_hints.Hinted):
         """Outputs that are numbers, all of them."""
         rows, _ = self._read("x", x)
         out = self._outputs(rows, n_threads, trusted=False)
-        bad = np.isnan(out).any(axis=1)
+        bad = ~np.isfinite(out).all(axis=1)
         if bad.any():
             self._refuse_if_not_finite("x", rows)
             raise ValueError(
-                f"x must give outputs that are numbers; got nan at row {int(bad.argmax())}, "
+                f"x must give outputs that are finite; got others at row {int(bad.argmax())}, "
                 "look at that row and at the parameters"
             )
         return out
@@ -414,7 +410,8 @@ class Network(_hints.Hinted):
         kind = losses.LOSSES[self.loss].probabilities
         if kind is None:
             raise ValueError(
-                f"predict_proba must have a loss with probabilities; got {self.loss}, use logits"
+                f"predict_proba must have a loss with probabilities; got {self.loss}, "
+                "use net.logits(x)"
             )
         logits = self._answers(x, n_threads)
         return (
@@ -428,8 +425,11 @@ class Network(_hints.Hinted):
         *,
         sample_weight: ArrayLike | None = None,
         n_threads: int | None = None,
-    ) -> Evaluation:
-        """Loss, cost and accuracy on a data set; nothing of its size is kept.
+    ) -> Evaluation | RegressionEvaluation:
+        """Loss and cost on a data set, and accuracy, or how near numbers are to their targets.
+
+        The cost has the penalties of the layers, not those of a ``Trainer``. Of the data set's
+        size nothing is kept, but the outputs where y are numbers.
 
         Parameters
         ----------
@@ -442,31 +442,28 @@ class Network(_hints.Hinted):
 
         Returns
         -------
-        Evaluation
+        Evaluation, or RegressionEvaluation for ``mse``
         """
         rows = self._data(x, y)
         n = len(rows.x)
         if sample_weight is not None:
             double = np.dtype(np.float64)
             rows = self._weighted(rows, _check.weights("sample_weight", sample_weight, n, double))
-        threads = self._threads(n_threads, n)
-        workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
-        results = np.empty((self._program.pieces(n), 2))
         rows.compiled.trust(False)
+        evaluator = Evaluator(self, rows, self._threads(n_threads, n))
         with self._serial_blas():
-            loss, n_correct = self._program.evaluate(
-                rows.compiled, self._flat, workspace, None, results, threads
-            )
-        if np.isnan(loss):
+            found = evaluator.evaluate(self.penalty())
+        if np.isnan(found.loss):
             self._refuse_if_not_finite("x", rows.x)
-        return self._evaluation(loss / n, n_correct / n)
+        return found
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
         """The gradient of the cost on a data set, named and shaped like ``parameters``.
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
+        x : array (n, d)
+            Finite numbers of any real dtype.
         y : as for ``evaluate``
 
         Returns
@@ -474,6 +471,7 @@ class Network(_hints.Hinted):
         dict of str to array
         """
         rows = self._data(x, y)
+        self._refuse_if_not_finite("x", rows.x)
         flat = _memory.zeros(len(self._flat), self.dtype)
         workspace = _memory.empty(self._program.training_size(len(rows.x)), self.dtype)
         with _threads.serial_blas():
@@ -483,10 +481,6 @@ class Network(_hints.Hinted):
             name = f"layers.{i}.weight"
             gradients[name] += ops.penalty(self.parameters[name], l1=layer.l1, l2=layer.l2)[1]
         return gradients
-
-    def _evaluation(self, loss: float, accuracy: float) -> Evaluation:
-        targets = losses.LOSSES[self.loss].targets
-        return Evaluation(loss, loss + self.penalty(), float("nan") if targets else accuracy)
 
     def _serial_blas(self) -> AbstractContextManager[None]:
         """BLAS on one thread, where a forward pass calls it at all."""
@@ -518,22 +512,19 @@ class Network(_hints.Hinted):
         return self._scalings[x.dtype if x.dtype == np.float64 else self.dtype]
 
     def _read(self, name: str, x: ArrayLike, known: Inputs | None = None) -> tuple[Array, Inputs]:
-        """Rows as the loops take them, and what they are: as the network was fitted, or known."""
+        """Rows as the loops take them, and what they are: as those known, or as it was fitted."""
         given = _check.table(name, x, self.layers[0].d)
-        return inputs.read(name, given, self.inputs or known, self.scaling is not None)
+        return inputs.read(name, given, known or self.inputs, self.scaling is not None)
 
-    @contextmanager
-    def _fitted_on(self, found: Inputs) -> Iterator[None]:
-        """Remember what the rows of a fit are, unless no step of it is taken."""
-        before, parameters = self._inputs, self._flat.copy()
-        if before is None or (before.columns is None and before.kind == found.kind):
-            self._inputs = found
-        try:
-            yield
-        except BaseException:
-            if np.array_equal(parameters, self._flat):
-                self._inputs = before
-            raise
+    def _refuse_parameters_that_are_not_finite(self) -> None:
+        if _kernels.finite(self._flat):
+            return
+        for name, view in self.parameters.items():
+            if not np.isfinite(view).all():
+                raise ValueError(
+                    f"parameters[{name!r}] must be finite; got {view[~np.isfinite(view)][0]}, "
+                    "make the network again or load it"
+                )
 
     def _refuse_if_not_finite(self, name: str, rows: Array) -> None:
         """Name the first item that is not finite, or is not once it is an input."""
@@ -546,7 +537,7 @@ class Network(_hints.Hinted):
         names: tuple[str, str] = ("x", "y"),
         known: Inputs | None = None,
     ) -> Data:
-        """Check rows with their labels or targets; known: what rows are if it was not fitted."""
+        """Check rows with their labels or targets; known: what rows beside these are."""
         x_name, y_name = names
         rows, found = self._read(x_name, x, known)
         _check.some(x_name, rows)
@@ -572,7 +563,8 @@ class Network(_hints.Hinted):
         """Hold the network for a fit; a second one at the same time is refused."""
         if not self._busy.take():
             raise RuntimeError(
-                "this network is being fitted already; wait for that fit or fit net.copy()"
+                "this network must not be fitted twice at a time; it is being fitted already, "
+                "use net.copy() or wait for that fit"
             )
         try:
             yield
@@ -581,7 +573,7 @@ class Network(_hints.Hinted):
 
     def copy(self, dtype: DTypeLike | None = None) -> Network:
         """A network of its own with the same parameters, in another dtype if one is given."""
-        result = Network.__new__(Network)
+        result = type(self).__new__(type(self))
         result.__dict__.update(self.__dict__)
         result._busy = _threads.Claim()
         result._dtype = self.dtype if dtype is None else _check.dtype(dtype)
@@ -613,7 +605,7 @@ class Network(_hints.Hinted):
         path : path
             A file that is there is replaced once the new one is complete.
         """
-        checkpoint.write(path, *checkpoint.contents(self))
+        checkpoint.write(path, *checkpoint.contents(self.copy()))  # a fit may go on meanwhile
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
@@ -677,29 +669,18 @@ def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> _Save
     try:
         dense = [_from_saved(layer) for layer in config["layers"]]
         layers.check_chain(dense)
+        loss = losses.get(config["loss"]).name
+        _check_outputs(dense, loss, dense)
         return _Saved(
             dense,
-            losses.get(config["loss"]).name,
+            loss,
             _check.dtype(_check.choice("dtype", config["dtype"], ("float32", "float64"))),
             _check.real("margin", config["margin"], 0.0),
             bool(config["scaled"]),
-            _inputs_from_saved(config.get("inputs"), dense[0].d),
+            inputs.from_saved(config.get("inputs"), dense[0].d),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{path} must describe a network: {error}") from error
-
-
-def _inputs_from_saved(saved: Any, d: int) -> Inputs | None:
-    """What the network was fitted on; None in files from before that was kept."""
-    if saved is None:
-        return None
-    kind, columns = saved
-    _check.choice("the kind of inputs", kind, ("pixels", "numbers"))
-    if columns is None:
-        return Inputs(kind)
-    if len(columns) != d or not all(isinstance(column, str) for column in columns):
-        raise ValueError(f"columns must be the names of {d} inputs; got {columns!r:.100}")
-    return Inputs(kind, tuple(columns))
 
 
 def _layout(saved: _Saved) -> Layout:
@@ -731,16 +712,41 @@ class Data(NamedTuple):
     weights: Array | None = None
 
 
+def _check_outputs(
+    dense: Sequence[Dense], loss: str, given: Sequence[int] | Sequence[Dense]
+) -> None:
+    """A single output would be the only class there is, and so always right."""
+    if dense[-1].h == 1 and not losses.LOSSES[loss].targets:
+        raise ValueError(
+            f"layers[-1] must have an output for each label with {loss}; got 1 alone, use "
+            + (f"fd.Dense({dense[-1].d}, 2)" if isinstance(given[-1], Dense) else "2")
+            + " for the labels 0 and 1, or loss='mse' for numbers"
+        )
+
+
 def _as_layers(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple[Dense, ...]:
     if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
-        raise TypeError(f"layers must be widths or Dense layers; got {given!r}"[:200])
+        raise TypeError(
+            f"layers must be widths or Dense layers; got {given!r:.100}, use [784, 128, 10]"
+        )
     if all(isinstance(layer, Dense) for layer in given):
         dense = tuple(layer for layer in given if isinstance(layer, Dense))
     elif any(isinstance(layer, Dense) for layer in given):
-        raise TypeError("layers must be all widths or all Dense layers; got both")
+        i = next(i for i, layer in enumerate(given) if not isinstance(layer, Dense))
+        raise TypeError(
+            f"layers[{i}] must be a Dense layer, as others are; got {given[i]!r:.100}, "
+            f"use {_between(given, i)}"
+        )
     else:
         _check.choice("activation", activation, tuple(_kernels.ACTIVATIONS))
-        widths = [_check.integer("a width in layers", width) for width in given]
-        dense = layers.from_widths(widths, activation)
+        dense = layers.from_widths(cast(Sequence[int], given), activation)
     layers.check_chain(dense)
     return dense
+
+
+def _between(given: Sequence[object], i: int) -> str:
+    """In code, the layer that fits where something else is given."""
+    before, odd, after = given[i - 1 : i], given[i], given[i + 1 : i + 2]
+    d = next((layer.h for layer in before if isinstance(layer, Dense)), 784)
+    h = odd if type(odd) is int and odd > 0 else 10
+    return f"fd.Dense({d}, {next((layer.d for layer in after if isinstance(layer, Dense)), h)})"

@@ -85,7 +85,7 @@ def matmul(
     if inner != d:
         raise ValueError(
             f"a and b must agree in their inner dimension; got {d} and {inner} "
-            f"from shapes {a.shape} and {b.shape}"
+            f"from shapes {a.shape} and {b.shape}{_transposed(a, b, transpose_a, transpose_b)}"
         )
     if 0 in (n, d, h):
         return np.zeros((n, h), a.dtype)
@@ -94,6 +94,15 @@ def matmul(
     with _threads.serial_blas():
         _kernels.gemm(bool(transpose_a), bool(transpose_b), a, b, out, threads)
     return out
+
+
+def _transposed(a: Array, b: Array, transpose_a: bool, transpose_b: bool) -> str:
+    """Which transpose would make two factors agree, as the end of a sentence."""
+    n, d = a.shape[::-1] if transpose_a else a.shape
+    inner, h = b.shape[::-1] if transpose_b else b.shape
+    if d == h:
+        return f", use transpose_b={not transpose_b}"
+    return f", use transpose_a={not transpose_a}" if n == inner else ""
 
 
 def gather(
@@ -127,15 +136,21 @@ def gather(
     rows = _check.order("order", order, len(x))
     kind = _check.dtype(dtype)
     if (shift is None) != (scale is None):
-        raise ValueError("shift and scale must be given together; got one of them")
+        missing = "shift=np.zeros(x.shape[1])" if shift is None else "scale=np.ones(x.shape[1])"
+        raise ValueError(f"shift and scale must be given together; got one, use {missing} too")
     own = x.dtype if x.dtype == np.float64 else kind
-    shifts = None if shift is None else _check.floats("shift", shift, (x.shape[1],)).astype(own)
-    scales = None if scale is None else _check.floats("scale", scale, (x.shape[1],)).astype(own)
+    shifts = None if shift is None else _per_feature("shift", shift, x.shape[1], own)
+    scales = None if scale is None else _per_feature("scale", scale, x.shape[1], own)
     out = np.empty((len(rows), x.shape[1]), kind)
     if out.size:
         threads = _threads.resolve(n_threads, out.size)
         _kernels.gather(x, rows, out, shifts, scales, threads)
     return out
+
+
+def _per_feature(name: str, value: ArrayLike, d: int, own: np.dtype[Any]) -> Array:
+    array = _check.floats(name, value, (d,))
+    return array.astype(own) if np.can_cast(array.dtype, own) else _check.cast(name, array, own)
 
 
 # --- activations -----------------------------------------------------------------------------
@@ -298,7 +313,7 @@ def softmax_cross_entropy(
     Parameters
     ----------
     logits : float array (n, k)
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     sample_weight : float array (n,), optional
         The mean is then sum(w loss) / n.
     n_threads : int or None
@@ -334,7 +349,7 @@ def hinge(
     ----------
     logits : float array (n, k)
         The scores s.
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     margin : float
         Not negative.
     sample_weight : float array (n,), optional
@@ -362,7 +377,7 @@ def sigmoid_cross_entropy(
     Parameters
     ----------
     logits : float array (n, k)
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     sample_weight : float array (n,), optional
         The mean over the rows is then sum(w loss) / n.
     n_threads : int or None
@@ -414,7 +429,9 @@ def _loss(
     _check.some(logits_name, logits)
     n, k = logits.shape
     if k == 0:
-        raise ValueError(f"{logits_name} must have at least one column; got shape {(n, k)}")
+        raise ValueError(
+            f"{logits_name} must have a column for each output of a network; got shape {(n, k)}"
+        )
     loss = losses.LOSSES[name]
     labels = None if loss.targets else _check.labels(y_name, y, n, k)
     targets = _check.targets(y_name, y, n, k, logits.dtype) if loss.targets else None
@@ -438,7 +455,7 @@ def accuracy(logits: ArrayLike, labels: ArrayLike) -> float:
     Parameters
     ----------
     logits : float array (n, k)
-    labels : integer array (n,) in [0, k)
+    labels : array (n,) of whole numbers in [0, k)
     """
     logits = _check.floats("logits", logits, (None, None))
     _check.some("logits", logits)
@@ -515,7 +532,7 @@ def momentum_update(
     nesterov : bool
     """
     momentum = _check.real("momentum", momentum, 0.0, 1.0)
-    name = "nesterov" if nesterov else "momentum"
+    name = "nesterov" if _check.boolean("nesterov", nesterov) else "momentum"
     _update(name, param, grad, {"velocity": velocity}, learning_rate, l1, l2, momentum=momentum)
 
 

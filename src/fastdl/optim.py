@@ -38,7 +38,8 @@ class SGD:
 
     def __post_init__(self) -> None:
         schedules.get(self.learning_rate)
-        if _check.real("momentum", self.momentum, 0.0, 1.0) == 0.0 and self.nesterov:
+        nesterov = _check.boolean("nesterov", self.nesterov)
+        if _check.real("momentum", self.momentum, 0.0, 1.0) == 0.0 and nesterov:
             raise ValueError("momentum must be above 0 with nesterov; got 0, use momentum=0.9")
 
     @property

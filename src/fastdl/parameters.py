@@ -58,7 +58,10 @@ class Parameters(_hints.Hinted, MutableMapping[str, Array]):
             As for a dict: names and arrays, such as ``other.parameters`` or an ``.npz`` file.
         """
         checked = [
-            (view := self[name], _check.values(name, value, view.shape, view.dtype))
+            (
+                view := self[name],
+                _check.values(f"parameters[{name!r}]", value, view.shape, view.dtype),
+            )
             for name, value in dict(*args, **arrays).items()
         ]
         for view, values in checked:

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from fastdl import _check, _memory, checkpoint
+from fastdl import _check, _memory, checkpoint, inputs
 from fastdl._check import Array
 from fastdl.checkpoint import TRAINING, CheckpointError, Layout
 from fastdl.history import History
+from fastdl.inputs import Inputs
 from fastdl.network import Network
 
 _LAST = 2**62  # of what is counted: the compiled loops take 64 bits
@@ -35,6 +36,8 @@ class Place:
         What has to be alike in the trainer, and in the fit that goes on.
     first_epoch : int
         The epochs that were done when the fit began.
+    epochs : int
+        Those that it was asked for.
     epoch, step : int
         Those that are done now.
     batches : int
@@ -54,11 +57,14 @@ class Place:
     n_records : int
     kept : list of str
         Names of the parameters that callbacks have kept.
+    gone_back : bool
+        Whether the parameters are such ones, and not those of the last step.
     """
 
     settings: dict[str, Any]
     data: dict[str, Any]
     first_epoch: int
+    epochs: int
     epoch: int
     step: int
     batches: int
@@ -70,11 +76,12 @@ class Place:
     columns: list[str]
     n_records: int
     kept: list[str]
+    gone_back: bool
 
     def __post_init__(self) -> None:
         for name in ("settings", "data", "generator"):
             _expect(name, getattr(self, name), dict)
-        for name in ("first_epoch", "epoch", "step", "batches", "order", "n_records"):
+        for name in ("first_epoch", "epochs", "epoch", "step", "batches", "order", "n_records"):
             _check.integer(name, getattr(self, name), 0, _LAST)
         _check.integer("first_epoch", self.first_epoch, 0, self.epoch)
         _check.integer("batches", self.batches, 0, self.step)
@@ -89,6 +96,7 @@ class Place:
             if len(set(names)) < len(names):
                 raise ValueError(f"{name} must differ from each other; got {names}")
         _check.integer("the number of kept", len(self.kept), 0, _MOST_KEPT)
+        _check.boolean("gone_back", self.gone_back)
         if bool(self.columns) != bool(self.n_records):
             raise ValueError(f"columns must be those of the records; got {self.columns}")
 
@@ -107,6 +115,8 @@ class State:
         The parameters and the optimiser's moments; as they are, and at the end of the last epoch.
     kept : dict of str to array
         Parameters that callbacks have kept.
+    inputs : Inputs or None
+        What the rows of the fit are.
     """
 
     path: str
@@ -115,6 +125,7 @@ class State:
     now: list[Array]
     good: list[Array]
     kept: dict[str, Array]
+    inputs: Inputs | None
 
 
 def _expect(name: str, value: Any, kind: type) -> Any:
@@ -179,7 +190,15 @@ def read(
     now, good = flats[:n_moments], flats[n_moments : len(flats) - len(place.kept)]
     kept = dict(zip(place.kept, flats[len(flats) - len(place.kept) :], strict=True))
     now.insert(0, _flat(network, arrays, ""))
-    return State(name, place, _history(place, arrays[_HISTORY]), now, good, kept)
+    history = _history(place, arrays[_HISTORY])
+    return State(name, place, history, now, good, kept, _inputs(name, config, network))
+
+
+def _inputs(path: str, config: dict[str, Any], network: Network) -> Inputs | None:
+    try:
+        return inputs.from_saved(config.get("inputs"), network.layers[0].d)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} must tell what its rows are: {error!s:.200}") from error
 
 
 def _place(path: str, config: dict[str, Any]) -> Place:

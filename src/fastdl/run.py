@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
+import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,17 +15,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _check, _kernels, _memory, _threads, resume, schedules
+from fastdl import _check, _kernels, _memory, _threads, advice, resume, schedules
 from fastdl._check import Array
 from fastdl.callbacks import Callback
 from fastdl.checkpoint import CheckpointError
-from fastdl.history import METRICS, History
+from fastdl.evaluation import Evaluator, Metric
+from fastdl.history import History
 from fastdl.network import Data
 from fastdl.progress import Progress
 
 if TYPE_CHECKING:
     from fastdl.trainer import Trainer
 
+_STEPS = 10  # of a fit that may be expected to have learnt something
 _SAMPLE = 1000  # about the rows by which x is told from another one
 
 
@@ -40,15 +44,19 @@ class DivergenceError(ArithmeticError):
         What was recorded before.
     """
 
-    def __init__(self, epoch: int, step: int, loss: float, history: History) -> None:
+    def __init__(
+        self, epoch: int, step: int, loss: float, history: History, scale: str | None = None
+    ) -> None:
+        remedy = "lower the learning rate" if scale is None else f"{scale}; or lower the rate"
         super().__init__(
-            f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, lower the "
-            f"learning rate (the network holds the parameters of the end of epoch {epoch - 1})"
+            f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, {remedy} "
+            f"(the network holds the parameters of the end of epoch {epoch - 1})"
         )
         self.epoch, self.step, self.loss, self.history = epoch, step, loss, history
+        self._scale = scale
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.epoch, self.step, self.loss, self.history)
+        return type(self), (self.epoch, self.step, self.loss, self.history, self._scale)
 
 
 class Run:
@@ -59,10 +67,14 @@ class Run:
     trainer : Trainer
     network : Network
     history : History
+    columns : list of str
+        That records have; none in a fit without records.
     epoch, step : int
         Done since the trainer was made.
-    last_epoch : int
-        The one after which the fit ends.
+    first_epoch, last_epoch : int
+        Those that were done when the fit began, and that will be when it ends.
+    resumed : bool
+        Whether it goes on where a checkpoint was written.
     failed, interrupted : bool
         Whether the fit has ended with an error, or by Ctrl-C.
     """
@@ -72,54 +84,95 @@ class Run:
         trainer: Trainer,
         train: Data,
         validation: Data | None,
-        epochs: int,
-        record: Literal["epoch"] | int | None,
-        train_metrics: str,
+        *,
+        epochs: int = 1,
+        record: Literal["epoch"] | int | None = None,
+        train_metrics: str = "batches",
+        metrics: Mapping[str, Metric] | None = None,
         resumed: resume.State | None = None,
     ) -> None:
         self.trainer, self.network = trainer, trainer.network
         self.history = History() if resumed is None else resumed.history
         self.failed = self.interrupted = False
+        self.resumed = resumed is not None
         self._first_epoch = trainer.epoch if resumed is None else resumed.place.first_epoch
-        self.last_epoch = self._first_epoch + epochs
-        self._record_every, self._train_metrics = record, train_metrics
-        self._train, self._validation = train, validation
-        train.compiled.judge()
+        self._epochs_asked, self._record_every, self._train_metrics = epochs, record, train_metrics
+        self._train, self._validation, self._metrics = train, validation, metrics or {}
+        for data in (train, validation):
+            if data is not None:  # both, for the same rows to have the same bits
+                data.compiled.judge()
         self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
-        if resumed is not None or self._stops[-1] < len(train.x):
-            _check.finite("x", train.x)
+        if self.resumed or self._stops[-1] < len(train.x):
+            self.network._refuse_if_not_finite("x", train.x)
         else:  # the first epoch reads every row
             train.compiled.trust(False)
         self._began = time.perf_counter()
-        self._rates = np.empty(0)  # of the epoch at hand
         self._sums = np.zeros(3)  # loss, hits and rows of the batches since the last record
         self._kept: dict[str, Array] = {}
+        self._gone_back = False  # whether the parameters are kept ones, not those of the last step
         self._callbacks: Sequence[Callback] = ()
         self._at = 0  # batches of this epoch that are done
         self._over = False  # whether it has come to its end, or been interrupted
         self._steady = True  # whether all of this belongs together, so that it may be saved
         self._generator = trainer._rng.bit_generator.state  # when this epoch began
+        self._factors: list[float] = []  # by which callbacks have scaled the schedule's rates
+        self._same_rates = type(trainer._schedule) is schedules.Constant  # in every epoch
+        self._planned = self._rates = np.empty(0)  # of the epoch at hand, without and with factors
+        self._last_recorded: float | None = None  # step
         self._allocate()
         if resumed is not None:
             self._go_on(resumed)
 
     def _allocate(self) -> None:
         """All arrays that the fit needs, once."""
-        network, trainer, n = self.network, self.trainer, len(self._train.x)
+        network, trainer = self.network, self.trainer
+        self._layers = network._penalised(trainer.l1, trainer.l2)
+        self._program = trainer._program_of(self._layers)
         batch = int((self._stops - self._starts).max())
         self._threads = _threads.resolve(trainer.n_threads, batch * network.n_parameters)
         self._grads = _memory.zeros(len(network._flat), network.dtype)
-        size = network._program.training_size(batch)
-        self._workspace = _memory.empty(size, network.dtype)
+        self._workspace = _memory.empty(self._program.training_size(batch), network.dtype)
         self._losses = np.empty(len(self._starts))
         self._correct = np.empty(len(self._starts), np.intp)
-        size = network._program.evaluation_size(self._threads)
-        self._evaluation = _memory.empty(size, network.dtype)
-        largest = max(n, len(self._validation.x) if self._validation else 0)
-        self._results = np.empty((network._program.pieces(largest), 2))
         self._state = [network._flat, *trainer._moments]
         self._good = [array.copy() for array in self._state]
-        self._good_step = trainer.step
+        self._first_step = self._good_step = trainer.step
+        self._on_training: Evaluator | None = None
+        self._on_validation: Evaluator | None = None
+        self._columns: list[str] = []
+        if self._record_every is not None:
+            self._prepare_records()
+
+    def _prepare_records(self) -> None:
+        """What measures the data sets, and the columns that this gives."""
+        trained = ["loss", "cost"] if self._train.labels is None else ["loss", "cost", "accuracy"]
+        held_out: list[str] = []
+        workspace = None
+        if self._train_metrics == "full":
+            self._on_training = self._evaluator(self._train)
+            trained, workspace = self._on_training.columns, self._on_training.workspace
+        if self._validation is not None:
+            self._on_validation = self._evaluator(self._validation, workspace)
+            held_out = [f"val_{name}" for name in self._on_validation.columns]
+        self._columns = ["epoch", "step", "learning_rate", *trained, *held_out, "seconds"]
+
+    def _evaluator(self, data: Data, workspace: Array | None = None) -> Evaluator:
+        return Evaluator(self.network, data, self._threads, self._metrics, workspace)
+
+    @property
+    def columns(self) -> list[str]:
+        """Those of records."""
+        return list(self._columns)
+
+    @property
+    def first_epoch(self) -> int:
+        """The epochs that were done when the fit began."""
+        return self._first_epoch
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch after which the fit ends."""
+        return self._first_epoch + self._epochs_asked
 
     @property
     def epoch(self) -> int:
@@ -146,7 +199,24 @@ class Run:
     def go_back(self, name: str) -> None:
         """Go back to the remembered parameters, if there are any."""
         if name in self._kept:
+            self._gone_back = True
             np.copyto(self.network._flat, self._kept[name])
+
+    def is_at(self, step: float | None) -> bool:
+        """Whether the parameters are those after this step."""
+        return step == self.step and not self._gone_back
+
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the schedule's rates of all steps to come, until the fit ends."""
+        factors = [*self._factors, _check.real("factor", factor, above=0.0)]
+        _check.real("factor times those before", math.prod(factors))
+        self._factors, self._same_rates = factors, False
+        self._rates[self._at :] = self._planned[self._at :] * self._scale
+
+    @property
+    def _scale(self) -> float:
+        """All factors together; in an order that does not go by that of the callbacks."""
+        return math.prod(sorted(self._factors))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint, from which ``Trainer.resume`` goes on."""
@@ -154,6 +224,7 @@ class Run:
             settings=self.trainer._settings(),
             data=self._data,
             first_epoch=self._first_epoch,
+            epochs=self._epochs_asked,
             epoch=self.epoch,
             step=self.step,
             batches=self._at,
@@ -165,15 +236,22 @@ class Run:
             columns=self.history.columns,
             n_records=self.history.n_records,
             kept=list(self._kept),
+            gone_back=self._gone_back,
         )
         good = self._good if self._at else []
-        state = resume.State(str(path), place, self.history, self._state, good, self._kept)
+        state = resume.State(
+            str(path), place, self.history, self._state, good, self._kept, self.network.inputs
+        )
         resume.write(path, self.network, state)
 
     def _go_on(self, resumed: resume.State) -> None:
         """Take the place of the fit that wrote a checkpoint."""
         place, path = resumed.place, resumed.path
+        if place.n_records:
+            self._last_recorded = self.history.last.get("step")
+        resume.compare(path, place.settings, self.trainer._settings())
         resume.compare(path, place.data, self._data)
+        self._check_epochs(resumed)
         if (
             place.batches > len(self._starts)
             or place.columns not in ([], self._columns)
@@ -184,7 +262,7 @@ class Run:
         self._generator = place.generator
         self._began -= place.seconds
         self._sums[:] = place.sums
-        self._kept = dict(resumed.kept)
+        self._kept, self._gone_back = dict(resumed.kept), place.gone_back
         self._at = place.batches
         if self._at:
             self._begin_epoch()
@@ -193,7 +271,24 @@ class Run:
                     f"{path} must have been written where NumPy shuffles as {np.__version__} does; "
                     "got another order of this epoch, resume with the version it was written with"
                 )
-            self._good, self._good_step = resumed.good, self.step - self._at
+            self._good = [array.copy() for array in resumed.good]
+            self._good_step = self.step - self._at
+
+    def _check_epochs(self, resumed: resume.State) -> None:
+        """Refuse a number of epochs for which a fit cannot go on."""
+        place, path, asked = resumed.place, resumed.path, self._epochs_asked
+        begun = place.epoch - place.first_epoch + (place.batches > 0)
+        if asked < begun:
+            raise CheckpointError(
+                f"epochs must be at least {begun}, of which the fit in {path} has begun the last; "
+                f"got {asked}"
+            )
+        if place.stopped is not None and asked > place.epochs:
+            raise CheckpointError(
+                f"epochs must be {place.epochs}, as before: the fit in {path} was stopped, with "
+                f"{place.stopped!r:.200}; got {asked}, to train on give a new Trainer the network "
+                f"that Network.load({path!r}) reads"
+            )
 
     @cached_property
     def _data(self) -> dict[str, Any]:
@@ -209,12 +304,34 @@ class Run:
             "the rows of validation": len(self._validation.x) if self._validation else 0,
             "record": self._record_every,
             "train_metrics": self._train_metrics,
+            "the columns of records": self._columns,
         }
 
     def _checksum(self) -> int:
         """Of the order of this epoch."""
         starts, _, order = self._order
         return _crc(starts if order is None else order)
+
+    def _check_all(self, callbacks: Sequence[Callback]) -> None:
+        """Refuse what would fail later, and say so where there is nothing to do."""
+        for callback in callbacks:
+            if self._record_every is None and callback._needs_records:
+                raise ValueError(
+                    f"record must not be None with {type(callback).__name__}, which looks at "
+                    "records; got None, use record='epoch'"
+                )
+            if callback.steps is not None:
+                _check.integer(f"steps of {type(callback).__name__}", callback.steps)
+            callback.on_check(self)
+        left, stopped = self.epoch < self.last_epoch, self.history.stopped
+        if left:
+            self._set_rates()
+        if stopped is not None:
+            why = f"it was stopped, with {stopped!r:.200}"
+        else:
+            why = "" if left else "its epochs are done, ask for more"
+        if why:
+            warnings.warn(f"nothing of the resumed fit is left to train: {why}", stacklevel=3)
 
     def _fit(self, callbacks: Sequence[Callback], progress: bool | None) -> None:
         self._callbacks = callbacks
@@ -223,9 +340,24 @@ class Run:
             bar = Progress(progress, max(0, left))
             try:
                 self._epochs(bar)
+                for callback in callbacks:
+                    callback.on_finish(self)
                 self._over = True
             finally:
                 bar.close()
+
+    def _advise(self) -> None:
+        """Warn where nothing was learnt, and the data are the likely reason."""
+        steps = self.step - self._first_step
+        if self.interrupted or steps < _STEPS or not self._rates.any():
+            return
+        try:
+            why = advice.learnt_nothing(self.network, self._train)
+        except KeyboardInterrupt:
+            self.stop("interrupted after its last step")
+        else:
+            if why is not None:
+                warnings.warn(why, advice.ScalingWarning, stacklevel=3)
 
     def _epochs(self, bar: Progress) -> None:
         try:
@@ -261,16 +393,21 @@ class Run:
 
     def _begin_epoch(self) -> None:
         self._order = self._shuffled()
-        schedule, n = self.trainer._schedule, len(self._starts)
-        if len(self._rates) == 0 or type(schedule) is not schedules.Constant:
-            self._rates = _rates(schedule, self.step - self._at, n, self.epoch)
+        if not self._same_rates:
+            self._set_rates()
+
+    def _set_rates(self) -> None:
+        """Those of the epoch at hand, as the schedule plans them and as they are scaled."""
+        first, n = self.step - self._at, len(self._starts)
+        self._planned = _rates(self.trainer._schedule, first, n, self.epoch)
+        self._rates = self._planned * self._scale
 
     def _end_epoch(self) -> None:
         if not _kernels.finite(self.network._flat):
             self._diverged(float("inf"))
         self._train.compiled.trust(True)
         self._steady = False
-        self.trainer.epoch += 1
+        self.trainer._done.epoch += 1
         self._at = 0
         if self._callbacks:  # only they save
             self._generator = self.trainer._rng.bit_generator.state
@@ -297,7 +434,8 @@ class Run:
 
     def _span(self, bar: Progress) -> int:
         """Steps until Python is needed again: for a record, a callback or the bar."""
-        marks = [callback.steps for callback in self._callbacks if callback.steps]
+        steps = [callback.steps for callback in self._callbacks]
+        marks = [_check.integer("steps", each) for each in steps if each is not None]
         if isinstance(self._record_every, int):
             marks.append(self._record_every)
         return min([bar.span, *(mark - self.step % mark for mark in marks)])
@@ -305,11 +443,11 @@ class Run:
     def _steps(self, starts: Array, stops: Array, order: Array | None, rates: Array) -> None:
         """Train on some batches."""
         network, trainer, n = self.network, self.trainer, len(starts)
-        program, losses, correct = network._program, self._losses[:n], self._correct[:n]
+        program, losses, correct = self._program, self._losses[:n], self._correct[:n]
         first, second = [*trainer._moments, None, None][:2]
         hyper = trainer.optimiser.hyper
         program.done = 0
-        self._steady = False
+        self._steady = self._gone_back = False
         try:
             program.train(
                 self._train.compiled, order, starts, stops, rates, hyper, trainer.step,
@@ -318,23 +456,17 @@ class Run:
             )  # fmt: skip
         finally:
             done = program.done
-            trainer.step += done
+            trainer._done.step += done
             self._at += done
             self._steady = True
         if done < n:
-            trainer.step += 1
+            trainer._done.step += 1
             self._diverged(losses[done])
-
-    @property
-    def _columns(self) -> list[str]:
-        """Of the history."""
-        held_out = [f"val_{name}" for name in METRICS] if self._validation else []
-        return ["epoch", "step", "learning_rate", *METRICS, *held_out, "seconds"]
 
     @property
     def _recorded(self) -> bool:
         """Whether the last record is of this step."""
-        return bool(self.history) and self.history.last["step"] == self.step
+        return self._last_recorded == self.step
 
     def _record_if_due(self) -> None:
         at, n = self._at, len(self._starts)
@@ -350,34 +482,27 @@ class Run:
 
     def _record(self, rate: float, share: float) -> None:
         """Add a record; share is how much of the epoch at hand is done."""
-        epoch = self.epoch + share
-        loss, correct, rows = self._sums.tolist()
-        loss, accuracy = loss / rows, correct / rows
-        if self._train_metrics == "full":
-            loss, accuracy = self._evaluate(self._train)
-        metrics = self.network._evaluation(loss, accuracy)
-        if not np.isfinite(metrics.cost):
-            self._diverged(metrics.cost)
-        values = [int(epoch) if epoch == int(epoch) else epoch, self.step, float(rate), *metrics]
-        if self._validation is not None:
-            loss, accuracy = self._evaluate(self._validation)
-            values += self.network._evaluation(loss, accuracy)
+        epoch, penalty = self.epoch + share, self.network._penalty_of(self._layers)
+        if self._on_training is not None:
+            measured = self._on_training.measure(penalty)
+        else:
+            loss, correct, rows = self._sums.tolist()
+            measured = [loss / rows, loss / rows + penalty]
+            measured += [] if self._train.labels is None else [correct / rows]
+        if not np.isfinite(measured[1]):
+            self._diverged(measured[1])
+        values = [int(epoch) if epoch == int(epoch) else epoch, self.step, float(rate), *measured]
+        if self._on_validation is not None:
+            values += self._on_validation.measure(penalty)
         values.append(time.perf_counter() - self._began)
         record = dict(zip(self._columns, values, strict=True))
         self._steady = False
         self.history.append(record)
+        self._last_recorded = self.step
         self._sums = np.zeros(3)
         for callback in self._callbacks:
             callback.on_record(self)
         self._steady = True
-
-    def _evaluate(self, data: Data) -> tuple[float, float]:
-        n = len(data.x)
-        loss, correct = self.network._program.evaluate(
-            data.compiled, self.network._flat, self._evaluation, None,
-            self._results[: self.network._program.pieces(n)], self._threads,
-        )  # fmt: skip
-        return loss / n, correct / n
 
     def _range(self, rates: Array) -> NDArray[np.float64]:
         """Smoothed losses of steps at these rates."""
@@ -406,9 +531,11 @@ class Run:
         self._steady = False  # an interrupt may not save a step that has no batch any more
         for kept, array in zip(self._good, self._state, strict=True):
             np.copyto(array, kept)
-        self.trainer.step = self._good_step
+        self.trainer._done.step = self._good_step
         self._blame_x()
-        raise DivergenceError(self.epoch + 1, step, loss, self.history)
+        raise DivergenceError(
+            self.epoch + 1, step, loss, self.history, advice.of_scale(self.network, self._train)
+        )
 
     def _blame_x(self) -> None:
         """Refuse x if it is not finite; in the first epoch, as if the fit had not been begun."""
@@ -441,7 +568,10 @@ def _batches(n: int, size: int, drop_last: bool) -> tuple[Array, Array]:
     if drop_last and n % size:
         starts, stops = starts[:-1], stops[:-1]
         if not len(starts):
-            raise ValueError(f"batch_size must be at most the {n} rows with drop_last; got {size}")
+            raise ValueError(
+                f"batch_size must be at most the {n} rows with drop_last; got {size}, "
+                f"use batch_size={n} or drop_last=False"
+            )
     return starts, stops
 
 
@@ -449,5 +579,8 @@ def _rates(schedule: schedules.Schedule, first: int, n: int, epoch: int) -> Arra
     """The learning rates of an epoch's n steps, the first of which has the number first."""
     rates = _check.vector("rates", schedule.rates(np.arange(first, first + n), epoch), n)
     if (rates < 0).any():
-        raise ValueError(f"rates must not be negative; got {rates.min()} from {schedule!r}"[:200])
+        raise ValueError(
+            f"rates must not be negative; got {rates.min()} from {schedule!r:.100}, "
+            "use np.maximum(rates, 0)"
+        )
     return rates

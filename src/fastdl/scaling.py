@@ -26,14 +26,12 @@ class Scaling:
     scale: Array
 
     def __post_init__(self) -> None:
+        d = None
         for name in ("shift", "scale"):
-            array = _check.vector(name, getattr(self, name))
+            array = _check.vector(name, getattr(self, name), d)
+            d = len(array)
             array.flags.writeable = False
             object.__setattr__(self, name, array)
-        if self.shift.shape != self.scale.shape:
-            raise ValueError(
-                f"shift and scale must have one length; got {len(self.shift)} and {len(self.scale)}"
-            )
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.shift, self.scale)

@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastdl import _check, _hints, _memory, _threads, checkpoint, resume, schedules
-from fastdl._check import Array
+from fastdl._epoch import Program
+from fastdl._settings import Setting, show
 from fastdl.callbacks import Callback
+from fastdl.data import ClassWeight, Validation, data_sets
+from fastdl.evaluation import Metric, own_metrics
 from fastdl.history import History
 from fastdl.inputs import Inputs
-from fastdl.network import Data, Network
+from fastdl.layers import Dense
+from fastdl.network import Network
 from fastdl.optim import SGD, Adam, Optimiser
 from fastdl.run import Run
 
@@ -41,7 +45,6 @@ _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what
         "trainer.optimiser, and another fd.Trainer to change it": "optimizer",
     }
 )
-ClassWeight = Mapping[int, float] | ArrayLike | Literal["balanced"]
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,55 @@ class RangeTest:
             Where the loss blew up at once.
         """
         if len(self.loss) < 2:
-            raise ValueError("low must leave the loss finite for some steps; got none, lower it")
+            raise ValueError(
+                "low must leave the loss finite for some steps; got none, use low=1e-9"
+            )
         least = int(self.loss.argmin())
         fallen = self.loss[0] - 0.1 * (self.loss[0] - self.loss[least])
         low = int((self.loss <= fallen).argmax())
         return float(self.learning_rate[min(low, least)]), float(self.learning_rate[least])
 
+    def __repr__(self) -> str:
+        if len(self.loss) < 2:
+            return f"<RangeTest: {len(self.loss)} steps, the loss blew up at once>"
+        rates, losses = self.learning_rate, self.loss
+        low, high = self.suggestion
+        return (
+            f"<RangeTest: {len(losses)} steps, rates {rates[0]:.3g} to {rates[-1]:.3g}, "
+            f"loss {losses[0]:.3g} to {losses.min():.3g}; suggestion {low:.3g} to {high:.3g}>"
+        )
+
+
+def _penalty(name: str, value: object) -> float | None:
+    return None if value is None else _check.real(name, value, 0.0)
+
+
+def _shuffle(name: str, value: object) -> Shuffle:
+    if value is None:
+        return None
+    _check.choice(name, value, ("rows", "batches"))
+    return "rows" if value == "rows" else "batches"
+
+
+def _at_most(name: str, value: int | None) -> int | None:
+    _threads.resolve(value, 0)
+    return value
+
+
+class _Done:
+    """What is done. To count here calls no function of Python, where Ctrl-C could come between."""
+
+    __slots__ = ("epoch", "step")
+
+    def __init__(self) -> None:
+        self.epoch = self.step = 0
+
 
 class Trainer(_hints.Hinted):
     """Trains a network on batches.
+
+    Its seed is 0 unless another one is given, as a network's is: five networks that are made and
+    trained alike in a loop end alike, too, unless ``seed`` differs from one to the next.
 
     Parameters
     ----------
@@ -85,22 +128,44 @@ class Trainer(_hints.Hinted):
     optimiser : SGD or Adam
     batch_size : int
     l1, l2 : float, optional
-        Given to every layer of the network when a fit begins; None leaves what the layers have.
+        The penalty of every layer while this trainer trains, instead of the layer's own; None: the
+        layer's own. The cost in the history has it; the network stays as it is, so that what
+        ``Network.evaluate`` says afterwards has the penalties of the layers.
     shuffle : {"rows", "batches"} or None
         Each epoch: all rows, or only the order of the batches, or nothing.
     drop_last : bool
         Leave out a last batch of fewer rows.
     seed : int, optional
-        Of the shuffling; None: a different one each time.
+        Of the shuffling and of ``validation_split``; None: a different one each time.
     n_threads : int, optional
         At most so many, None: as many as the machine has for the work. A fit times one and all of
         them as it goes and takes what is faster; the results have the same bits for any number.
 
+    Attributes
+    ----------
+    epoch, step : int
+        Done since it was made.
+
     Notes
     -----
     A second ``fit`` goes on where the first one ended: the schedule, the optimiser's moments and
-    the shuffling are the trainer's.
+    the shuffling are the trainer's. Settings but the network, the optimiser and the seed may be
+    changed between fits.
     """
+
+    # With these alone a setting that is misspelt, or that there is not, cannot be set.
+    __slots__ = (
+        *("_batch_size", "_done", "_drop_last", "_l1", "_l2", "_moments", "_n_threads"),
+        *("_network", "_optimiser", "_program", "_resumed", "_rng", "_schedule", "_seed"),
+        *("_shuffle", "_split_seed", "__weakref__"),
+    )
+
+    batch_size = Setting(_check.integer)
+    l1 = Setting(_penalty)
+    l2 = Setting(_penalty)
+    shuffle = Setting(_shuffle)
+    drop_last = Setting(_check.boolean)
+    n_threads = Setting(_at_most)
 
     def __init__(
         self,
@@ -116,32 +181,47 @@ class Trainer(_hints.Hinted):
         n_threads: int | None = None,
     ) -> None:
         if not isinstance(network, Network):
-            raise TypeError(f"network must be a Network; got {network!r}"[:200])
+            raise TypeError(
+                f"network must be a Network; got {network!r:.100}, use fd.Network([4, 8, 3]) "
+                "with your widths"
+            )
         if not isinstance(optimiser, SGD | Adam):
-            raise TypeError(f"optimiser must be SGD or Adam; got {optimiser!r}, use SGD(0.1)"[:200])
+            raise TypeError(
+                f"optimiser must be an SGD or Adam; got {optimiser!r:.100}, use fd."
+                + ("Adam(0.001)" if "adam" in str(optimiser).lower() else "SGD(0.1)")
+            )
         self._network = network
         self._optimiser = optimiser
-        self.batch_size = _check.integer("batch_size", batch_size)
-        self.l1 = None if l1 is None else _check.real("l1", l1, 0.0)
-        self.l2 = None if l2 is None else _check.real("l2", l2, 0.0)
-        if shuffle is not None:
-            _check.choice("shuffle", shuffle, ("rows", "batches"))
-        self.shuffle = shuffle
-        self.drop_last = _check.boolean("drop_last", drop_last)
+        self.batch_size = batch_size
+        self.l1, self.l2 = l1, l2
+        self.shuffle, self.drop_last = shuffle, drop_last
         self._seed = None if seed is None else _check.integer("seed", seed, 0, 2**63 - 1)
         self.n_threads = n_threads
-        _threads.resolve(n_threads, 0)
-        self.epoch = 0
-        self.step = 0
+        self._done = _Done()
         self._schedule = schedules.get(optimiser.learning_rate)
         self._rng = np.random.default_rng(seed)
+        self._split_seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
         size = len(network._flat)
         self._moments = [_memory.zeros(size, network.dtype) for _ in range(optimiser.n_moments)]
         self._resumed: resume.State | None = None
+        self._program: tuple[tuple[Dense, ...], Program] | None = None
+
+    def __repr__(self) -> str:
+        return show(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = set(Trainer.__slots__) - {"_program", "__weakref__"}
+        more = getattr(self, "__dict__", {})  # of a subclass
+        return {name: getattr(self, name) for name in names} | more
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         self._moments = [_memory.own(array) for array in self._moments]
+        epoch, step = self.epoch, self.step
+        self._done = _Done()
+        self._done.epoch, self._done.step = epoch, step
+        self._program = None
 
     def _elsewhere(self) -> Mapping[str, str]:
         return _ELSEWHERE
@@ -156,17 +236,42 @@ class Trainer(_hints.Hinted):
         """How it steps."""
         return self._optimiser
 
+    @property
+    def seed(self) -> int | None:
+        """Of the shuffling."""
+        return self._seed
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return self._done.epoch
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self._done.step
+
+    def _program_of(self, layers: tuple[Dense, ...]) -> Program:
+        """The network's loops, or those with other penalties; they too last from fit to fit."""
+        if layers == self.network.layers:
+            return self.network._program
+        if self._program is None or self._program[0] != layers:
+            self._program = layers, self.network._program_of(layers)
+        return self._program[1]
+
     def fit(
         self,
         x: ArrayLike,
         y: ArrayLike,
         *,
         epochs: int = 1,
-        validation: tuple[ArrayLike, ArrayLike] | None = None,
+        validation: Validation | None = None,
+        validation_split: float | None = None,
         record: Literal["epoch"] | int | None = "epoch",
         train_metrics: Literal["full", "batches"] = "full",
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
+        metrics: Mapping[str, Metric] | None = None,
         callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
     ) -> History:
@@ -174,22 +279,35 @@ class Trainer(_hints.Hinted):
 
         Parameters
         ----------
-        x : float32, float64 or uint8 array (n, d)
-            Never copied where the items of a row lie side by side.
-        y : integer array (n,) in [0, k); for ``mse`` float array (n, k), or (n,) where k is 1
+        x : array (n, d)
+            Finite numbers of any real dtype, or a data frame. Arrays of float32, float64 and uint8
+            are never copied where the items of a row lie side by side. What uint8 means, and what
+            the network remembers of it: see ``Network``.
+        y : labels (n,) in [0, k); for ``mse`` targets (n, k), or (n,) where k is 1
         epochs : int
             After ``resume``: those of the fit that goes on, with what it has done.
-        validation : (x, y), optional
-            Evaluated at every record.
+        validation : (x, y) or (x, y, sample_weight), optional
+            Evaluated at every record. Class weights count there as in training, so the same rows
+            have the same loss and accuracy as validation set and as training set.
+        validation_split : float in (0, 1), optional
+            Instead of ``validation``: this share of the rows, rounded, is held out. They are drawn
+            at random by the trainer's seed, whatever their labels, the same ones in every fit of
+            so many rows. Both parts are copies, in the order of ``x``. Where the seed is None, a
+            fit that is resumed draws others, and is refused.
         record : "epoch", int or None
             A record after every epoch, after every so many steps (and the last one), or none.
         train_metrics : {"full", "batches"}
             Whether a record's training loss and accuracy are of the full training set, or the means
-            over the batches since the record before, as they were when trained on.
+            over the batches since the record before, as they were when trained on. Of the batches
+            there are no R2, absolute error and ``metrics``.
         sample_weight : float array (n,), optional
         class_weight : "balanced", mapping or array (k,), optional
-            Weights multiply a row's loss; they are brought to a mean of one over the training set.
-            A label that a mapping leaves out has the weight 1; "balanced" is n / (k count).
+            Weights multiply a row's loss; they are brought to a mean of one over each data set.
+            A label that a mapping leaves out has the weight 1; "balanced" is n / (k count), of the
+            training set.
+        metrics : mapping of str to callable, optional
+            ``{"f1": function}`` records ``function(y, predicted)`` as ``f1``, and as ``val_f1`` of
+            the validation set; predicted is what ``Network.predict`` gives.
         callbacks : sequence of Callback
         progress : bool, optional
             Show a progress bar; None: where a terminal or a notebook looks on.
@@ -207,36 +325,70 @@ class Trainer(_hints.Hinted):
             and generator are as before the fit.
         DivergenceError
             Where the loss is no longer finite.
+
         RuntimeError
             Where the network is being fitted already.
         CheckpointError
             After ``resume``, where the fit that goes on was given something else.
+
+        Warns
+        -----
+        ScalingWarning
+            Where the training loss at the end is no better than that of the best constant answer,
+            and columns of x, or targets, lie orders of magnitude from unit size.
         """
         epochs = _check.integer("epochs", epochs)
         _check.choice("train_metrics", train_metrics, ("full", "batches"))
         if progress is not None:
             _check.boolean("progress", progress)
-        if record is not None and record != "epoch":
+        if isinstance(record, str):
+            _check.choice("record", record, ("epoch",))
+        elif record is not None:
             record = _check.integer("record", record)
         if not isinstance(callbacks, Sequence) or not all(
             isinstance(callback, Callback) for callback in callbacks
         ):
-            raise TypeError(f"callbacks must be a sequence of Callback; got {callbacks!r}"[:200])
-        for callback in callbacks if record is None else ():
-            if type(callback).on_record is not Callback.on_record:
-                raise ValueError(
-                    f"record must not be None with {type(callback).__name__}, which looks at "
-                    "records; got None, use record='epoch'"
-                )
+            remedy = (
+                "[callbacks]" if isinstance(callbacks, Callback) else "[fd.EarlyStopping('loss')]"
+            )
+            raise TypeError(
+                f"callbacks must be a list of Callback objects; got {callbacks!r:.100}, "
+                f"use {remedy}"
+            )
+        own = own_metrics(metrics)
         with self.network.exclusive():
-            self.network._set_penalty(self.l1, self.l2)
-            train = self._training_data(x, y, sample_weight, class_weight)
-            held_out = self._validation_data(validation, train.inputs)
-            run = Run(self, train, held_out, epochs, record, train_metrics, self._resumed)
-            self._resumed = None
-            with self.network._fitted_on(train.inputs):
+            self.network._refuse_parameters_that_are_not_finite()
+            train, held_out = data_sets(
+                self.network, x, y, sample_weight=sample_weight, class_weight=class_weight,
+                validation=validation, validation_split=validation_split, seed=self._split_seed,
+            )  # fmt: skip
+            if own and record is None:
+                raise ValueError("metrics must go with records; got None, use record='epoch'")
+            if own and train_metrics == "batches" and held_out is None:
+                raise ValueError(
+                    "metrics must have a whole data set to be of; got train_metrics='batches', "
+                    "use train_metrics='full' or give a validation set"
+                )
+            run = Run(
+                self, train, held_out, epochs=epochs, record=record, train_metrics=train_metrics,
+                metrics=own, resumed=self._resumed,
+            )  # fmt: skip
+            run._check_all(callbacks)
+            with self._remembering(run, train.inputs):
                 run._fit(callbacks, progress)
+        run._advise()
         return run.history
+
+    @contextmanager
+    def _remembering(self, run: Run, found: Inputs) -> Iterator[None]:
+        """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
+        network, before, step = self.network, self.network.inputs, self.step
+        network._inputs, resumed, self._resumed = found, self._resumed, None
+        try:
+            yield
+        finally:
+            if self.step == step and (run.failed or run.interrupted):
+                network._inputs, self._resumed = before, resumed
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Take the state of the fit that wrote a checkpoint; the next ``fit`` goes on with it.
@@ -244,8 +396,9 @@ class Trainer(_hints.Hinted):
         Make network and trainer as before, and call ``fit`` with the same arguments: it ends with
         the bits of a fit that was never stopped, in parameters and history (but for ``seconds``),
         where the same instruction set and version of NumPy are used. Callbacks begin anew, with the
-        records in the history. Of ``x`` some thousand rows are compared with what they were, of the
-        validation set only their number.
+        records in the history. A fit that has nothing left to train says so with a warning; one
+        that was stopped is not trained on. Of ``x`` some thousand rows are compared with what they
+        were, of the validation set only their number.
 
         Parameters
         ----------
@@ -266,14 +419,12 @@ class Trainer(_hints.Hinted):
         """
         with self.network.exclusive():
             _, config = checkpoint.contents(self.network)
-            del config["inputs"]  # the fit that goes on finds what its rows are
-            given = {"l1": self.l1, "l2": self.l2}
-            penalties = {name: value for name, value in given.items() if value is not None}
-            config["layers"] = [layer | penalties for layer in config["layers"]]
+            del config["inputs"]  # it takes those of the file
             state = resume.read(path, self.network, len(self._moments), config | self._settings())
             for array, saved in zip([self.network._flat, *self._moments], state.now, strict=True):
                 array[...] = saved
-            self.epoch, self.step = state.place.epoch, state.place.step
+            self._done.epoch, self._done.step = state.place.epoch, state.place.step
+            self.network._inputs = state.inputs
             self._resumed = state
 
     def _settings(self) -> dict[str, Any]:
@@ -281,9 +432,11 @@ class Trainer(_hints.Hinted):
         return {
             "optimiser": resume.describe(self.optimiser),
             "batch_size": self.batch_size,
+            "l1": self.l1,
+            "l2": self.l2,
             "shuffle": self.shuffle,
             "drop_last": self.drop_last,
-            "seed": self._seed,
+            "seed": self.seed,
         }
 
     def range_test(
@@ -308,8 +461,7 @@ class Trainer(_hints.Hinted):
         high = _check.real("high", high, above=low)
         rates = np.geomspace(low, high, _check.integer("steps", steps, 2))
         with self.network.exclusive(), self._undone():
-            self.network._set_penalty(self.l1, self.l2)
-            run = Run(self, self._training_data(x, y, None, None), None, 1, None, "batches")
+            run = Run(self, data_sets(self.network, x, y)[0], None)
             losses = run._range(rates)
         return RangeTest(rates[: len(losses)], losses)
 
@@ -318,75 +470,11 @@ class Trainer(_hints.Hinted):
         """Put network and trainer back to what they were."""
         arrays = [self.network._flat, *self._moments]
         before = [array.copy() for array in arrays]
-        layers, state, step = self.network.layers, self._rng.bit_generator.state, self.step
+        state, step = self._rng.bit_generator.state, self.step
         try:
             yield
         finally:
             for array, values in zip(arrays, before, strict=True):
                 array[...] = values
-            self.network._set_layers(layers)
             self._rng.bit_generator.state = state
-            self.step = step
-
-    def _training_data(
-        self,
-        x: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None,
-        class_weight: ClassWeight | None,
-    ) -> Data:
-        data = self.network._data(x, y)
-        k = self.network.layers[-1].h
-        weights = _row_weights(sample_weight, class_weight, data, k)
-        return data if weights is None else self.network._weighted(data, weights)
-
-    def _validation_data(
-        self, validation: tuple[ArrayLike, ArrayLike] | None, known: Inputs
-    ) -> Data | None:
-        if validation is None:
-            return None
-        try:
-            x, y = validation
-        except (TypeError, ValueError) as error:
-            got = type(validation).__name__
-            raise TypeError(f"validation must be a pair (x, y) of arrays; got {got}") from error
-        names = ("validation[0]", "validation[1]")
-        data = self.network._data(x, y, names, known)
-        self.network._refuse_if_not_finite(names[0], data.x)
-        return data
-
-
-def _row_weights(
-    sample_weight: ArrayLike | None, class_weight: ClassWeight | None, data: Data, k: int
-) -> Array | None:
-    """The weights of rows and of classes in one float64 array (n,), or None."""
-    double = np.dtype(np.float64)
-    result = None
-    if sample_weight is not None:
-        result = _check.weights("sample_weight", sample_weight, len(data.x), double)
-    if class_weight is not None:
-        if data.labels is None:
-            raise ValueError("class_weight must go with labels; got targets, use sample_weight")
-        by_class = _class_weights(class_weight, data.labels, k)[data.labels]
-        with np.errstate(over="ignore"):
-            result = by_class if result is None else result * by_class
-        if not np.isfinite(result).all():
-            raise ValueError("sample_weight times class_weight must be finite; scale them down")
-    if result is not None and not result.any():
-        raise ValueError("class_weight must leave some row a weight; got zero for every row")
-    return result
-
-
-def _class_weights(given: ClassWeight, labels: NDArray[np.intc], k: int) -> Array:
-    """A weight for each class, float64 (k,)."""
-    if isinstance(given, str):
-        _check.choice("class_weight", given, ("balanced",))
-        return len(labels) / (k * np.maximum(np.bincount(labels, minlength=k), 1))
-    if isinstance(given, Mapping):
-        each = np.ones(k)
-        for label, weight in given.items():
-            at = _check.integer("class_weight", label, 0, k - 1)
-            each[at] = _check.real(f"class_weight[{at}]", weight, 0.0)
-        return each
-    each = _check.vector("class_weight", given, k)
-    return _check.weights("class_weight", each, k, np.dtype(np.float64))
+            self._done.step = step

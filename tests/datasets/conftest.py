@@ -150,12 +150,12 @@ def make() -> SimpleNamespace:
 
 
 @pytest.fixture
-def damaged() -> Callable[[bytes, int], Iterator[bytes]]:
-    """Yield 64 truncations and then single-byte changes, half of them near the ends."""
+def damaged() -> Callable[[bytes, int, int], Iterator[bytes]]:
+    """Yield truncations and then single-byte changes, half of them near the ends."""
 
-    def damage(content: bytes, n_changes: int) -> Iterator[bytes]:
+    def damage(content: bytes, n_cuts: int, n_changes: int) -> Iterator[bytes]:
         rng = np.random.default_rng(1)
-        for size in np.linspace(0, len(content) - 1, 64).astype(int):
+        for size in np.linspace(0, len(content) - 1, n_cuts).astype(int):
             yield content[:size]
         edge = min(600, len(content))
         for i in range(n_changes):

@@ -68,11 +68,11 @@ def test_a_seed_draws_the_same_rows_again(root):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"train": [6]}, r"a batch of train must lie in \[1, 5\]; got 6"),
+        ({"train": [6]}, r"train\[0\] must lie in \[1, 5\]; got 6"),
         ({"train": [1, 1]}, "train must name each batch once"),
         ({"train": []}, "at least one"),
         ({"validation": [1]}, r"must not share batches; both name \[1\]"),
-        ({"validation": [0]}, r"a batch of validation must lie in \[1, 5\]; got 0"),
+        ({"validation": [0]}, r"validation\[0\] must lie in \[1, 5\]; got 0"),
         ({"validation": 4}, r"validation must lie in \[0, 3\]; got 4"),
         ({"validation": -1}, "validation must lie in"),
         ({"validation": 1, "seed": -1}, "seed must lie in"),
@@ -87,9 +87,9 @@ def test_wrong_values_are_told(root, arguments, message):
     ("arguments", "message"),
     [
         ({"train": 1}, "train must list batches"),
-        ({"train": "12"}, "a batch of train must be an integer"),
-        ({"train": [1.0]}, "a batch of train must be an integer"),
-        ({"train": [True]}, "a batch of train must be an integer"),
+        ({"train": "12"}, "train must list batches"),
+        ({"train": [1.0]}, r"train\[0\] must be an integer in \[1, 5\]"),
+        ({"train": [True]}, r"train\[0\] must be an integer in \[1, 5\]"),
         ({"validation": 0.1}, "validation must be an integer"),
         ({"validation": True}, "validation must be an integer"),
         ({"data_dir": 5}, "data_dir must be a string or a PathLike"),

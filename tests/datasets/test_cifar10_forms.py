@@ -121,6 +121,16 @@ def test_an_extension_cannot_redirect_a_member(make, tmp_path):
     assert len(load(tmp_path)[0][0]) == 5 * make.rows
 
 
+@pytest.mark.parametrize("by", [1, -1])
+@pytest.mark.parametrize("at", [0, 105, 130, 140, 156])  # name, mode, size, date, kind
+def test_a_header_that_does_not_fit_its_checksum_is_told(make, tmp_path, at, by):
+    content = bytearray(gzip.decompress(make.tar_gz(make.cifar10_members("binary"))))
+    content[512 + at] += by
+    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(DatasetError, match="not a tar archive, or one of its headers is damaged"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize("where", ["after the archive", "in a member", "for an archive"])
 def test_a_gzip_bomb_is_given_up_early(make, tmp_path, where):
     members = make.cifar10_members("binary")

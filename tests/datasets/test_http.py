@@ -155,6 +155,11 @@ def test_a_good_mirror_is_enough(mirror, target):
     assert mirror.requests == [("/good", None)]
 
 
+def test_the_file_and_then_its_folder_reach_the_disk(mirror, target, on_disk):
+    fetch(remote(mirror.serve("/good", good)), target)
+    assert on_disk == ["file", f"replace {NAME}", "folder cache"]
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_after_a_bad_mirror_the_next_one_serves(mirror, target, fault):
     fetch(remote(mirror.serve("/bad", fault), mirror.serve("/good", good)), target)

@@ -38,13 +38,20 @@ def test_unpacked_files_come_first(make, tmp_path):
 
 
 @pytest.mark.usefixtures("small")
-def test_a_file_of_other_dimensions_is_told(make, tmp_path):
-    folder = make.mnist(tmp_path, packed=False)
-    content = bytearray((folder / "train-images-idx3-ubyte").read_bytes())
-    content[4:8] = b"\x7f\xff\xff\xff"
-    (folder / "train-images-idx3-ubyte").write_bytes(content)
-    with pytest.raises(DatasetError, match="header is not that of the 6 images of MNIST"):
-        load_mnist(validation=1, data_dir=tmp_path)
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize(("kind", "numbers"), [("images-idx3", 4), ("labels-idx1", 2)])
+@pytest.mark.parametrize(("part", "n"), [("train", 6), ("t10k", 4)])
+def test_another_kind_or_other_dimensions_are_told(make, tmp_path, part, n, kind, numbers, packed):
+    """Every byte of a header, which is a number for the kind and one for each dimension."""
+    file = make.mnist(tmp_path, packed) / f"{part}-{kind}-ubyte{'.gz' if packed else ''}"
+    pack, unpack = (gzip.compress, gzip.decompress) if packed else (bytes, bytes)
+    whole = unpack(file.read_bytes())
+    for at in range(4 * numbers):
+        content = bytearray(whole)
+        content[at] ^= 1
+        file.write_bytes(pack(content))
+        with pytest.raises(DatasetError, match=f"header is not that of the {n} {kind[:6]} of MN"):
+            load_mnist(validation=1, data_dir=tmp_path)
 
 
 @pytest.mark.usefixtures("small")

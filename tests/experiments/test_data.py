@@ -49,6 +49,8 @@ def test_a_surface_is_made_by_the_seed_over_the_grid(target):
     np.testing.assert_allclose(y, expected, atol=1e-6)
     np.testing.assert_allclose(xt[[0, 1, 24]], [[-2, -2], [-2, -1], [2, 2]])
     assert yt[12] == (0 if target == "product" else 1)
+    many = data.load(Surface(target=target, m=1000), 3, None).train[0]
+    np.testing.assert_allclose([many.min(axis=0), many.max(axis=0)], [[-2, -2], [2, 2]], atol=0.02)
     assert not np.array_equal(x, data.load(Surface(target=target, m=20), 4, None).train[0])
     assert loaded.note == ""
 

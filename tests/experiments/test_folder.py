@@ -1,11 +1,12 @@
 import csv
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
 from experiments import compare, folder, plots, reported
-from experiments.results import Results
+from experiments.results import Results, Trial
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,30 @@ def test_tables(written, found):
     assert float(runs["fit"]["test_accuracy_sd"]) == found.runs["fit"].sd("test_accuracy")
     assert runs["check"]["test_accuracy"] == ""
     assert "1-2" in {line["id"] for line in rows(written / "table.csv")}
+
+
+def test_a_failed_seed_is_in_no_curve_and_no_count(tmp_path, found):
+    fit = found.runs["fit"]
+    failed = replace(fit.outcomes[0], metrics={}, history={}, failure="it blew up")
+    runs = found.runs | {"fit": replace(fit, outcomes=(failed, fit.outcomes[1]))}
+    folder.write(tmp_path, replace(found, runs=runs), [])
+    assert {line["seed"] for line in rows(tmp_path / "fit.csv")} == {"1"}
+    assert {line["run"]: line["n"] for line in rows(tmp_path / "runs.csv")}["fit"] == "1"
+    described = content(tmp_path)["runs"]["fit"]
+    assert described["failures"] == {"0": "it blew up"}
+    assert described["metrics"]["test_accuracy"]["n"] == 1
+
+
+def test_one_quick_run_makes_an_assignment_quick_and_a_missing_trial_incomplete(tmp_path, found):
+    check = found.runs["check"]
+    whole = replace(check, run=replace(check.run, data=replace(check.run.data, rows=None)))
+    results = replace(found, runs=found.runs | {"check": whole})
+    folder.write(tmp_path, results, [])
+    described = content(tmp_path)
+    assert (described["quick"], described["complete"]) == (True, True)
+    trial = Trial(found.runs["fit"].run, 2)
+    folder.write(tmp_path, replace(results, missing=[trial]), [])
+    assert content(tmp_path)["complete"] is False
 
 
 def test_what_an_earlier_command_left_is_removed_and_nothing_else(tmp_path, found):

@@ -69,6 +69,12 @@ def test_a_difference_within_the_noise_is_none():
     assert found.beyond_noise is False
 
 
+def test_equal_numbers_without_noise_do_not_differ():
+    assert noise.difference(run(x=[0.5, 0.5]), run(x=[0.5, 0.5]), "x").beyond_noise is False
+    assert noise.difference(run(x=[0.5, 0.5]), run("others", x=[0.5, 0.5]), "x").noise == 0
+    assert noise.difference(run(x=[0.5, 0.5]), run(x=[0.4, 0.4]), "x").beyond_noise
+
+
 def test_runs_on_different_rows_are_not_paired():
     x, y = [0.1, 0.5, 0.3, 0.9], [0.12, 0.51, 0.33, 0.9]
     found = noise.difference(run(x=x), run("others", x=y), "x")
@@ -76,6 +82,7 @@ def test_runs_on_different_rows_are_not_paired():
     assert (found.mean - found.noise, found.mean + found.noise) == pytest.approx(interval)
     assert found.n == 4
     assert noise.difference(run(x=[1.0, 1.0]), run("others", x=[2.0, 2.0]), "x").beyond_noise
+    assert noise.difference(run(x=x), run("others", x=y[:2]), "x").n == 2  # the noise is of few
 
 
 def test_one_seed_is_held_against_the_spread_of_several():

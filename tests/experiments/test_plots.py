@@ -319,6 +319,8 @@ def test_a_scatter_marks_the_best_three_by_either_ranking():
     assert hollow == [(1, 1e3, "#ffffff"), (2, 1e0, "#ffffff"), (3, 1e2, "#ffffff")]
     assert [mark[:2] for mark in filled] == [(1, 1e5), (2, 1e1), (3, 1e2)]
     assert "#ffffff" not in {mark[2] for mark in filled}
+    heights = [text.xy[1] for text in drawn.axes[0].texts]  # of training, then of validation
+    assert heights == pytest.approx([0.80, 0.70, 0.56, 0.46, 0.45, 0.44])
     assert drawn.axes[0].get_xscale() == "log"
     assert "the best 3 by training accuracy" in in_legend(drawn)
 

@@ -45,6 +45,19 @@ def test_groups_are_ranked_and_followed(found):
     assert found.runs["best"] is best
 
 
+@pytest.mark.parametrize(
+    ("metric", "first"), [("validation_accuracy", 0.9), ("test_loss", 0.2), ("train_cost", 0.2)]
+)
+def test_the_better_run_is_the_first(found, metric, first):
+    group = found.groups["search"]
+    runs = tuple(
+        replace(run, outcomes=tuple(replace(o, metrics={metric: value}) for o in run.outcomes))
+        for run, value in zip(group.runs, (0.2, 0.9), strict=True)
+    )
+    for given in (runs, runs[::-1]):
+        assert replace(group, runs=given).ranked(metric)[0].mean(metric) == first
+
+
 def test_equal_trials_are_counted_once(found):
     names = {outcome.run.name for outcome in found.outcomes}
     assert len(found.outcomes) == 2 * 3
@@ -54,6 +67,26 @@ def test_equal_trials_are_counted_once(found):
 def test_a_run_may_ask_for_fewer_seeds(made_up, tmp_path):
     once = replace(made_up, items=(replace(made_up.items[1], seeds=1),))
     assert len(results.collect("made_up", once, 5, Store(tmp_path)).missing) == 1
+    thrice = replace(made_up, items=(replace(made_up.items[1], seeds=3),))
+    assert len(results.collect("made_up", thrice, 2, Store(tmp_path)).missing) == 2
+
+
+def test_a_group_waits_until_all_of_the_other_is_done(made_up, found, tmp_path):
+    store, (search, best) = Store(tmp_path), made_up.items[2:]
+    only = replace(made_up, items=(search, best), figures=())
+    done = [outcome for run in found.groups["search"].runs for outcome in run.outcomes]
+    for outcome in done:
+        assert "best" not in results.collect("made_up", only, 2, store).groups
+        store.save(outcome)
+    assert "best" in results.collect("made_up", only, 2, store).groups
+
+
+def test_one_seed_on_a_stand_in_is_enough_for_a_note(found):
+    fit = found.runs["fit"]
+    first, second = fit.outcomes
+    noted = replace(fit, outcomes=(replace(first, note=""), replace(second, note="made up")))
+    assert noted.note == "made up"
+    assert replace(found, runs=found.runs | {"fit": noted}).note != ""
 
 
 def test_failed_trials_count_as_done(made_up, found, tmp_path):

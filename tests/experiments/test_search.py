@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy
@@ -115,6 +116,14 @@ def test_a_worker_works_on_all_queues(do, store):
     assert search.work(do.shared, study="c") == 0
     assert search.work(do.shared) == 2
     assert len(files(store)) == 2
+
+
+def test_a_worker_of_another_version_does_no_trial(store):
+    shared = SimpleNamespace(store=store, data_dir=None)
+    carried = {"run": coding.plain(FIT), "seed": 0, "since": 0.0, "key": "of another version"}
+    with pytest.raises(SearchError, match="must have the version of fastdl that its trials are"):
+        Worker(None, shared, 0)._outcome(carried)
+    assert not store.folder.exists()
 
 
 def test_a_fit_that_diverges_is_done(do, store):
@@ -262,8 +271,10 @@ def test_sigkill_loses_no_trial_and_repeats_none(do, store, monkeypatch):
 
 
 DRIVER = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup has it ignored
 from pathlib import Path
+from types import SimpleNamespace
 from experiments import coding, search
 from experiments.results import Trial
 from experiments.storage import default_storage

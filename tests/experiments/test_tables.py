@@ -47,6 +47,11 @@ def test_settings_that_all_runs_share_are_said_once(found):
     assert all(len(row) == len(table.heads) for row in table.rows)
 
 
+def test_what_only_some_have_is_their_own():
+    assert tables.apart([["a", "b", "c"], ["a", "c"], ["d", "a"]]) == ("a", ["b; c", "c", "d"])
+    assert tables.apart([]) == ("", [])
+
+
 def test_a_search_is_ranked_by_validation_and_by_training_rows(found):
     group = found.groups["search"]
     assert tables.ranked_by(group) == ["validation_accuracy", "train_accuracy"]
@@ -91,3 +96,18 @@ def test_a_long_name_is_cut_where_names_are_alike():
     cut = [tables.shortened(name, 30) for name in names]
     assert len(set(cut)) == 2
     assert all(len(each) <= 30 and "…" in each and each.endswith("2-128-1") for each in cut)
+
+
+def test_the_period_is_from_the_first_beginning_to_the_last_end(found):
+    first, second = found.runs["fit"].outcomes
+    ended = ("2026-11-21T12:00:00+00:00", "2026-11-21T11:59:00+00:00")
+    given = [
+        replace(each, metrics={"seconds": seconds}, environment=each.environment | {"ended": end})
+        for each, end, seconds in zip((first, second), ended, (3.0, 5.0), strict=True)
+    ]
+    for outcomes in (given, given[::-1]):
+        began, last = tables.period(outcomes)
+        assert began.isoformat() == "2026-11-21T11:58:55+00:00"
+        assert last.isoformat() == ended[0]
+    assert tables.period([]) is None
+    assert tables.seconds(given) == 8.0

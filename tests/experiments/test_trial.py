@@ -1,11 +1,12 @@
-from dataclasses import dataclass, replace
+import time
+from dataclasses import MISSING, dataclass, fields, replace
 
 import numpy as np
 import pytest
 
 import fastdl as fd
 from experiments import trial
-from experiments.spec import Model, Run, Surface
+from experiments.spec import Cifar10, Model, Run, Surface, Training
 
 
 def do(run, seed=1):
@@ -48,6 +49,29 @@ def test_the_last_batch_is_told_from_the_whole_training_set(fit):
     assert metrics["validation_accuracy"] > 0
 
 
+def test_numbers_and_arrays_are_of_the_rows_that_they_are_called_by(fit, monkeypatch):
+    networks, make = [], trial._network
+    monkeypatch.setattr(trial, "_network", lambda *a: networks.append(make(*a)) or networks[-1])
+    kept = ("weights", "gradients", "predictions")
+    began = time.perf_counter()
+    outcome = do(replace(fit, keep=kept, record=1, train_metrics="batches"))
+    assert 0 < outcome.metrics["seconds"] < time.perf_counter() - began
+    (network,), data = networks, trial.load(fit.data, 1, None)
+    for split in ("train", "validation", "test"):
+        for name, value in network.evaluate(*getattr(data, split))._asdict().items():
+            assert outcome.metrics[f"{split}_{name}"] == value
+    for name in ("loss", "accuracy"):
+        assert outcome.metrics[f"last_batch_{name}"] == outcome.history[name][-1]
+    weight = network.parameters["layers.0.weight"]
+    expected = {
+        "weights": weight, "gradients": network.gradients(*data.train)["layers.0.weight"],
+        "predictions": network.logits(data.test[0]), "scale": data.scaling.scale,
+    }  # fmt: skip
+    assert outcome.arrays.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(outcome.arrays[name], array)
+
+
 def test_gradients_and_snapshots(fit):
     arrays = do(replace(fit, keep=("gradients", "snapshots"), every=1)).arrays
     assert arrays["gradients"].shape == (3072, 10)
@@ -60,16 +84,97 @@ def test_a_surface_has_errors_named_by_its_points(fit):
         fit, data=Surface(target="sum", m=20, side=5), keep=("predictions",),
         model=Model(widths=(2, 4, 1), activations=("relu",), loss="mse"),
     )  # fmt: skip
-    outcome = do(run)
+    outcome = do(replace(run, test_curve=True, marks=(1,)))
     assert outcome.metrics["test_mse_m20"] == outcome.metrics["test_loss"]
-    assert "test_accuracy" not in outcome.metrics
+    assert outcome.metrics["test_r2"] == outcome.history["test_r2"][-1] < 1
+    assert not [name for name in outcome.metrics if "accuracy" in name]
     assert outcome.arrays["predictions"].shape == (25, 1)
+    assert outcome.rows == {"train": 20, "validation": 10, "test": 25}
 
 
-def test_the_seed_decides(fit):
-    first, again, other = (do(fit, seed).arrays["weights"] for seed in (1, 1, 2))
+@pytest.fixture
+def unusual():
+    """A training with nothing at its default."""
+    run = Training(
+        name="unusual", title="unusual", answers=("1-2",), seeds=3,
+        data=Cifar10(train=(1,), validation=(2,), rows=200, stand_in=True),
+        model=Model(
+            widths=(3072, 20, 10), activations=("tanh",), loss="hinge", init=fd.init.Uniform()
+        ),
+        optimiser=fd.Adam(0.002, beta1=0.8), batch_size=30, epochs=3, l1=0.01, l2=0.02,
+        shuffle="batches", drop_last=True, record=4, train_metrics="batches", validate=False,
+        test_curve=True, marks=(1,), watch=9.0, keep=("weights",), every=2,
+    )  # fmt: skip
+    for each in (*fields(run), *fields(run.model)):
+        holder = run if hasattr(run, each.name) else run.model
+        made = None if each.default_factory is MISSING else each.default_factory()
+        assert getattr(holder, each.name) not in (each.default, made), each.name
+    return replace(run, watch=None)
+
+
+def test_every_setting_of_a_run_reaches_the_library(unusual, monkeypatch):
+    heard = {}
+
+    def hear(kind, name):
+        now = getattr(kind, name)
+
+        def call(self, *arguments, **settings):
+            heard[kind, name] = arguments, settings
+            return now(self, *arguments, **settings)
+
+        monkeypatch.setattr(kind, name, call)
+
+    calls = (fd.Network, "__init__"), (fd.Trainer, "__init__"), (fd.Trainer, "fit")
+    for call in calls:
+        hear(*call)
+    do(unusual, seed=7)
+    (network, how_made), (trained, how_trained), (rows, how_fitted) = (heard[c] for c in calls)
+    model = unusual.model
+    assert network == ([fd.Dense(3072, 20, "tanh"), fd.Dense(20, 10, "identity")],)
+    assert how_made.pop("scaling") is not None
+    assert how_made == {"loss": model.loss, "init": model.init, "seed": 7}
+    assert trained[1:] == (unusual.optimiser,)
+    assert how_trained == {
+        "batch_size": 30, "shuffle": "batches", "drop_last": True, "seed": 7
+    }  # fmt: skip
+    assert {(layer.l1, layer.l2) for layer in trained[0].layers} == {(0.01, 0.02)}
+    assert [array.shape for array in rows] == [(200, 3072), (200,)]
+    assert len(how_fitted.pop("callbacks")) == 1
+    assert how_fitted == {
+        "epochs": 3, "validation": None, "record": 4, "train_metrics": "batches", "progress": False,
+    }  # fmt: skip
+    do(replace(unusual, validate=True))
+    validation, _ = heard[calls[2]][1]["validation"]
+    assert not np.array_equal(validation, rows[0])
+
+
+def test_a_check_is_of_the_cost_with_its_penalty_and_of_so_many_rows(made_up, monkeypatch):
+    seen = []
+
+    def check(network, x, y, now=fd.check_gradients):
+        seen.append(([layer.l2 for layer in network.layers], len(x), len(y)))
+        return now(network, x, y)
+
+    monkeypatch.setattr(fd, "check_gradients", check)
+    do(replace(made_up.items[0], l2=0.3))
+    assert seen == [([0.3], 3, 3)]
+
+
+def test_the_seed_is_that_of_the_first_weights_and_of_the_order(fit):
+    still = replace(fit, optimiser=fd.SGD(0.0))
+    first, again, other = (do(still, seed).arrays["weights"] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+    alike = replace(fit, model=replace(fit.model, init=fd.init.Normal(0.0)))
+    first, again, other = (do(alike, seed).arrays["weights"] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_snapshots_are_of_the_ends_of_every_so_many_epochs(fit):
+    arrays = do(replace(fit, keep=("snapshots",), every=2, epochs=5)).arrays
+    ends = [do(replace(fit, epochs=epochs)).arrays["weights"] for epochs in (2, 4)]
+    np.testing.assert_array_equal(arrays["snapshots"], ends)
 
 
 def test_a_diverged_fit_is_an_outcome_without_metrics(fit):

@@ -61,6 +61,13 @@ def test_a_band_ends_where_it_ends(found, ours, verdict):
     assert (comparison.band, comparison.band_from) == ((0.4, 0.6), "public")
 
 
+@pytest.mark.parametrize("reported", [0.4, 0.6])
+@pytest.mark.parametrize("ours", [0.4, 0.5, 0.6])
+def test_a_reported_number_at_the_end_of_its_band_is_inside(found, reported, ours):
+    comparison = judged(found, replace(BANDED, reported=reported), *accuracies(ours))
+    assert (comparison.verdict, comparison.why) == ("reproduced", "")
+
+
 def test_a_mean_that_is_outside_by_less_than_its_noise_is_inside(found):
     comparison = judged(found, BANDED, *accuracies(0.38, 0.41, 0.40))
     assert comparison.mean == pytest.approx(1.19 / 3)
@@ -68,14 +75,19 @@ def test_a_mean_that_is_outside_by_less_than_its_noise_is_inside(found):
     assert comparison.verdict is Verdict.REPRODUCED
     assert comparison.reason == "Ours is outside the band by less than the noise of our mean."
     assert judged(found, BANDED, *accuracies(0.38, 0.38, 0.381)).verdict is Verdict.OUTSIDE
+    of_one_seed_more = judged(found, BANDED, *accuracies(0.374, 0.38, 0.386))
+    assert of_one_seed_more.verdict is Verdict.OUTSIDE  # 0.02, of 0.015 for the mean, 0.03 for one
     assert judged(found, BANDED, *accuracies(0.37, 0.40)).verdict is Verdict.OUTSIDE
 
 
-def test_noise_wider_than_a_band_excuses_nothing(found):
-    comparison = judged(found, BANDED, *accuracies(0.05, 0.95, 0.05))
-    assert (comparison.verdict, comparison.why) == (
-        "not judged", "Our seeds differ too much to tell."
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("spread", "verdict"), [(0.35, "not judged"), (0.11, "not judged"), (0.05, "reproduced")]
+)
+def test_noise_wider_than_a_band_excuses_nothing(found, spread, verdict):
+    """The band is 0.2 wide, the mean known to 4.3 / √3 of the spread of three seeds."""
+    comparison = judged(found, BANDED, *accuracies(0.35 - spread, 0.35 + spread, 0.35))
+    why = "Our seeds differ too much to tell." if verdict == "not judged" else ""
+    assert (comparison.verdict, comparison.why) == (verdict, why or comparison.why)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +236,15 @@ def test_an_explanation_makes_a_report_wrong_where_a_run_shows_it(found, other, 
     assert (comparison.verdict, comparison.why) == (verdict, "Another rate.")
     assert comparison.evidence == f"{title} gives test accuracy {told}"
     assert comparison.reason == f"{comparison.why} {comparison.evidence}"
+
+
+@pytest.mark.parametrize("slack", ["rounding", "read_off"])
+def test_what_a_report_rounds_or_is_read_off_with_counts_as_near(found, slack):
+    row = replace(ROW, reported=0.3, explains="Another rate.", shown_by=("best:test_accuracy",))
+    found = given(found, fit=accuracies(0.5, 0.5, 0.5), best=accuracies(0.325))
+    for each, verdict in ((0.0, "outside, explained"), (0.02, "report wrong")):
+        (comparison,) = compare.compare(found, [replace(row, **{slack: each})])
+        assert comparison.verdict == verdict
 
 
 def test_without_an_explanation_a_miss_is_just_outside(found):

@@ -23,6 +23,7 @@ from tests import nightly
 resource = pytest.importorskip("resource")
 pytestmark = [
     pytest.mark.timeout(nightly.count(300, 7200)),
+    pytest.mark.filterwarnings("ignore:nothing of the resumed fit is left"),
     pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="keeps files in memory"),
 ]
 WARM = 200  # files, before memory is looked at

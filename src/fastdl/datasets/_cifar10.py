@@ -68,9 +68,10 @@ def load_cifar10(
     """
     numbers = _batch_numbers("train", train)
     if not numbers:
-        raise ValueError("train must name at least one of the batches 1 to 5; got none: pass [1]")
-    if isinstance(validation, Iterable):
-        plan = _plan_batches(numbers, _batch_numbers("validation", validation))
+        raise ValueError("train must name at least one of the batches 1 to 5; got none, use [1]")
+    given: object = validation
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        plan = _plan_batches(numbers, _batch_numbers("validation", given))
     else:
         plan = _plan_draw(numbers, validation, seed)
     training, held_out, targets = plan
@@ -87,12 +88,14 @@ def load_cifar10(
     return training, held_out, test
 
 
-def _batch_numbers(name: str, batches: Iterable[int]) -> tuple[int, ...]:
-    if not isinstance(batches, Iterable):
-        raise TypeError(f"{name} must list batches, such as [1]; got {batches!r}")
-    numbers = tuple(_check.integer(f"a batch of {name}", batch, 1, 5) for batch in batches)
+def _batch_numbers(name: str, batches: object) -> tuple[int, ...]:
+    if not isinstance(batches, Iterable) or isinstance(batches, str):
+        raise TypeError(f"{name} must list batches; got {batches!r:.100}, use [1]")
+    numbers = tuple(_check.integer(f"{name}[{i}]", batch, 1, 5) for i, batch in enumerate(batches))
     if len({*numbers}) < len(numbers):
-        raise ValueError(f"{name} must name each batch once; got {list(numbers)}")
+        raise ValueError(
+            f"{name} must name each batch once; got {list(numbers)}, use {sorted({*numbers})}"
+        )
     return numbers
 
 
@@ -100,8 +103,8 @@ def _plan_batches(train: Sequence[int], validation: Sequence[int]) -> Plan:
     """Give every batch to one of the two splits."""
     if shared := sorted({*train} & {*validation}):
         raise ValueError(
-            f"train and validation must not share batches; both name {shared}: leave them out of "
-            "one, or pass as validation how many rows to draw"
+            f"train and validation must not share batches; both name {shared}, use "
+            f"{sorted({*range(1, 6)} - {*train}) or 1000} (a number draws so many rows)"
         )
     splits = [empty_split(len(numbers) * forms.ROWS, forms.D) for numbers in (train, validation)]
     targets: dict[str, list[Target]] = {
@@ -112,10 +115,10 @@ def _plan_batches(train: Sequence[int], validation: Sequence[int]) -> Plan:
     return splits[0], splits[1], targets
 
 
-def _plan_draw(train: Sequence[int], n_drawn: int, seed: int) -> Plan:
+def _plan_draw(train: Sequence[int], validation: object, seed: int) -> Plan:
     """Draw rows out of the training batches."""
     n = len(train) * forms.ROWS
-    n_drawn = _check.integer("validation", n_drawn, 0, n - 1)
+    n_drawn = _check.integer("validation", validation, 0, n - 1)
     generator = np.random.Generator(np.random.PCG64(_check.integer("seed", seed, 0, 2**63 - 1)))
     drawn = np.zeros(n, bool)
     drawn[generator.permutation(n)[:n_drawn]] = True

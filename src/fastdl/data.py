@@ -1,0 +1,160 @@
+"""What a fit is given: the rows to train on and those to validate on, checked and weighted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastdl import _check
+from fastdl._check import Array
+from fastdl.inputs import Inputs
+from fastdl.network import Data, Network
+
+ClassWeight = Mapping[int, float] | ArrayLike | Literal["balanced"]
+Validation = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]
+
+_DOUBLE = np.dtype(np.float64)
+_SPLIT = 1  # so that the rows are drawn from another stream than the shuffling's
+
+
+def data_sets(
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight | None = None,
+    validation: Validation | None = None,
+    validation_split: float | None = None,
+    seed: int = 0,
+) -> tuple[Data, Data | None]:
+    """The training set, and the validation set if there is one; the arguments are a fit's."""
+    if validation is not None and validation_split is not None:
+        raise ValueError(
+            "validation_split must not go with validation; got both, use validation=None"
+        )
+    train = network._data(x, y)
+    n, own = len(train.x), None
+    if sample_weight is not None:
+        own = _check.weights("sample_weight", sample_weight, n, _DOUBLE)
+    where, held_out, own_held_out = "validation", None, None
+    if validation is not None:
+        held_out, own_held_out = _validation(network, validation, train.inputs)
+    elif validation_split is not None:
+        where = "what validation_split draws"
+        network._refuse_if_not_finite("x", train.x)  # while its rows still have their numbers
+        rows, drawn = _split(n, validation_split, seed)
+        if own is not None:
+            own, own_held_out = own[rows], own[drawn]
+        train, held_out = part(network, train, rows), part(network, train, drawn)
+    by_class = None
+    if class_weight is not None:
+        if train.labels is None:
+            raise ValueError(
+                "class_weight must go with labels; got targets, use None, and sample_weight instead"
+            )
+        by_class = _class_weights(class_weight, train.labels, network.layers[-1].h)
+    train = _weighted(network, train, own, by_class, "x")
+    if held_out is not None:
+        held_out = _weighted(network, held_out, own_held_out, by_class, where)
+    return train, held_out
+
+
+def _validation(network: Network, given: Validation, known: Inputs) -> tuple[Data, Array | None]:
+    """A validation set, whose rows are what is known, and the weights that it brings along."""
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        parts = isinstance(given, tuple | list)
+        got = f"{len(given)} parts" if parts else type(given).__name__
+        raise TypeError(
+            f"validation must be (x, y) or (x, y, sample_weight); got {got}, use (x, y) of rows "
+            "that are not trained on, or validation_split=0.2"
+        )
+    data = network._data(given[0], given[1], ("validation[0]", "validation[1]"), known)
+    network._refuse_if_not_finite("validation[0]", data.x)
+    if len(given) == 2 or given[2] is None:
+        return data, None
+    return data, _check.weights("validation[2]", given[2], len(data.x), _DOUBLE)
+
+
+def _split(n: int, share: float, seed: int) -> tuple[Array, Array]:
+    """The numbers of the rows to train on and of those held out, drawn at random, in order."""
+    share = _check.real("validation_split", share, below=1.0, above=0.0)
+    count = round(share * n)
+    if not 0 < count < n:
+        raise ValueError(
+            f"validation_split must draw some of the {n} rows and leave some; got {share:g}, which "
+            f"draws {count}, use 0.5"
+        )
+    order = np.random.default_rng([seed, _SPLIT]).permutation(n)
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
+def part(network: Network, data: Data, rows: Array) -> Data:
+    """A copy of some rows."""
+    x = data.x[rows]
+    labels = None if data.labels is None else data.labels[rows]
+    targets = None if data.targets is None else data.targets[rows]
+    some = Data(x, labels, targets, network._rows(x, labels, targets), data.inputs)
+    return some if data.weights is None else network._weighted(some, data.weights[rows])
+
+
+def _weighted(
+    network: Network, data: Data, own: Array | None, by_class: Array | None, where: str
+) -> Data:
+    """The rows with their own weights times those of their classes."""
+    weights = own
+    if by_class is not None:
+        assert data.labels is not None
+        weights = by_class[data.labels]
+        with np.errstate(over="ignore"):
+            weights = weights if own is None else weights * own
+        if not np.isfinite(weights).all():
+            raise ValueError(
+                "sample_weight times class_weight must be finite; got a product beyond 1e308, "
+                "use sample_weight / np.max(sample_weight)"
+            )
+    if weights is None:
+        return data
+    if not weights.any():
+        names = ["sample_weight"] * (own is not None) + ["class_weight"] * (by_class is not None)
+        raise ValueError(
+            f"{' times '.join(names)} must leave some row of {where} a weight above 0; "
+            f"got 0 for every one, use {names[-1]}=None"
+        )
+    return network._weighted(data, weights)
+
+
+def _class_weights(given: ClassWeight, labels: NDArray[np.intc], k: int) -> Array:
+    """A weight for each class, float64 (k,)."""
+    if isinstance(given, str):
+        _check.choice("class_weight", given, ("balanced",))
+        return len(labels) / (k * np.maximum(np.bincount(labels, minlength=k), 1))
+    if hasattr(given, "index") and hasattr(given, "to_dict"):  # a series of pandas, by its labels
+        given = given.to_dict()
+    if isinstance(given, Mapping):
+        each = np.ones(k)
+        for key, weight in given.items():
+            at = _label(key, k)
+            each[at] = _check.real(f"class_weight[{key!r}]", weight, 0.0)
+        return each
+    each = _check.vector("class_weight", given, k)
+    return _check.weights("class_weight", each, k, _DOUBLE)
+
+
+def _label(key: Any, k: int) -> int:
+    """A key of class_weight: a label, in whatever type a whole number comes."""
+    try:
+        label = int(key)
+    except (TypeError, ValueError, OverflowError):
+        label = None
+    if label is None or isinstance(key, str) or label != key:
+        remedy = f", use {label}" if isinstance(key, str) and label is not None else ""
+        raise TypeError(
+            f"a key of class_weight must be an integer, a label; got {key!r:.100}{remedy}"
+        )
+    if not 0 <= label < k:
+        raise ValueError(f"a key of class_weight must lie in [0, {k}), for {k} labels; got {label}")
+    return label

@@ -1,0 +1,233 @@
+"""How a network does on a data set: its loss, and how right it is, by the library and by others."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from fastdl import _memory
+from fastdl._check import Array
+
+if TYPE_CHECKING:
+    from fastdl.network import Data, Network
+
+Metric = Callable[[Array, Array], float]
+
+_BLOCK = 4096  # rows
+
+
+class Evaluation(NamedTuple):
+    """How a network does on a data set with labels.
+
+    Attributes
+    ----------
+    loss : float
+        The mean data loss, weighted by the sample weights if there are any.
+    cost : float
+        The loss plus the penalties of all layers.
+    accuracy : float
+        The share of rows classified rightly; every row counts once.
+    """
+
+    loss: float
+    cost: float
+    accuracy: float
+
+
+class RegressionEvaluation(NamedTuple):
+    """How a network does on a data set whose targets are numbers.
+
+    R2 and the absolute error are weighted as the loss is; of several outputs they are the mean.
+
+    Attributes
+    ----------
+    loss : float
+        The mean data loss, weighted by the sample weights if there are any.
+    cost : float
+        The loss plus the penalties of all layers.
+    r2 : float
+        One minus the squared errors over those of the best constant; NaN for a single row.
+    mean_absolute_error : float
+    """
+
+    loss: float
+    cost: float
+    r2: float
+    mean_absolute_error: float
+
+
+RISING = ("accuracy", "r2")
+KNOWN = (
+    *("epoch", "step", "learning_rate", "seconds"),
+    *dict.fromkeys((*Evaluation._fields, *RegressionEvaluation._fields)),
+)
+
+
+_EXAMPLE = "lambda y, predicted: float((y == predicted).sum())"
+
+
+def own_metrics(given: Mapping[str, Metric] | None) -> dict[str, Metric]:
+    """Functions by the names of the columns that they give, checked."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"metrics must be a mapping of names to functions; got {given!r:.100}, "
+            f"use {{'hits': {_EXAMPLE}}}"
+        )
+    for name, function in given.items():
+        if not isinstance(name, str):
+            raise TypeError(
+                f"a key of metrics must be a string; got {name!r:.100}, use {str(name)!r:.100}"
+            )
+        if not name or name in KNOWN or name.startswith("val_"):
+            raise ValueError(
+                "a key of metrics must be a name that no other column has, without val_; "
+                f"got {name!r}, "
+                f"use {'my_' + name.removeprefix('val_')!r}"
+            )
+        if not callable(function) or not _takes_two(function):
+            raise TypeError(
+                f"metrics[{name!r}] must be a function of y and what is predicted; "
+                f"got {function!r:.100}, use {_EXAMPLE}"
+            )
+    return dict(given)
+
+
+def _takes_two(function: Metric) -> bool:
+    """Whether it can be called with two arguments; where nobody can tell, yes."""
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:
+        pass
+    return True
+
+
+class Evaluator:
+    """Measures a network on one data set, again and again; its memory is made once.
+
+    Parameters
+    ----------
+    network : Network
+    data : Data
+    n_threads : int
+    metrics : dict of str to callable, optional
+        Functions of one's own.
+    workspace : array, optional
+        That of another evaluator of the same network and threads.
+
+    Attributes
+    ----------
+    columns : list of str
+        The names of what ``measure`` gives.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        data: Data,
+        n_threads: int,
+        metrics: Mapping[str, Metric] | None = None,
+        workspace: Array | None = None,
+    ) -> None:
+        program, n, k = network._program, len(data.x), network.layers[-1].h
+        self._program, self._flat, self._data = program, network._flat, data
+        self._threads, self._metrics = n_threads, metrics or {}
+        if workspace is None:
+            workspace = _memory.empty(program.evaluation_size(n_threads), network.dtype)
+        self.workspace = workspace
+        self._results = np.empty((program.pieces(n), 2))
+        self._residuals = None
+        if data.targets is not None:
+            self._residuals = _Residuals(data.targets, data.weights)
+        needed = self._residuals is not None or self._metrics
+        self._outputs = np.empty((n, k), network.dtype) if needed else None
+        kind = Evaluation if self._residuals is None else RegressionEvaluation
+        self.columns = [*kind._fields, *self._metrics]
+
+    def evaluate(self, penalty: float) -> Evaluation | RegressionEvaluation:
+        """By the library alone; penalty is the cost's part that is not the loss."""
+        n = len(self._data.x)
+        loss, n_correct = self._program.evaluate(
+            self._data.compiled, self._flat, self.workspace, self._outputs, self._results,
+            self._threads,
+        )  # fmt: skip
+        loss /= n
+        if self._residuals is None:
+            return Evaluation(loss, loss + penalty, n_correct / n)
+        assert self._outputs is not None
+        return RegressionEvaluation(loss, loss + penalty, *self._residuals.of(self._outputs))
+
+    def measure(self, penalty: float) -> list[float]:
+        """Also by functions of one's own, which are NaN where the loss is not finite."""
+        measured = self.evaluate(penalty)
+        if not np.isfinite(measured.loss):
+            return [*measured, *(np.nan for _ in self._metrics)]
+        return [*measured, *(self._by(name) for name in self._metrics)]
+
+    def _by(self, name: str) -> float:
+        """A function's answer, to which nothing is handed that it may change."""
+        assert self._outputs is not None
+        if self._data.labels is not None:
+            y, predicted = self._data.labels.view(), self._outputs.argmax(axis=1)
+        else:
+            assert self._data.targets is not None
+            y, predicted = self._data.targets.view(), self._outputs.copy()
+            if y.shape[1] == 1:
+                y, predicted = y[:, 0], predicted[:, 0]
+        y.flags.writeable = False
+        value: object = self._metrics[name](y, predicted)
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(
+                f"metrics[{name!r}] must return a real number; got {value!r:.100}, "
+                f"use {_EXAMPLE}, or float(...) of what it returns"
+            )
+        return float(value)
+
+
+class _Residuals:
+    """R2 and the mean absolute error against the same targets, as scikit-learn defines them."""
+
+    def __init__(self, y: Array, weights: Array | None) -> None:
+        self._y, self._weights = y, weights
+        self._weight = float(len(y) if weights is None else weights.sum(dtype=np.float64))
+        first = y[0 if weights is None else weights.argmax()].astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            # From the first row on: exactly that row where all are alike, so that nothing is left.
+            off = sum(weighted.sum(axis=0) for weighted, _ in self._differences(first))
+            total = self._errors(first + off / self._weight)[1]
+        self._alike = np.flatnonzero(total == 0)  # outputs whose targets are
+        self._total = np.where(total == 0, 1.0, total)
+
+    def of(self, outputs: Array) -> tuple[float, float]:
+        """R2 and the mean absolute error, each the mean over the outputs."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            absolute, squares = self._errors(outputs)
+            left = squares / self._total
+        if len(self._alike):
+            left[self._alike] = np.sign(left[self._alike])
+        r2 = 1 - float(left.sum()) / len(left) if len(self._y) > 1 else np.nan
+        return r2, absolute / (self._weight * len(left))
+
+    def _errors(self, predicted: Array) -> tuple[float, Array]:
+        """The sum of absolute errors over all outputs, and of squared ones for each."""
+        absolute, squares = 0.0, np.zeros(self._y.shape[1])
+        for weighted, each in self._differences(predicted):
+            absolute += float(np.abs(weighted).sum())
+            squares += (weighted * each).sum(axis=0)
+        return absolute, squares
+
+    def _differences(self, predicted: Array) -> Iterator[tuple[Array, Array]]:
+        """y - predicted, a block of rows at a time, with their weights and without."""
+        rows_apart = predicted.ndim == 2
+        for start in range(0, len(self._y), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            here = predicted[rows] if rows_apart else predicted
+            each = np.subtract(self._y[rows], here, dtype=np.float64)
+            yield each if self._weights is None else self._weights[rows, None] * each, each

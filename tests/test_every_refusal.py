@@ -1,0 +1,90 @@
+"""Every sentence by which the library refuses something is met by a row of the tables of refusals.
+
+The tables are CASES of test_bad_settings.py, WRONG and SHAPES of test_bad_input.py, ROWS, INSTEAD
+and NOTHING_TO_TELL of test_refusals.py. What is wrong in a file is left out, for no other argument
+mends it: test_bad_files.py, test_checkpoint.py, test_resume.py.
+"""
+
+import ast
+import traceback
+from pathlib import Path
+
+import pytest
+
+import fastdl as fd
+from tests import test_bad_input as arrays
+from tests import test_bad_settings as settings
+from tests import test_refusals as refusals
+
+make, run = arrays.make, arrays.run  # fixtures
+
+SOURCE = Path(fd.__file__).parent
+KINDS = (
+    *("TypeError", "ValueError", "OverflowError", "KeyError", "IndexError", "AttributeError"),
+    *("RuntimeError", "ModuleNotFoundError"),
+)
+OF_FILES = ("checkpoint.py", "resume.py")
+MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
+    "columns must be the names of": "a damaged file: test_checkpoint.py",
+    "a layer must have the keys": "a damaged file: test_checkpoint.py",
+    "which is not installed": "it needs a machine without a package: test_history.py",
+}
+
+
+def sentences():
+    """Where each refusal is raised, file and lines, and its code."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        if path.name in OF_FILES:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            kind = getattr(getattr(getattr(node, "exc", None), "func", None), "id", None)
+            if isinstance(node, ast.Raise) and kind in KINDS:
+                yield path, range(node.lineno, node.end_lineno + 1), ast.unparse(node)
+
+
+def calls(make, run):
+    """Each row of the tables as a call that is refused."""
+    for case in settings.CASES:
+        call, _, given = case.values
+        yield lambda call=call, given=given: call(**given)
+    for call, _, given in refusals.ROWS.values():
+        yield lambda call=call, given=given: call(**given)
+    yield from (call for call, _ in refusals.INSTEAD.values())
+    yield from refusals.NOTHING_TO_TELL.values()
+    wrong = [
+        (*row[:2], arrays.REFUSED[arrays.KINDS[row[0]][row[1]]][row[2]]) for row in arrays.WRONG
+    ]
+    shapes = [(*row, change) for row in arrays.ARRAYS for change in arrays.SHAPES.values()]
+    for name, argument, change in wrong + shapes:
+        given = make(name)
+        given[argument] = change(given[argument])
+        yield lambda name=name, given=given: run(name, given)
+
+
+def place(error):
+    """The file and the line of the library where an error was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [(Path(each.filename), each.lineno) for each in frames]
+    return next((path, line) for path, line in reversed(places) if SOURCE in path.parents)
+
+
+def test_every_refusal_is_met_by_a_row(make, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    met = set()
+    for call in calls(make, run):
+        try:
+            call()
+        except Exception as error:  # whatever it is, it tells its place
+            met.add(place(error))
+    unmet = [
+        text
+        for path, lines, text in sentences()
+        if not any((path, line) in met for line in lines)
+        and not any(words in text for words in MET_ELSEWHERE)
+    ]
+    assert unmet == []
+
+
+@pytest.mark.parametrize("words", MET_ELSEWHERE)
+def test_what_is_met_elsewhere_is_there(words):
+    assert any(words in text for _, _, text in sentences())

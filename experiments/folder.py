@@ -127,7 +127,7 @@ def _described(results: Results) -> dict[str, Any]:
         "title": results.assignment.title,
         "seeds": results.seeds,
         "stand_in": any(run.data.stand_in for run in runs),
-        "quick": bool(results.cut),
+        "quick": any(run.cut or run.data.rows is not None for run in runs),
         "note": results.note,
         "began": times and times[0].isoformat(timespec="seconds"),
         "ended": times and times[1].isoformat(timespec="seconds"),

@@ -64,7 +64,7 @@ def test_every_other_setting_makes_another_key(made_up):
         "test_curve": [True], "marks": [(1,), (2,)], "watch": [0.5], "keep": [(), ("gradients",)],
         "every": [5],
     }  # fmt: skip
-    labels = {"name", "title", "answers", "seeds"}
+    labels = {"name", "title", "answers", "seeds", "cut", "searched"}
     assert set(changed) | labels == {each.name for each in fields(fit)}
     runs = [fit, *(replace(fit, **{name: v}) for name, each in changed.items() for v in each)]
     assert len({coding.key(run, 0) for run in runs}) == len(runs)

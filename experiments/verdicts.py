@@ -140,7 +140,8 @@ def judge(row: Reported, ours: Ours, others: Sequence[Ours]) -> Judgement:
         verdict = Verdict.DRAWN if run.good else Verdict.NOT_RUN
         return Judgement(verdict, _text(row.note, failures))
     if not run.good:
-        return Judgement(Verdict.OUTSIDE, failures)
+        n = len(run.outcomes)
+        return Judgement(Verdict.OUTSIDE if _enough(n) else _too_few(n), failures)
     is_known = ours.mean is not None or bool(ours.text)
     if not is_known and not row.wrong:
         return Judgement(Verdict.NOT_RUN, f"Our run has no {label(row.ours)}.")
@@ -214,6 +215,10 @@ def _enough(n: int) -> bool:
     return n >= noise.LEAST_SEEDS
 
 
+def _too_few(n: int) -> Verdict:
+    return Verdict.ONE_SEED if n == 1 else Verdict.TWO_SEEDS
+
+
 def _fit(row: Reported, ours: Ours) -> _Fit:
     if row.ours in CHOICES:
         fits, why = _chosen(row, ours)
@@ -257,7 +262,7 @@ def _unclear(row: Reported, given: Range, ours: Ours) -> _Fit | None:
     why = _WITHIN_SPREAD.format(
         off=shown(row.ours, off), seeds=seeds, spread=shown(row.ours, spread)
     )
-    return _Fit(None, why=why, unknown=Verdict.ONE_SEED if ours.n == 1 else Verdict.TWO_SEEDS)
+    return _Fit(None, why=why, unknown=_too_few(ours.n))
 
 
 def _inside(given: Range, ours: Ours) -> tuple[bool | None, str]:

@@ -302,9 +302,11 @@ def test_a_metric_that_a_finished_run_does_not_have(found):
 
 
 def test_what_has_failed_is_outside_and_says_why(found):
-    comparison = judged(found, BANDED, None, None)
+    assert judged(found, BANDED, None).verdict is Verdict.ONE_SEED
+    assert judged(found, BANDED, None, None).verdict is Verdict.TWO_SEEDS
+    comparison = judged(found, BANDED, None, None, None)
     assert comparison.verdict is Verdict.OUTSIDE
-    assert comparison.reason == "2 of our 2 seeds failed: it blew up."
+    assert comparison.reason == "3 of our 3 seeds failed: it blew up."
     some = judged(found, BANDED, None, *accuracies(0.5))
     assert (some.verdict, some.n) == ("reproduced", 1)
     assert some.reason == "1 of our 2 seeds failed: it blew up."

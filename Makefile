@@ -32,7 +32,7 @@ SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx'
 .PHONY: experiments reproduce test lint types suite variants sanitize mutants nightly bench develop clean
 
 experiments: $(VENV)/.experiments
-	$(BIN)/python -m experiments run --all --quick
+	$(BIN)/python -m experiments run --all --quick --jobs $(JOBS)
 
 # All of it on the real data, a mean and a deviation for every number; goes on where it was stopped.
 reproduce: $(VENV)/.experiments

@@ -13,9 +13,9 @@ from types import FrameType
 from tqdm import tqdm
 
 import fastdl as fd
-from experiments import assignments, claims, compare, new, report, runner, search
+from experiments import assignments, claims, compare, new, runner, screen, search
 from experiments.check import command as check
-from experiments.results import Results, Trial
+from experiments.results import FEW, Results, Trial
 from experiments.spec import Assignment, Group
 from experiments.storage import SearchError, default_storage
 from experiments.store import DamagedError, Store
@@ -77,11 +77,13 @@ def _run(options: argparse.Namespace) -> int:
         raise argparse.ArgumentTypeError("--year goes with names; --all has the years' protocols")
     names = assignments.names() if options.all else _of_year(options.names, options.year)
     began = time.monotonic()
-    found = _done(options, names, study="all" if options.all else " ".join(names))
+    found, said = _done(options, names, study="all" if options.all else " ".join(names))
     store = Store(options.out / "trials")
-    page = runner.write(options.out, found, store, time.monotonic() - began)
-    _print(found)
-    print(f"report, figures and tables: {page}")
+    path = runner.write(options.out, found, store, time.monotonic() - began)
+    if options.verbose:
+        _print(found)
+    pages = [runner.page(options.out, each) for each in found]
+    print("\n".join(screen.overview(pages, path, said, time.monotonic() - began)))
     return 0
 
 
@@ -98,9 +100,11 @@ def _new(options: argparse.Namespace) -> int:
 def _search(options: argparse.Namespace) -> int:
     if not any(isinstance(item, Group) for item in _get(options.name).items):
         raise argparse.ArgumentTypeError(f"{options.name} has no searches; use run")
-    found = _done(options, [options.name], study=options.name)
-    for line in report.rankings(found[0]):
-        print(line)
+    (found,), said = _done(options, [options.name], study=options.name)
+    print("\n".join([*screen.rankings(found), *said]))
+    print(
+        f"results of the trials: {options.out / 'trials'}; run {options.name} --resume shows them"
+    )
     return 0
 
 
@@ -111,8 +115,10 @@ def _get(name: str) -> Assignment:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _done(options: argparse.Namespace, names: Sequence[str], study: str) -> list[Results]:
-    """The trials of these assignments, all of them done."""
+def _done(
+    options: argparse.Namespace, names: Sequence[str], study: str
+) -> tuple[list[Results], list[str]]:
+    """What there is of these assignments when all trials are done, and what to say of it."""
     try:
         wanted = runner.plan(
             names, quick=options.quick, seeds=options.seeds, data_dir=options.data_dir
@@ -121,8 +127,9 @@ def _done(options: argparse.Namespace, names: Sequence[str], study: str) -> list
         raise argparse.ArgumentTypeError(str(error)) from error
     # What is there stays until its new result takes its place.
     since = 0.0 if options.resume else time.time() - _CLOCK
-    store = Store(options.out / "trials", since)
-    runner.begin(options.out, wanted)
+    store, everything = (Store(options.out / "trials", each) for each in (since, 0.0))
+    shown, said = runner.keep(options.out, wanted, everything)
+    runner.begin(options.out, shown)
     shared = search.Shared(
         storage=options.storage or default_storage(options.out),
         store=store,
@@ -133,7 +140,12 @@ def _done(options: argparse.Namespace, names: Sequence[str], study: str) -> list
     def engine(trials: Sequence[Trial], done: int) -> None:
         search.do(trials, shared, study=study, jobs=options.jobs, done=done)
 
-    return runner.run(wanted, store, engine)
+    done = runner.run(wanted, store, engine)
+    more = [
+        now if session == asked else session.collect(everything)
+        for now, asked, session in zip(done, wanted, shown, strict=True)
+    ]
+    return more, said
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -174,7 +186,7 @@ def _print(found: Sequence[Results]) -> None:
     for each in found:
         comparisons = runner.compared(each)
         found_claims = claims.table(claims.judge(each, claims.read()))
-        parts = (report.summary(each, comparisons), compare.table(comparisons), found_claims)
+        parts = (screen.summary(each, comparisons), compare.table(comparisons), found_claims)
         tqdm.write("\n\n".join("\n".join(lines) for lines in parts if lines) + "\n")
 
 
@@ -207,6 +219,9 @@ def _parser() -> _Parser:
     run = command("run", _run, "run assignments; write figures, tables and a report")
     run.add_argument("names", nargs="*", metavar="NAME", help="assignments")
     run.add_argument("--all", action="store_true", help="all assignments")
+    run.add_argument(
+        "-v", "--verbose", action="store_true", help="print every number, as compare does"
+    )
     run.add_argument("--year", type=_whole, help="the protocol of that year: dd2424_a1 --year 2019")
     seek = command("search", _search, "do the trials of one assignment, and rank its searches")
     seek.add_argument("name", metavar="NAME")
@@ -257,9 +272,8 @@ def _add_trials(parser: _Parser) -> None:
     parser.add_argument(
         "--seeds",
         type=partial(_whole, least=1),
-        default=1,
         metavar="N",
-        help="random seeds per run; default: %(default)s",
+        help=f"random seeds per run; default: {FEW} of a run that takes seconds, one of others",
     )
     parser.add_argument(
         "--jobs",
@@ -281,7 +295,7 @@ def _add_trials(parser: _Parser) -> None:
         help=f"the folder of results; default: {_OUT}, with --quick {_OUT}/quick",
     )
     parser.add_argument(
-        "--quick", action="store_true", help="few rows and epochs: every figure in a minute"
+        "--quick", action="store_true", help="the longest run and the searches cut: all in minutes"
     )
 
 

@@ -79,6 +79,16 @@ class Finding:
         return "the claim holds" if is_more == (self.claim.says == "more") else "the opposite holds"
 
     @property
+    def outcome(self) -> Literal["holds", "opposite", "none", "unknown"]:
+        """The verdict in a word: whether the claim holds, the opposite does, or none is found."""
+        if self.verdict.startswith("not "):
+            return "unknown"
+        assert self.difference
+        if not self.difference.beyond_noise:
+            return "holds" if self.claim.says == "same" else "none"
+        return "holds" if self.verdict == "the claim holds" else "opposite"
+
+    @property
     def quantity(self) -> str:
         """The metric in words."""
         return " − ".join(map(label, self.claim.metric.split(" - ")))

@@ -20,7 +20,7 @@ _KINDS: dict[str, type] = {
     )
 }  # fmt: skip
 _VERSION = 1  # of what a trial does: a new one makes every stored result an old one
-_LABELS = ("name", "title", "answers", "seeds")
+_LABELS = ("name", "title", "answers", "seeds", "cut", "searched")
 
 
 def plain(value: Any) -> Any:

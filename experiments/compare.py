@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
+from experiments import spread
 from experiments.reported import Reported
 from experiments.results import Results, RunResult
 from experiments.spec import Best, Group, Item, Surface
@@ -88,6 +89,7 @@ def _is_about(row: Reported, item: Item) -> bool:
 
 def _compared(row: Reported, item: Item, items: Mapping[str, Item], results: Results) -> Comparison:
     ours = _ours(item, row.ours, results)
+    ours = ours._replace(known=spread.read().get((results.name, item.name, row.ours)))
     if row.noise_of and ours.run and ours.n == 1:
         ours = ours._replace(spread=_named(row.noise_of, items, results).spread)
     others = [_named(each, items, results) for each in row.shown_by]

@@ -135,9 +135,7 @@ def _surface(wanted: Surface, seed: int, data_dir: Path | None) -> Loaded:
     grid = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
     test = _points(grid, wanted.target)
     made = f"{wanted.m} + {wanted.m // 2} points drawn by the seed"
-    # A surface is small as it is: what is quick about such a run are its epochs.
-    note = "" if wanted.rows is None else "quick look at a few epochs"
-    return Loaded(train, validation, test, None, (), made, note)
+    return Loaded(train, validation, test, None, (), made, "")
 
 
 def _points(x: NDArray[np.float64], target: str) -> Rows:
@@ -197,5 +195,5 @@ def _origin(wanted: Data, data_dir: Path | None) -> tuple[str, str]:
     else:
         provenance = str(fd.datasets.provenance(wanted.source, data_dir=data_dir))
     if wanted.rows is not None:
-        parts.append(f"quick look at {wanted.rows:,} rows")
+        parts.append(f"{wanted.rows:,} rows")
     return provenance, "; ".join(parts)

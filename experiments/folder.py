@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import coding, compare, plots
+from experiments import coding, compare, plots, spec
 from experiments.compare import Comparison
-from experiments.page import OVERVIEW
+from experiments.page import DARK, OVERVIEW
 from experiments.results import Results, RunResult
-from experiments.spec import Snapshots
 from experiments.store import whole
 from experiments.tables import environments, period, seconds, settings
 
@@ -78,10 +77,18 @@ def _files(results: Results, comparisons: Sequence[Comparison]) -> Iterator[tupl
         yield OVERVIEW, _png(overview)
     for wanted in results.assignment.figures:
         with contextlib.suppress(plots.Undrawable):  # the report says which figures are not there
-            yield f"{wanted.name}.png", _png(plots.draw(wanted, results))
-            if isinstance(wanted, Snapshots):
-                for epoch, figure in plots.snapshots(wanted, results):
-                    yield f"{wanted.name}_{epoch:05}.png", _png(figure)
+            for name, figure in _drawn(wanted, results):
+                yield name, _png(figure)
+
+
+def _drawn(wanted: spec.Figure, results: Results) -> Iterator[tuple[str, Figure]]:
+    """A figure and its snapshots; with pictures, whose colours no page may turn, dark ones too."""
+    for dark in (False, True) if wanted.pictures else (False,):
+        ending = DARK if dark else ".png"
+        yield f"{wanted.name}{ending}", plots.draw(wanted, results, dark=dark)
+        if isinstance(wanted, spec.Snapshots):
+            for epoch, figure in plots.snapshots(wanted, results, dark=dark):
+                yield f"{wanted.name}_{epoch:05}{ending}", figure
 
 
 def _png(figure: Figure) -> Writer:
@@ -120,7 +127,7 @@ def _described(results: Results) -> dict[str, Any]:
         "title": results.assignment.title,
         "seeds": results.seeds,
         "stand_in": any(run.data.stand_in for run in runs),
-        "quick": any(run.data.rows is not None for run in runs),
+        "quick": any(run.cut or run.data.rows is not None for run in runs),
         "note": results.note,
         "began": times and times[0].isoformat(timespec="seconds"),
         "ended": times and times[1].isoformat(timespec="seconds"),

@@ -50,6 +50,11 @@ def of_next(sd: float, n: int, of: int | None = None) -> float:
     return _quantile((of or n) - 1) * sd * float(np.sqrt(1 + 1 / n))
 
 
+def of_known(sd: float, m: int, n: int) -> float:
+    """How far a mean of n values may be off where m earlier ones have told the deviation."""
+    return _quantile(m - 1) * sd / float(np.sqrt(n))
+
+
 def tolerance(metric: str, value: float) -> float:
     """What a number may be off where too few seeds tell the noise.
 

@@ -26,7 +26,7 @@ from experiments.tables import (
     training_table,
 )  # fmt: skip
 
-OVERVIEW = "verdicts.png"
+OVERVIEW, DARK = "verdicts.png", "_dark.png"
 
 
 class Shown(NamedTuple):
@@ -34,7 +34,7 @@ class Shown(NamedTuple):
 
     Attributes
     ----------
-    caption : str
+    name, caption : str
     path : Path
         Of the PNG file.
     more : sequence of Path
@@ -47,6 +47,7 @@ class Shown(NamedTuple):
         By id, what the reports give for these runs.
     """
 
+    name: str
     caption: str
     path: Path
     more: Sequence[Path]
@@ -83,14 +84,27 @@ class Page:
         return path if path.exists() else None
 
     @property
+    def leading_overview(self) -> Path | None:
+        """That figure, if it is for the first page: beside other public reports, on their data."""
+        known = any(each.band_from == "public" for each in self.comparisons)
+        return self.overview if known and self.leads and not self.results.note else None
+
+    @property
     def reported(self) -> dict[str, list[Comparison]]:
         """The comparisons by id."""
         return _by_id(self.comparisons)
 
     @property
     def reasons(self) -> list[str]:
-        """Why verdicts are what they are, each reason once."""
-        return compare.reasons(self.comparisons)
+        """Why verdicts are what they are, each reason once; that of all rows is told above."""
+        found = compare.reasons(self.comparisons)
+        return [reason for reason in found if reason != self.results.note]
+
+    @property
+    def leads(self) -> list[Shown]:
+        """The figures for the first page."""
+        wanted = {each.name for each in self.results.assignment.figures if each.lead}
+        return [shown for shown in self.figures if shown.name in wanted]
 
     @property
     def claims(self) -> Table:
@@ -117,7 +131,8 @@ class Page:
 
     def _shown(self, wanted: Figure) -> Shown:
         results = self.results
-        more = isinstance(wanted, Snapshots) and sorted(self.folder.glob(f"{wanted.name}_*.png"))
+        snapshots = self.folder.glob(f"{wanted.name}_*[0-9].png")
+        more = isinstance(wanted, Snapshots) and sorted(snapshots)
         titles, all_settings, names = [], [], set(wanted.of)
         for name in wanted.of:
             if name in results.runs:
@@ -131,7 +146,8 @@ class Page:
         shared, own = apart(all_settings)
         reported = _by_id(each for each in self.comparisons if each.run_name in names)
         ours = list(zip(titles, own, strict=True))
-        return Shown(wanted.caption, self._picture(wanted), more or (), shared, ours, reported)
+        path = self._picture(wanted)
+        return Shown(wanted.name, wanted.caption, path, more or (), shared, ours, reported)
 
     @property
     def undrawn(self) -> list[str]:
@@ -206,6 +222,12 @@ class Page:
 def verdicts(comparisons: Iterable[Comparison]) -> dict[str, int]:
     """How many numbers have each verdict, the most frequent first."""
     return dict(Counter(str(each.verdict) for each in comparisons).most_common())
+
+
+def stand_ins(pages: Iterable[Page]) -> list[str]:
+    """The data sets that stand-ins take the place of."""
+    rows = [run.run.data for page in pages for run in page.results.runs.values()]
+    return sorted({each.source for each in rows if each.stand_in and each.source})
 
 
 def _by_id(comparisons: Iterable[Comparison]) -> dict[str, list[Comparison]]:

@@ -1,22 +1,24 @@
-"""Puts assignments into one HTML file that needs nothing else, and their runs into lines."""
+"""Puts assignments into one HTML file that needs nothing else."""
 
 import base64
-import struct
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
-from experiments.compare import Comparison, cells
-from experiments.page import Page, verdicts
-from experiments.results import GroupResult, Results, RunResult
+from experiments import findings
+from experiments.compare import cells
+from experiments.page import DARK, Page, stand_ins, verdicts
 from experiments.store import whole
-from experiments.tables import alone, label, machines, ranked_by, ranking, seconds, shown
+from experiments.tables import duration, machines, seconds
 
 REPORT = "report.html"
+_SMALL = 360, 270  # pixels, at most, of a picture of the gallery
 _MARKS = {
     "reproduced": ("✓", "good"),
     "mislabelled": ("✓", "wrong"),
@@ -34,7 +36,9 @@ _MEANINGS = {
     "outside": "Our mean lies outside, and we do not know why.",
     "not comparable": "Seconds on another machine, for instance: shown, not judged.",
     "drawn": "The report shows a figure without a number, and so do we.",
-    "not judged": "Ours was got with few rows, with stand-in data, or is too noisy to tell.",
+    "one seed: cannot tell": "Ours lies outside, by less than one seed may be off: run three.",
+    "two seeds: cannot tell": "The same of the mean of two.",
+    "not judged": "Ours was got with stand-in data or in a quick look, or is too noisy to tell.",
     "not run": "There is no result of ours.",
 }
 
@@ -65,11 +69,16 @@ def html(out: Path, pages: Sequence[Page], wall: float | None = None) -> Path:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "cells": cells, "duration": duration, "mark": mark, "picture": picture, "whole": unbroken
+        "cells": cells, "duration": duration, "mark": mark, "picture": picture,
+        "small": small, "whole": unbroken,
     }  # fmt: skip
     text = environment.get_template(REPORT).render(
         pages=pages,
         verdicts=verdicts([each for page in pages for each in page.comparisons]),
+        findings=findings.sentences(pages),
+        made_up=findings.names(stand_ins(pages)),
+        download=f"python -m fastdl.datasets download {' '.join(stand_ins(pages))}",
+        cuts={title: cut for page in pages for title, cut in page.results.cut.items()},
         trials=len(outcomes),
         seconds=seconds(outcomes),
         wall=wall,
@@ -85,12 +94,41 @@ def html(out: Path, pages: Sequence[Page], wall: float | None = None) -> Path:
 
 
 def picture(path: Path, alt: str) -> Markup:
-    """A PNG file as an element that holds it."""
-    content = path.read_bytes()
-    width, height = struct.unpack(">II", content[16:24])
-    return Markup(
-        '<img src="data:image/png;base64,{}" width="{}" height="{}" alt="{}" style="--pixels: {}">'
-    ).format(base64.b64encode(content).decode(), width, height, alt, width)
+    """A PNG file as an element that holds it, with the one for a dark page if there is one."""
+    return _element(path, alt, Path.read_bytes)
+
+
+def small(path: Path, alt: str) -> Markup:
+    """The same, as small as a gallery needs it."""
+    return _element(path, alt, _shrunk)
+
+
+def _element(path: Path, alt: str, read: Callable[[Path], bytes]) -> Markup:
+    dark = path.with_name(path.stem + DARK)
+    content = read(path)
+    with Image.open(io.BytesIO(content)) as image:
+        width, height = image.size
+    shown = Markup(
+        '<img{} src="{}" width="{}" height="{}" alt="{}" style="--pixels: {}">'
+    ).format("" if dark.exists() else Markup(' class="chart"'), _data(content), width, height,
+             alt, width)  # fmt: skip
+    if not dark.exists():
+        return shown
+    source = Markup('<source media="screen and (prefers-color-scheme: dark)" srcset="{}">')
+    return Markup("<picture>{}{}</picture>").format(source.format(_data(read(dark))), shown)
+
+
+def _data(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def _shrunk(path: Path) -> bytes:
+    with Image.open(path) as image:
+        few = image.convert("RGB")
+    few.thumbnail(_SMALL)
+    written = io.BytesIO()
+    few.quantize(64).save(written, "png", optimize=True)
+    return written.getvalue()
 
 
 def unbroken(text: str) -> str:
@@ -104,83 +142,3 @@ def mark(verdict: str) -> Markup:
     return Markup('<span class="verdict {}"><span aria-hidden="true">{}</span> {}</span>').format(
         tone, symbol, verdict
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-# --- lines for a terminal -------------------------------------------------------------------------
-
-_WIDTH = 100
-_MAIN = ("test_accuracy", "test_loss", "percent_weight_errors_below_1e-6")
-
-
-def summary(results: Results, comparisons: Sequence[Comparison]) -> list[str]:
-    """What was run, on which data, what each run has reached, and how many verdicts say what.
-
-    Parameters
-    ----------
-    results : Results
-    comparisons : sequence of Comparison
-    """
-    lines = [f"{results.assignment.title} ({results.name})"]
-    lines += [f"data: {text}" for text in dict.fromkeys(o.provenance for o in results.outcomes)]
-    if results.note:
-        lines.append(f"note: {results.note}")
-    rows = [_row(run) for run in alone(results)] + [_best(group) for group in results.searches]
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts(comparisons).items())
-    lines += [*_aligned(rows), f"verdicts: {counts or 'none'}"]
-    if results.missing:
-        lines.append(f"{len(results.missing)} trials are missing: verdicts are provisional")
-    return lines
-
-
-def rankings(results: Results, top: int = 5) -> list[str]:
-    """The best runs of every search, by validation rows and by training rows.
-
-    Parameters
-    ----------
-    results : Results
-    top : int
-        How many.
-    """
-    lines = []
-    for group in results.groups.values():
-        for metric in ranked_by(group):
-            table = ranking(group, metric, top)
-            lines += ["", f"{group.group.title}: {table.caption.lower()}"]
-            lines += _aligned([table.heads, *table.rows])
-    return lines
-
-
-def _row(run: RunResult, title: str = "", metrics: Sequence[str] = _MAIN) -> list[str]:
-    metric = next((name for name in metrics if run.mean(name) is not None), None)
-    reached = "no result" if metric is None else shown(metric, run.mean(metric), run.sd(metric))
-    spent = shown("seconds", run.mean("seconds"), run.sd("seconds"))
-    return [title or run.run.title, label(metric or ""), reached, spent]
-
-
-def _best(group: GroupResult) -> list[str]:
-    ranked = group.ranked()
-    title = f"{group.group.title}, best of {len(group.runs)}"
-    if not ranked:
-        return [title, "", "no result", ""]
-    return _row(ranked[0], f"{title}: {ranked[0].run.title}", (group.group.rank,))
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines; where they are too long, their first cells are cut."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
-    room = _WIDTH - sum(2 + width for width in widths[1:])
-    lines = []
-    for first, *others in rows:
-        cut = first if len(first) <= room else f"{first[: room - 1]}…"
-        padded = zip([cut, *others], [min(widths[0], room), *widths[1:]], strict=True)
-        lines.append("  ".join(f"{cell:{width}}" for cell, width in padded).rstrip())
-    return lines

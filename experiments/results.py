@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import coding
-from experiments.spec import Assignment, Best, Between, Group, Run, Search
+from experiments.spec import CHEAP, Assignment, Best, Between, Group, Run, Search
 from experiments.store import Outcome, Store
+
+FEW = 3  # seeds of a cheap run where nobody has said how many: so many tell a spread
 
 
 class Trial(NamedTuple):
@@ -75,6 +77,12 @@ class RunResult:
         """Why its numbers may not be judged; empty where they may."""
         if self.run.any_rows:
             return ""
+        cut = f"quick look: {self.run.cut}" if self.run.cut else ""
+        return "; ".join(filter(None, (self.of_data, cut)))
+
+    @property
+    def of_data(self) -> str:
+        """What its rows are, where they are not those of a report; empty where they are."""
         return next((o.note for o in self.outcomes if o.note), "")
 
 
@@ -110,8 +118,8 @@ class Results:
     name : str
         Of the assignment.
     assignment : Assignment
-    seeds : int
-        How many a run has unless it says otherwise.
+    seeds : int or None
+        How many a run has unless it says otherwise; None: ``FEW`` where they are cheap, else one.
     runs : dict of str to RunResult
         Every run by its name, those of groups too.
     groups : dict of str to GroupResult
@@ -122,7 +130,7 @@ class Results:
 
     name: str
     assignment: Assignment
-    seeds: int
+    seeds: int | None
     runs: dict[str, RunResult]
     groups: dict[str, GroupResult]
     missing: list[Trial]
@@ -140,19 +148,31 @@ class Results:
 
     @property
     def note(self) -> str:
-        """Why its numbers may not be judged; empty where they may."""
-        return next((run.note for run in self.runs.values() if run.note), "")
+        """Why no number of it may be judged: its rows; empty where some may."""
+        return next((run.of_data for run in self.runs.values() if not run.run.any_rows), "")
+
+    @property
+    def cut(self) -> dict[str, str]:
+        """What a quick look has left out, by the title of the run or group."""
+        items = self.assignment.items
+        runs = {item.title: item.base if isinstance(item, Group) else item for item in items}
+        return {title: run.cut for title, run in runs.items() if run.cut}
+
+    @property
+    def most_seeds(self) -> int:
+        """Of any run."""
+        return max((len(run.outcomes) for run in self.runs.values()), default=0)
 
 
-def collect(name: str, assignment: Assignment, seeds: int, store: Store) -> Results:
+def collect(name: str, assignment: Assignment, seeds: int | None, store: Store) -> Results:
     """Read what is stored of an assignment.
 
     Parameters
     ----------
     name : str
     assignment : Assignment
-    seeds : int
-        Seeds 0 to seeds - 1 of every run that does not ask for fewer.
+    seeds : int or None
+        Seeds 0 to seeds - 1 of every run that does not ask for fewer; None: see ``Results``.
     store : Store
     """
     runs: dict[str, RunResult] = {}
@@ -181,12 +201,14 @@ def collect(name: str, assignment: Assignment, seeds: int, store: Store) -> Resu
     return Results(name, assignment, seeds, runs, groups, list(missing.values()))
 
 
-def _seeds(run: Run, seeds: int) -> int:
+def _seeds(run: Run, seeds: int | None) -> int:
+    if seeds is None:
+        seeds = FEW if run.cost <= CHEAP else 1
     return seeds if run.seeds is None else min(seeds, run.seeds)
 
 
 def _settings(
-    group: Group, groups: Mapping[str, GroupResult], seeds: int
+    group: Group, groups: Mapping[str, GroupResult], seeds: int | None
 ) -> list[dict[str, Any]] | None:
     """The settings of a group's runs; None where they go by a group that is not finished."""
     if isinstance(group, Search):

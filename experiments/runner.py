@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from experiments import assignments, claims, compare, data, folder, report, reported, results
 from experiments.compare import Comparison
 from experiments.page import Page
-from experiments.results import Results, Trial
+from experiments.results import FEW, Results, Trial
 from experiments.spec import Assignment, Training
 from experiments.store import Store, whole
 
@@ -29,15 +29,27 @@ class Session:
     name : str
         Of the assignment.
     quick : bool
-    seeds : int
+    seeds : int or None
+        See ``Results``.
     stand_in : tuple of str
         The data sets that stand-ins take the place of.
     """
 
     name: str
     quick: bool
-    seeds: int
+    seeds: int | None
     stand_in: tuple[str, ...]
+
+    @property
+    def most_seeds(self) -> int:
+        """Of any of its runs."""
+        return FEW if self.seeds is None else self.seeds
+
+    @property
+    def way(self) -> str:
+        """How it is run, in words."""
+        stand_ins = f"stand-ins for {', '.join(self.stand_in)}" if self.stand_in else "real data"
+        return f"a quick look, {stand_ins}" if self.quick else f"in full, {stand_ins}"
 
     @property
     def assignment(self) -> Assignment:
@@ -72,11 +84,7 @@ def sessions(out: Path, names: Iterable[str] = ()) -> list[Session]:
     SessionError
         If one that was named is not there, or none is.
     """
-    found = {}
-    for path in sorted(out.glob(f"*/{_SESSION}")):
-        kept = json.loads(path.read_text("utf-8"))
-        if kept["name"] in assignments.names():
-            found[kept["name"]] = Session(**{**kept, "stand_in": tuple(kept["stand_in"])})
+    found = _stored(out)
     wanted = list(names) or list(found)
     for name in wanted or ["an assignment"]:
         if name not in found:
@@ -84,7 +92,20 @@ def sessions(out: Path, names: Iterable[str] = ()) -> list[Session]:
     return [found[name] for name in wanted]
 
 
-def plan(names: Sequence[str], *, quick: bool, seeds: int, data_dir: Path | None) -> list[Session]:
+def _stored(out: Path) -> dict[str, Session]:
+    """By name, in the order of the assignments."""
+    found = {}
+    for name in assignments.names():
+        path = out / name / _SESSION
+        if path.exists():
+            kept = json.loads(path.read_text("utf-8"))
+            found[name] = Session(**{**kept, "stand_in": tuple(kept["stand_in"])})
+    return found
+
+
+def plan(
+    names: Sequence[str], *, quick: bool, seeds: int | None, data_dir: Path | None
+) -> list[Session]:
     """How these assignments are to be run on the data at hand.
 
     Raises
@@ -141,6 +162,51 @@ def _order(trial: Trial) -> tuple[float, str, int]:
     return -cost, repr(trial.run.data), trial.seed
 
 
+def keep(out: Path, wanted: Sequence[Session], store: Store) -> tuple[list[Session], list[str]]:
+    """These sessions with all the seeds that are stored, so that fewer do not shrink a report.
+
+    Parameters
+    ----------
+    out : Path
+    wanted : sequence of Session
+    store : Store
+        With all results, old ones too.
+
+    Returns
+    -------
+    shown : list of Session
+        What reports are to show of them.
+    said : list of str
+        Where that is not what was asked for, or not what was there before, a sentence.
+    """
+    stored, shown, said = _stored(out), [], []
+    for now in wanted:
+        before = stored.get(now.name, now)
+        if replace(before, seeds=now.seeds) != now:
+            said.append(
+                f"{now.name} was run another way before ({before.way}); the report now shows this "
+                f"one ({now.way}), and the results of the other stay in {store.folder}"
+            )
+        elif _ranked(before) > _ranked(now):
+            if before.collect(store).missing:
+                said.append(
+                    f"{now.name} has unfinished results of {before.most_seeds} seeds, which the "
+                    f"report does not show; --seeds {before.most_seeds} --resume finishes them"
+                )
+            else:
+                now = before
+                said.append(
+                    f"{now.name} is shown with all {before.most_seeds} seeds that are stored"
+                )
+        shown.append(now)
+    return shown, said
+
+
+def _ranked(session: Session) -> tuple[int, bool]:
+    """More where there are more seeds."""
+    return session.most_seeds, session.seeds is not None
+
+
 def begin(out: Path, wanted: Sequence[Session]) -> None:
     """Note how these assignments are run, and drop figures of another way from their folders."""
     before = {path.parent.name: path.read_text("utf-8") for path in out.glob(f"*/{_SESSION}")}
@@ -153,6 +219,11 @@ def begin(out: Path, wanted: Sequence[Session]) -> None:
 def compared(found: Results) -> list[Comparison]:
     """Every reported number that the assignment answers beside ours."""
     return compare.compare(found, reported.of(found.name))
+
+
+def page(out: Path, found: Results) -> Page:
+    """An assignment as reports show it."""
+    return Page(out / found.name, found, compared(found))
 
 
 def write(out: Path, found: Sequence[Results], store: Store, seconds: float | None) -> Path:
@@ -175,11 +246,10 @@ def write(out: Path, found: Sequence[Results], store: Store, seconds: float | No
     known = {each.name: each for each in found}
     pages = []
     for session in sessions(out):
-        each = known.get(session.name) or session.collect(store)
-        page = Page(out / session.name, each, compared(each))
+        made = page(out, known.get(session.name) or session.collect(store))
         if session.name in known:
-            folder.write(page.folder, each, page.comparisons)
-        pages.append(page)
+            folder.write(made.folder, made.results, made.comparisons)
+        pages.append(made)
     with whole(out / "compare.md") as path:
         path.write_text(markdown(pages), "utf-8")
     return report.html(out, pages, seconds)
@@ -188,9 +258,11 @@ def write(out: Path, found: Sequence[Results], store: Store, seconds: float | No
 def markdown(pages: Sequence[Page]) -> str:
     """Reported and own numbers of some assignments, and the claims, for a document."""
     sections = []
-    for page in pages:
-        seeds = f"{page.results.seeds} seeds" if page.results.seeds > 1 else "one seed"
-        head = f"## {page.results.assignment.title}\n\n`{page.results.name}`, {seeds}."
-        judged = claims.markdown(claims.judge(page.results, claims.read()))
-        sections += [head, page.results.note, compare.markdown(page.comparisons), judged]
+    for each in pages:
+        results = each.results
+        most = results.most_seeds
+        seeds = "one seed" if most == 1 else f"up to {most} seeds"
+        head = f"## {results.assignment.title}\n\n`{results.name}`, {seeds}."
+        judged = claims.markdown(claims.judge(results, claims.read()))
+        sections += [head, results.note, compare.markdown(each.comparisons), judged]
     return "\n\n".join(text.strip() for text in sections if text) + "\n"

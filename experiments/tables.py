@@ -136,7 +136,24 @@ def period(outcomes: Sequence[Outcome]) -> tuple[datetime, datetime] | None:
     return min(began), max(ended.values())
 
 
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
 # --- words ----------------------------------------------------------------------------------------
+
+
+def shortened(text: str, room: int) -> str:
+    """A text cut in its middle: names of runs begin alike and differ at their ends."""
+    if len(text) <= room:
+        return text
+    end = (room - 1) * 2 // 3
+    return f"{text[: room - 1 - end].rstrip()}…{text[-end:].lstrip()}"
 
 
 def label(metric: str) -> str:

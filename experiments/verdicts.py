@@ -2,7 +2,8 @@
 
 Noise first: ours is a mean over seeds. Where a band is given, our mean lies in it or not. Where
 none is, the reported number has one of its own: the interval that one more seed would fall into or,
-with too few seeds, a tolerance by the kind of number. A report is called wrong only where its
+with too few seeds, a tolerance by the kind of number. Too few seeds raise no alarm: outside by less
+than what is known of their spread, they tell nothing. A report is called wrong only where its
 number contradicts itself or its band, or where a run of ours shows what it did instead.
 """
 
@@ -19,6 +20,7 @@ Range = tuple[float, float]
 _SECONDS = "Theirs are of another machine; after ours, how many times as fast it is."
 _DOUBTFUL = "Ours is outside the band by less than the noise of our mean."
 _TOO_NOISY = "Our seeds differ too much to tell."
+_WITHIN_SPREAD = "Ours is outside the band by {off}, and {seeds} may be {spread} off."
 _FEW_SEEDS = f"A choice needs {noise.LEAST_SEEDS} seeds: with fewer it is noise."
 _BANDS = {
     "public": "the band of other public reports",
@@ -38,6 +40,8 @@ class Verdict(StrEnum):
     OUTSIDE = "outside"
     NOT_COMPARABLE = "not comparable"
     DRAWN = "drawn"
+    ONE_SEED = "one seed: cannot tell"
+    TWO_SEEDS = "two seeds: cannot tell"
     NOT_JUDGED = "not judged"
     NOT_RUN = "not run"
 
@@ -58,6 +62,8 @@ class Ours(NamedTuple):
         What a search has chosen.
     spread : (float, int) or None
         A standard deviation, and of how many seeds it is.
+    known : (float, int) or None
+        The same of earlier runs on the real data; None where there were none.
     """
 
     title: str
@@ -68,6 +74,7 @@ class Ours(NamedTuple):
     mean: float | None = None
     text: str = ""
     spread: tuple[float, int] | None = None
+    known: tuple[float, int] | None = None
 
     @property
     def n(self) -> int:
@@ -103,11 +110,14 @@ class _Fit(NamedTuple):
     theirs : bool
         Whether the reported number does.
     why : str
+    unknown : Verdict
+        What is said where ``ours`` is None.
     """
 
     ours: bool | None
     theirs: bool = True
     why: str = ""
+    unknown: Verdict = Verdict.NOT_JUDGED
 
 
 def judge(row: Reported, ours: Ours, others: Sequence[Ours]) -> Judgement:
@@ -130,7 +140,8 @@ def judge(row: Reported, ours: Ours, others: Sequence[Ours]) -> Judgement:
         verdict = Verdict.DRAWN if run.good else Verdict.NOT_RUN
         return Judgement(verdict, _text(row.note, failures))
     if not run.good:
-        return Judgement(Verdict.OUTSIDE, failures)
+        n = len(run.outcomes)
+        return Judgement(Verdict.OUTSIDE if _enough(n) else _too_few(n), failures)
     is_known = ours.mean is not None or bool(ours.text)
     if not is_known and not row.wrong:
         return Judgement(Verdict.NOT_RUN, f"Our run has no {label(row.ours)}.")
@@ -148,7 +159,7 @@ def _verdict(row: Reported, fit: _Fit, is_shown: bool) -> tuple[Verdict, str]:
     if row.wrong:
         return Verdict.WRONG, row.wrong
     if fit.ours is None:
-        return Verdict.NOT_JUDGED, ""
+        return fit.unknown, ""
     if fit.ours and fit.theirs:
         verdict = Verdict.MISLABELLED if row.mislabelled else Verdict.REPRODUCED
         return verdict, row.mislabelled
@@ -204,6 +215,10 @@ def _enough(n: int) -> bool:
     return n >= noise.LEAST_SEEDS
 
 
+def _too_few(n: int) -> Verdict:
+    return Verdict.ONE_SEED if n == 1 else Verdict.TWO_SEEDS
+
+
 def _fit(row: Reported, ours: Ours) -> _Fit:
     if row.ours in CHOICES:
         fits, why = _chosen(row, ours)
@@ -212,6 +227,8 @@ def _fit(row: Reported, ours: Ours) -> _Fit:
     if row.band is None:
         return _near(row, ours)
     fits, why = _inside(row.band, ours)
+    if fits is False and (unclear := _unclear(row, row.band, ours)):
+        return unclear
     theirs, too = _reported_inside(row)
     if fits and row.band_from == "limit":  # that it is not passed says little: the number must fit
         return _near(row, ours)
@@ -222,10 +239,30 @@ def _near(row: Reported, ours: Ours) -> _Fit:
     """Whether ours lies around the reported number; none of ours is negative."""
     if not isinstance(row.reported, float) or ours.mean is None or row.reported < 0:
         return _Fit(False)
-    (low, high), origin = _around(row, row.reported, ours)
+    around, origin = _around(row, row.reported, ours)
     if origin == "noise" and (ours.next_seed or 0.0) > row.reported:
         return _Fit(None, why=_TOO_NOISY)
-    return _Fit(low <= ours.mean <= high)
+    if around[0] <= ours.mean <= around[1]:
+        return _Fit(True)
+    return _unclear(row, around, ours) or _Fit(False)
+
+
+def _unclear(row: Reported, given: Range, ours: Ours) -> _Fit | None:
+    """What too few seeds outside a band tell: nothing, if their spread reaches that far."""
+    if _enough(ours.n) or ours.mean is None:
+        return None
+    off = max(given[0] - ours.mean, ours.mean - given[1])
+    if ours.known:
+        spread = noise.of_known(*ours.known, ours.n)
+    else:
+        spread = 0.0 if row.band is None else noise.tolerance(row.ours, ours.mean)
+    if off > spread:
+        return None
+    seeds = "one seed" if ours.n == 1 else "the mean of two"
+    why = _WITHIN_SPREAD.format(
+        off=shown(row.ours, off), seeds=seeds, spread=shown(row.ours, spread)
+    )
+    return _Fit(None, why=why, unknown=_too_few(ours.n))
 
 
 def _inside(given: Range, ours: Ours) -> tuple[bool | None, str]:

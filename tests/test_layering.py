@@ -19,8 +19,8 @@ ORDER = (
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",
-    "tables", "noise", "reported", "verdicts", "compare", "claims", "plots", "page", "folder",
-    "report", "runner", "check", "new", "__main__",
+    "tables", "noise", "spread", "reported", "verdicts", "compare", "claims", "plots", "page",
+    "findings", "folder", "report", "screen", "runner", "check", "new", "__main__",
 )
 # fmt: on
 EXACTLY = {

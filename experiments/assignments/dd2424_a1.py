@@ -58,9 +58,12 @@ def figures(runs: Iterable[Training]) -> tuple[Figure, ...]:
         for run in runs
         for figure in (
             Curves(of=(run.name,), caption=f"Learning curves, {run.title}."),
-            Templates(of=(run.name,), caption=f"The weights of every class, {run.title}."),
+            Templates(
+                of=(run.name,), caption=f"The weights of every class, {run.title}.",
+                lead=run is FOURTH,
+            ),
         )
-    )
+    )  # fmt: skip
 
 
 SPEC = Assignment(

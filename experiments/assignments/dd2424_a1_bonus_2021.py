@@ -35,8 +35,8 @@ SPEC = Assignment(
     figures=(
         Curves(of=("all_data",), caption="Learning curves on all the data, λ = 1, η = 0.001."),
         Templates(of=("all_data",), caption="The weights of every class after 40 epochs."),
-        Curves(of=("long",), caption="Learning curves over 2,000 epochs."),
-        Templates(of=("long",), caption="The weights of every class after 2,000 epochs."),
+        Curves(of=("long",), caption="Learning curves of the long training."),
+        Templates(of=("long",), caption="The weights of every class after the long training."),
         Snapshots(of=("long",), caption="The weights of every class at every snapshot."),
     ),
 )

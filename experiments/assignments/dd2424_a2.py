@@ -55,7 +55,7 @@ COARSE = replace(
 )  # fmt: skip
 FINE = replace(
     COARSE, name="fine", title="fine", optimiser=cycles(196), epochs=24, test_curve=True,
-    data=replace(SEARCHED, validation=1_000),
+    data=replace(SEARCHED, validation=1_000), searched=True,
 )  # fmt: skip
 FINAL = replace(FINE, name="final", title="final", optimiser=cycles(1_960), batch_size=100)
 REPORTED_COARSE = tuple(
@@ -102,9 +102,10 @@ SPEC = Assignment(
     figures=(
         Curves(of=("overfit",), caption="100 images are learnt by heart: the gradients work."),
         Curves(of=("figure3",), x="step", caption="The assignment's figure 3: one cycle."),
-        Curves(of=("figure4",), x="step", caption="The assignment's figure 4: three cycles."),
+        Curves(of=("figure4",), x="step", lead=True,
+               caption="The assignment's figure 4: three cycles."),
         Scatter(
-            of=("coarse",), caption="Coarse search: 15 draws of λ, ranked by validation accuracy "
+            of=("coarse",), caption="Coarse search: draws of λ, ranked by validation accuracy "
             "and, as the report did by mistake, by training accuracy.",
         ),
         Scatter(of=("fine",), caption="Fine search between the extremes of the coarse top three."),

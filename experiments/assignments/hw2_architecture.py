@@ -38,6 +38,7 @@ SPEC = Assignment(
         AccuracyAgainstSeconds(
             of=tuple(run.name for run in RUNS),
             caption="Test accuracy against the seconds of the fit; areas show the weights.",
+            lead=True,
         ),
     ),
 )

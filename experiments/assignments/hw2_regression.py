@@ -78,6 +78,7 @@ SPEC = Assignment(
             Surfaces(
                 of=tuple(fit(target, m, hidden).name for m, hidden in CHOSEN.items()),
                 caption=f"The true surface, the fitted one and their difference, {SYMBOL[target]}.",
+                lead=target == "sum",
             )
             for target in TARGETS
         ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import singledispatch
+from typing import Any
 
 from matplotlib import figure, style
 
@@ -23,7 +24,7 @@ from experiments.spec import Figure, Snapshots
 __all__ = ["Undrawable", "draw", "snapshots", "verdicts"]
 
 
-def draw(wanted: Figure, results: Results) -> figure.Figure:
+def draw(wanted: Figure, results: Results, *, dark: bool = False) -> figure.Figure:
     """Draw a figure.
 
     Parameters
@@ -32,25 +33,33 @@ def draw(wanted: Figure, results: Results) -> figure.Figure:
         Of a kind that has a function in this folder.
     results : Results
         Of the assignment that the figure is of.
+    dark : bool
+        Whether it is for a dark page.
 
     Returns
     -------
     matplotlib.figure.Figure
-        With ``results.note``, if there is one, among its texts.
+        With why its runs may not be compared with a report's, if so, among its texts.
 
     Raises
     ------
     Undrawable
         If no trial has given what the figure shows.
     """
-    with style.context(sheet.STYLE):
-        drawn = sheet.new(sheet.title(wanted, results), results)
+    with style.context(_style(dark)):
+        drawn = sheet.new(sheet.title(wanted, results), sheet.note(wanted, results))
         _fill(wanted, drawn, results)
         sheet.settle(drawn)
     return drawn
 
 
-def snapshots(wanted: Snapshots, results: Results) -> Iterator[tuple[int, figure.Figure]]:
+def _style(dark: bool) -> list[Any]:
+    return [sheet.STYLE, sheet.DARK] if dark else [sheet.STYLE]
+
+
+def snapshots(
+    wanted: Snapshots, results: Results, *, dark: bool = False
+) -> Iterator[tuple[int, figure.Figure]]:
     """The curves up to every snapshot of a run and the templates at it, a figure each.
 
     Yields
@@ -60,8 +69,8 @@ def snapshots(wanted: Snapshots, results: Results) -> Iterator[tuple[int, figure
     """
     run = sheet.run(results, wanted.of[0])
     for epoch, templates in images.snapshots(run):
-        with style.context(sheet.STYLE):
-            drawn = sheet.new(sheet.title(wanted, results), results)
+        with style.context(_style(dark)):
+            drawn = sheet.new(sheet.title(wanted, results), sheet.note(wanted, results))
             drawn.set_size_inches(sheet.WIDTH, 8.6)
             above, below = drawn.subfigures(2, 1, squeeze=False, height_ratios=(3, 2))[:, 0]
             curves.fill(above, run, window=curves.Window(until=epoch))
@@ -89,7 +98,7 @@ def verdicts(comparisons: Sequence[Comparison], results: Results) -> figure.Figu
         return None
     with style.context(sheet.STYLE):
         head = results.assignment.title.partition(":")[0]
-        drawn = sheet.new(f"{head}: accuracies, reported and ours", results)
+        drawn = sheet.new(f"{head}: accuracies, reported and ours", results.note)
         overview.fill(drawn, shown)
         sheet.settle(drawn)
     return drawn

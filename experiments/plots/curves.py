@@ -52,7 +52,7 @@ class Window:
         at = places[0]
         shown = epochs[0] <= (np.inf if self.until is None else self.until)
         if self.zoom:
-            # A quick run has fewer steps: the same share of them.
+            # A shorter run has fewer steps: the same share of them.
             first, last = (end * min(1.0, at[-1] / self.zoom[1]) for end in self.zoom)
             shown &= (at >= first) & (at <= last)
         return np.flatnonzero(shown), at[shown]

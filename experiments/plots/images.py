@@ -53,7 +53,7 @@ def fill(drawn: FigureBase, weight: NDArray[np.floating], run: RunResult) -> Non
     """Images in rows of five, with their names."""
     images = pictures(weight, _scale(run))
     rows = -(-len(images) // COLUMNS)
-    padded = np.ones((rows * COLUMNS, *images.shape[1:]))
+    padded = np.full((rows * COLUMNS, *images.shape[1:]), np.nan)
     padded[: len(images)] = images
     axes = drawn.subplots()
     centres = _show(axes, padded.reshape(rows, COLUMNS, *images.shape[1:]), above=NAME)
@@ -97,14 +97,16 @@ def _scale(run: RunResult) -> NDArray[np.floating] | None:
 def _show(axes: Axes, images: NDArray[np.float64], above: int = 0) -> list[float]:
     """Rows of images (rows, columns, side, side, 3), and the centres of the columns.
 
-    One picture of all is drawn many times as quickly as an axes each.
+    One picture of all is drawn many times as quickly as an axes each. Between images, and where
+    they are NaN, the page is seen.
     """
     rows, columns = images.shape[:2]
     high, wide = SIDE + GAP + above, SIDE + GAP
-    whole = np.ones((rows * high - GAP - above, columns * wide - GAP, 3))
+    whole = np.full((rows * high - GAP - above, columns * wide - GAP, 3), np.nan)
     for i, j in np.ndindex(rows, columns):
         whole[i * high : i * high + SIDE, j * wide : j * wide + SIDE] = images[i, j]
-    axes.imshow(whole, interpolation="nearest")
+    seen = np.isfinite(whole).all(axis=2, keepdims=True)
+    axes.imshow(np.concatenate([np.nan_to_num(whole), seen], axis=2), interpolation="nearest")
     axes.grid(False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

@@ -1,6 +1,5 @@
 """All accuracies that reports give beside ours."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +9,11 @@ from matplotlib.figure import Figure
 
 from experiments.compare import Comparison
 from experiments.plots import sheet
+from experiments.tables import shortened
 from experiments.verdicts import Verdict
 
-LETTERS = 38  # of a row's name
-SHAPES = ("o", "P", "D", "v", "s", "^", "X", "<", ">")  # one a verdict
+LETTERS, LEAST = 40, 20  # of a row's name, and of the run's in it
+SHAPES = ("o", "P", "D", "v", "s", "h", "H", "^", "X", "<", ">")  # one a verdict
 _FILLED = {"facecolor": "lightgrey", "edgecolor": "none"}
 _HATCHED = {"facecolor": "none", "edgecolor": "silver", "hatch": "////"}
 _DOTTED = {"facecolor": "none", "edgecolor": "grey", "linestyle": ":"}
@@ -73,5 +73,5 @@ def _name(comparison: Comparison) -> str:
     split = (
         comparison.row.ours.replace("@", " at epoch ").replace("_accuracy", "").replace("_", " ")
     )
-    whole = f"{comparison.row.id} {split}: {comparison.run}"
-    return textwrap.shorten(whole, LETTERS, placeholder=" …")
+    head = f"{comparison.row.id} {split}: "
+    return head + shortened(comparison.run, max(LETTERS - len(head), LEAST))

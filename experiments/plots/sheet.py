@@ -20,6 +20,10 @@ from experiments import spec
 from experiments.results import GroupResult, Results, RunResult
 
 STYLE = Path(__file__).parents[1] / "fastdl.mplstyle"
+INK = dict.fromkeys(
+    ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), "#e3e7eb"
+)
+DARK = {"figure.facecolor": "#14181c", "axes.facecolor": "#14181c", "grid.color": "#363e46", **INK}
 WIDTH = 6.5  # inches, of every figure
 NOTE_COLOUR = "#D55E00"
 TRAINING, VALIDATION, TEST = range(3)  # of the style's colours and dashes
@@ -31,16 +35,16 @@ class Undrawable(ValueError):
     """Raised where no trial has given what a figure shows."""
 
 
-def new(title: str, results: Results) -> Figure:
-    """A figure with its title and, in a warning colour, the note of the results."""
+def new(title: str, note: str) -> Figure:
+    """A figure with its title and, in a warning colour, why its numbers may not be compared."""
     drawn = Figure()
     lines = textwrap.wrap(title, LINES)
-    if results.note:
+    if note:
         # Layouts know the place of a title, and so keep this line of it free.
         lines.insert(0, "")
         top = ScaledTranslation(0, -0.06, drawn.dpi_scale_trans)
         drawn.text(
-            0.5, 1, results.note, color=NOTE_COLOUR, weight="bold", ha="center", va="top",
+            0.5, 1, note, color=NOTE_COLOUR, weight="bold", ha="center", va="top",
             transform=drawn.transFigure + top,
         )  # fmt: skip
     drawn.suptitle("\n".join(lines))
@@ -48,9 +52,13 @@ def new(title: str, results: Results) -> Figure:
 
 
 def settle(drawn: Figure) -> None:
-    """Lay out the figure once, while its style holds: what is drawn later has ticks of its own."""
+    """Lay out the figure while its style holds: what is drawn later has ticks of its own.
+
+    Twice, for the first time moves the axes, which may then have other and longer ticks.
+    """
     engine = drawn.get_layout_engine()
     assert engine is not None
+    engine.execute(drawn)
     engine.execute(drawn)
     drawn.set_layout_engine("none")
 
@@ -68,6 +76,14 @@ def dashes(i: int) -> Any:
 def _cycled(name: str, i: int) -> Any:
     values = rcParams["axes.prop_cycle"].by_key()[name]
     return values[i % len(values)]
+
+
+def note(wanted: spec.Figure, results: Results) -> str:
+    """Why the runs of a figure may not be compared with a report's; empty where they may."""
+    found = [results.runs[name] for name in wanted.of if name in results.runs]
+    for name in wanted.of:
+        found += results.groups[name].runs if name in results.groups else ()
+    return next((each.note for each in found if each.note), "")
 
 
 def title(wanted: spec.Figure, results: Results) -> str:

@@ -29,8 +29,8 @@ from experiments.spec.groups import (
     with_setting,
 )
 from experiments.spec.runs import (
+    CHEAP,
     QUICK_EPOCHS,
-    QUICK_ROWS,
     GradientCheck,
     Model,
     Run,
@@ -38,7 +38,7 @@ from experiments.spec.runs import (
 )
 
 __all__ = [
-    "QUICK_EPOCHS", "QUICK_ROWS", "AccuracyAgainstSeconds", "Assignment", "Best", "Between",
+    "CHEAP", "QUICK_EPOCHS", "AccuracyAgainstSeconds", "Assignment", "Best", "Between",
     "Cifar10", "Curves", "Data", "Figure", "GradientCheck", "Group", "HeatMap", "Histograms",
     "Item", "Mnist", "Model", "Run", "Scatter", "Search", "Snapshots", "Surface", "Surfaces",
     "Sweep", "Templates", "Training", "log_uniform", "symbol", "with_setting",

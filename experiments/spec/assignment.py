@@ -41,7 +41,7 @@ class Assignment:
             raise ValueError(f"items must have names of their own; got {', '.join(names)}")
 
     def quick(self) -> Self:
-        """The same assignment, small."""
+        """The same assignment with its long runs and its searches cut."""
         return replace(self, items=tuple(item.quick() for item in self.items))
 
     def on_stand_in(self, sources: Collection[str]) -> Self:

@@ -16,13 +16,21 @@ class Figure:
         What it shows and how to read it, in a sentence or two.
     suffix : str
         Tells apart two figures of one kind and run.
+    lead : bool
+        Whether the first page of a report shows it.
+    several : bool
+        Whether it may be of several runs.
+    pictures : bool
+        Whether it holds images, whose colours must stay as they are.
     """
 
     several: ClassVar[bool] = False
+    pictures: ClassVar[bool] = False
 
     of: tuple[str, ...]
     caption: str
     suffix: str = ""
+    lead: bool = False
 
     def __post_init__(self) -> None:
         if not self.of or (len(self.of) > 1 and not self.several):
@@ -56,10 +64,14 @@ class Curves(Figure):
 class Templates(Figure):
     """The weights of the first layer as colour images, one a unit (of the first seed)."""
 
+    pictures = True
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshots(Figure):
     """The templates at every snapshot of a run, a row each; each with its curves in a file."""
+
+    pictures = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +107,6 @@ class AccuracyAgainstSeconds(Figure):
 
 @dataclass(frozen=True, kw_only=True)
 class Surfaces(Figure):
-    """The true surface, the fitted one and their difference, a row a run (of the first seed)."""
+    """The true surface, the fitted one and their difference as heat maps, a row a run."""
 
     several = True

@@ -10,6 +10,9 @@ import numpy as np
 from experiments.spec.data import Data
 from experiments.spec.runs import Training
 
+QUICK_VALUES = 5  # of an axis with many
+QUICK_DRAWS = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
@@ -34,6 +37,10 @@ class Group:
     def quick(self) -> Self:
         """The same group of quick runs."""
         return replace(self, base=self.base.quick())
+
+    def _cut(self, left: str) -> Training:
+        """The base of what is left of the group, with one seed."""
+        return replace(self.base.shorter(left), seeds=1)
 
     def on_stand_in(self, sources: Collection[str]) -> Self:
         """The same group of runs on made-up rows where their data set is one of these."""
@@ -66,6 +73,16 @@ class Search(Group):
 
     axes: Mapping[str, tuple[Any, ...]]
 
+    def quick(self) -> Self:
+        """The same search over every second value, of an axis with many over some."""
+        axes = {
+            name: values[:: max(2, len(values) // QUICK_VALUES)]
+            for name, values in self.axes.items()
+        }
+        small = replace(self, axes=axes)
+        left = f"{len(small.settings())} of {len(self.settings())} settings"
+        return replace(small, base=self._cut(left))
+
     def settings(self) -> list[dict[str, Any]]:
         """Every combination, the last axis changing fastest."""
         return [
@@ -90,6 +107,12 @@ class Between(Group):
     top: int = 3
     draws: int
 
+    def quick(self) -> Self:
+        """The same with fewer draws."""
+        draws = min(self.draws, QUICK_DRAWS)
+        left = f"{draws} of {self.draws} draws after a cut search"
+        return replace(self, draws=draws, base=self._cut(left))
+
     def settings(self, best: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The draws, least first, between the settings of the search's best runs."""
         (axis,) = best[0]
@@ -109,6 +132,10 @@ class Best(Group):
     """
 
     of: str
+
+    def quick(self) -> Self:
+        """The best of a quick search."""
+        return replace(self, base=self._cut("chosen by a cut search"))
 
     def settings(self, best: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Those of the best."""

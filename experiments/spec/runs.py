@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
 import fastdl as fd
-from experiments.spec.data import Data, Surface
+from experiments.spec.data import Data
 
-QUICK_ROWS = 1_000
-QUICK_EPOCHS = 3
-QUICK_RECORDS = 8
+# Multiplications: such as take a core a second or two, more than some seconds, and minutes.
+CHEAP, DEAR, LONG = 2e10, 1e11, 1e12
+QUICK_EPOCHS, QUICK_SNAPSHOTS = 50, 5  # of a long run in a quick look
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,8 @@ class Run:
         The ids in ``reported.csv`` that its metrics are compared with.
     seeds : int or None
         At most so many; None: as many as the command line asks for.
+    cut : str
+        What a quick look has left out of it; empty where it is whole.
     any_rows : bool
         Whether its metrics may be judged whatever the rows were.
     """
@@ -61,16 +63,22 @@ class Run:
     title: str
     answers: tuple[str, ...] = ()
     seeds: int | None = None
+    cut: str = ""
     data: Data
     model: Model
 
     def quick(self) -> Self:
-        """The same run on a few rows."""
-        return replace(self, data=replace(self.data, rows=QUICK_ROWS))
+        """The same run, cut where it is long."""
+        return self
 
     def on_stand_in(self, sources: Collection[str]) -> Self:
         """The same run on made-up rows where its data set is one of these."""
         return replace(self, data=replace(self.data, stand_in=self.data.source in sources))
+
+    @property
+    def cost(self) -> float:
+        """About the multiplications that it takes, to tell a long one from a short one."""
+        return 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +127,8 @@ class Training(Run):
         test rows; the first weight every ``every`` epochs.
     every : int
         Epochs between two snapshots.
+    searched : bool
+        Whether it is a part of a search, which a quick look cuts.
     """
 
     optimiser: fd.SGD | fd.Adam
@@ -136,26 +146,38 @@ class Training(Run):
     watch: float | None = None
     keep: tuple[str, ...] = ()
     every: int = 100
+    searched: bool = False
 
     def quick(self) -> Self:
-        """The same run on a few rows for a few epochs, with as many snapshots as epochs."""
+        """The same run, where it is long with ``QUICK_EPOCHS``; its title says how many."""
+        if self.searched:
+            return self.shorter()
         epochs = min(self.epochs, QUICK_EPOCHS)
-        small = replace(super().quick(), epochs=epochs, every=1)
-        if isinstance(small.data, Surface):
-            return small
-        batch = min(self.batch_size, QUICK_ROWS // 5)
-        steps = epochs * QUICK_ROWS // batch
-        record = self.record if self.record == "epoch" else max(1, steps // QUICK_RECORDS)
-        schedule = self.optimiser.learning_rate
-        optimiser = self.optimiser
-        if isinstance(schedule, fd.schedules.Triangular):
-            all_steps = self.epochs * self.data.n_train / self.batch_size
-            cycles = max(1, round(all_steps / (2 * schedule.half_cycle)))
-            half = max(1, steps // (2 * cycles))
-            optimiser = replace(optimiser, learning_rate=replace(schedule, half_cycle=half))
-        return replace(small, batch_size=batch, record=record, optimiser=optimiser)
+        if epochs == self.epochs or self.cost <= LONG:
+            return self
+        before, now = (f"{n:,} epochs" for n in (self.epochs, epochs))
+        return replace(
+            self, epochs=epochs, title=self.title.replace(before, now),
+            cut=f"{epochs:,} of {before}", every=max(1, epochs // QUICK_SNAPSHOTS),
+        )  # fmt: skip
+
+    def shorter(self, left: str = "") -> Self:
+        """The same as a part of a search that is cut: where it is dear, a third of its epochs.
+
+        Parameters
+        ----------
+        left : str
+            What else is left of the search.
+        """
+        epochs = self.epochs if self.cost <= DEAR else max(1, self.epochs // 3)
+        told = f"{epochs} of {self.epochs} epochs" if epochs < self.epochs else ""
+        return replace(self, epochs=epochs, cut=", ".join(filter(None, (left, told))))
 
     @property
     def cost(self) -> float:
-        """About the multiplications of the fit, to tell a long one from a short one."""
-        return self.epochs * self.data.n_train * self.model.n_weights
+        """Of the steps, and of rows that are looked at: forward alone is a third of a step."""
+        steps = self.epochs * self.data.n_train
+        epoch = self.data.n_train if self.train_metrics == "full" else 0
+        looked_at = epoch + self.validate * self.data.n_train / 5 + self.test_curve * 10_000
+        every = self.data.n_train if self.record == "epoch" else self.record * self.batch_size
+        return self.model.n_weights * (steps + steps / every * looked_at / 3)

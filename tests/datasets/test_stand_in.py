@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from fastdl.datasets import stand_in
 
 # These hold on every machine; a change of the generators changes them, and every number reported.
-DIGESTS = {"cifar10": "d2af5aca674c4770", "mnist": "0754bef87ce33cb9"}
+DIGESTS = {"cifar10": "8d9e0622eb58aba8", "mnist": "0754bef87ce33cb9"}
 
 
 def digest(splits):

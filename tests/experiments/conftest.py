@@ -1,6 +1,7 @@
 """Experiments run from the root of the repository; here on stand-in data, a few rows of it."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import fastdl as fd
-from experiments import results, trial
+from experiments import assignments, results, runner, trial
 from experiments.spec import (
     Assignment,
     Best,
@@ -51,6 +52,32 @@ def made_up():
             Templates(of=("fit",), caption="Weights."),
         ),
     )
+
+
+def tiny(item):
+    """A run or a group on a few rows for a few epochs, whose figures are all there."""
+    base = getattr(item, "base", item)
+    small = replace(base, data=replace(base.data, rows=200))
+    if isinstance(base, Training):
+        every = 20 if base.record != "epoch" else "epoch"
+        batch = base.batch_size if base.data.source is None else min(base.batch_size, 50)
+        small = replace(
+            small, epochs=min(base.epochs, 3), every=1, batch_size=batch,
+            record=min(every, 4) if every != "epoch" else every,
+        )  # fmt: skip
+    return replace(item, base=small) if hasattr(item, "base") else small
+
+
+@pytest.fixture
+def tiny_assignments(monkeypatch):
+    """Assignments whose runs take a moment."""
+    whole = assignments.get
+
+    def get(name):
+        spec = whole(name)
+        return replace(spec, items=tuple(map(tiny, spec.items)))
+
+    monkeypatch.setattr(runner.assignments, "get", get)
 
 
 def do_all(name, assignment, seeds, store):

@@ -113,6 +113,7 @@ def opened(tmp_path_factory, found):
         yield tab, report.html(out, [made])
 
 
+OPEN = "document.querySelectorAll('details').forEach(each => each.open = true)"
 WIDTHS = pytest.mark.parametrize("width", [1280, 390])
 SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
 
@@ -123,7 +124,7 @@ def test_only_boxes_are_scrolled_sideways(opened, width):
     tab.open(path, width)
     assert tab.evaluate("document.documentElement.clientWidth") == width
     assert tab.evaluate("document.documentElement.scrollWidth") == width
-    tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    tab.evaluate(OPEN)
     assert tab.evaluate("document.documentElement.scrollWidth") == width
 
 
@@ -178,6 +179,66 @@ def test_text_stands_out_from_its_background(opened, scheme):
     contrasts = tab.evaluate(CONTRASTS)
     assert len(contrasts) > 50
     assert [each for each in contrasts if each[0] < 4.5] == []
+
+
+def test_on_a_phone_reported_ours_and_verdict_are_on_the_screen(opened):
+    tab, path = opened
+    tab.open(path, 390)
+    tab.evaluate(OPEN)
+    ends = tab.evaluate("""
+        [...document.querySelectorAll('.compared td.number:not(.wide), .compared .verdict')]
+          .map(each => [each.getBoundingClientRect().left, each.getBoundingClientRect().right])
+    """)
+    assert len(ends) == 3
+    assert all(0 <= left < right <= 390 for left, right in ends)
+
+
+@WIDTHS
+def test_figures_fit(opened, width):
+    tab, path = opened
+    tab.open(path, width)
+    tab.evaluate(OPEN)
+    ends = tab.evaluate("[...document.images].map(each => each.getBoundingClientRect().right)")
+    assert max(ends) <= width
+
+
+@SCHEMES
+def test_a_dark_page_has_no_white_boxes(opened, scheme):
+    tab, path = opened
+    tab.open(path, 1280, scheme)
+    tab.evaluate(OPEN)
+    filters = tab.evaluate(
+        "[...document.querySelectorAll('.chart')].map(each => getComputedStyle(each).filter)"
+    )
+    assert filters
+    assert all(("invert" in each) == (scheme == "dark") for each in filters)
+    # The first pixel of every picture that is shown as it is: the paper of its page.
+    pixels = tab.evaluate("""
+        Promise.all([...document.querySelectorAll('picture img')].map(async each => {
+          const image = new Image();
+          image.src = each.currentSrc;
+          await image.decode();
+          const canvas = document.createElement('canvas');
+          canvas.getContext('2d').drawImage(image, 0, 0);
+          return [...canvas.getContext('2d').getImageData(0, 0, 1, 1).data].slice(0, 3);
+        }))
+    """)
+    assert pixels
+    paper = [20, 24, 28] if scheme == "dark" else [255, 255, 255]
+    assert all(max(abs(x - y) for x, y in zip(each, paper, strict=True)) < 4 for each in pixels)
+
+
+def test_a_link_of_the_gallery_opens_what_is_folded(opened):
+    tab, path = opened
+    tab.open(path, 1280)
+    shown = tab.evaluate("""
+        new Promise(resolve => {
+          const link = document.querySelector('.gallery a');
+          location.hash = link.hash;
+          setTimeout(() => resolve(document.querySelector(link.hash + ' img').clientWidth), 300);
+        })
+    """)
+    assert shown > 200
 
 
 def test_boxes_are_reached_by_keys(opened):

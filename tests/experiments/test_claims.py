@@ -25,22 +25,23 @@ def given(found, **accuracies):
 
 
 @pytest.mark.parametrize(
-    ("fit", "says", "verdict"),
+    ("fit", "says", "verdict", "outcome"),
     [
-        ((0.50, 0.51, 0.50), "more", "the claim holds"),
-        ((0.50, 0.51, 0.50), "same", "a difference is found"),
-        ((0.50, 0.51, 0.50), "less", "the opposite holds"),
-        ((0.38, 0.42, 0.40), "more", "no difference found (± 4.30 %)"),
-        ((0.38, 0.42, 0.40), "same", "none found (± 4.30 %)"),
-        ((0.50,), "more", "not judged: noise is known from 3 seeds on"),
-        ((0.50, 0.51), "more", "not judged: noise is known from 3 seeds on"),
-        ((), "more", "not run"),
+        ((0.50, 0.51, 0.50), "more", "the claim holds", "holds"),
+        ((0.50, 0.51, 0.50), "same", "a difference is found", "opposite"),
+        ((0.50, 0.51, 0.50), "less", "the opposite holds", "opposite"),
+        ((0.38, 0.42, 0.40), "more", "no difference found (± 4.30 %)", "none"),
+        ((0.38, 0.42, 0.40), "same", "none found (± 4.30 %)", "holds"),
+        ((0.50,), "more", "not judged: noise is known from 3 seeds on", "unknown"),
+        ((0.50, 0.51), "more", "not judged: noise is known from 3 seeds on", "unknown"),
+        ((), "more", "not run", "unknown"),
     ],
 )
-def test_verdicts(found, fit, says, verdict):
+def test_verdicts(found, fit, says, verdict, outcome):
     results = given(found, fit=fit, best=(0.40, 0.41, 0.39)[: len(fit)])
     (finding,) = claims.judge(results, [replace(CLAIM, says=says)])
     assert finding.verdict == verdict
+    assert finding.outcome == outcome
 
 
 def test_claims_about_other_assignments_and_unknown_runs(found):

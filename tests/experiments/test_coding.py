@@ -26,7 +26,9 @@ def test_only_known_kinds_come_back():
 def test_the_key_is_of_settings_not_of_names(made_up):
     fit = made_up.items[1]
     key = coding.key(fit, 0)
-    assert key == coding.key(replace(fit, name="a", title="b", answers=("c",), seeds=3), 0)
+    assert key == coding.key(
+        replace(fit, name="a", title="b", answers=("c",), seeds=3, cut="d", searched=True), 0
+    )
     others = [
         coding.key(fit, 1),
         coding.key(replace(fit, l2=0.2), 0),
@@ -62,7 +64,7 @@ def test_every_other_setting_makes_another_key(made_up):
         "test_curve": [True], "marks": [(1,), (2,)], "watch": [0.5], "keep": [(), ("gradients",)],
         "every": [5],
     }  # fmt: skip
-    labels = {"name", "title", "answers", "seeds"}
+    labels = {"name", "title", "answers", "seeds", "cut", "searched"}
     assert set(changed) | labels == {each.name for each in fields(fit)}
     runs = [fit, *(replace(fit, **{name: v}) for name, each in changed.items() for v in each)]
     assert len({coding.key(run, 0) for run in runs}) == len(runs)

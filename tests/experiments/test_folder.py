@@ -98,7 +98,7 @@ def test_what_an_earlier_command_left_is_removed_and_nothing_else(tmp_path, foun
 
 
 def test_an_interrupted_write_says_what_it_has_left(tmp_path, found, monkeypatch):
-    def interrupted(*arguments):
+    def interrupted(*arguments, **settings):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(plots, "draw", interrupted)

@@ -25,7 +25,8 @@ from experiments.assignments import dd2424_a1
 from experiments.spec import Assignment, Curves, Scatter, Search, Templates
 
 RUN = replace(
-    dd2424_a1.FIRST, name="mine", title="my run", answers=("1-2",), optimiser=fd.SGD(0.001)
+    dd2424_a1.FIRST, name="mine", title="my run", answers=("1-2",), optimiser=fd.SGD(0.001),
+    data=replace(dd2424_a1.DATA, rows=200), epochs=2,
 )
 SEARCH = Search(name="penalties", title="my search", base=RUN, axes={"l2": (0.001, 0.01, 0.1)})
 
@@ -74,7 +75,7 @@ def test_a_new_file_is_a_new_assignment(folder, capsys):
     assert len(MADE_UP.strip().splitlines()) <= 40
     out = folder / "out"
     arguments = ["--out", str(out)]
-    assert main(["run", "mine", "--quick", "--seeds", "2", *arguments]) == 0
+    assert main(["run", "mine", "--quick", "--seeds", "2", "-v", *arguments]) == 0
     figures = {"mine_curves.png", "mine_templates.png", "penalties_scatter.png"}
     assert figures <= {path.name for path in (out / "mine").iterdir()}
     with (out / "mine" / "table.csv").open(newline="", encoding="utf-8") as file:
@@ -85,6 +86,9 @@ def test_a_new_file_is_a_new_assignment(folder, capsys):
     said = capsys.readouterr().out
     assert "My assignment (mine)" in said
     assert "not judged" in said
+    assert "1 runs and searches are cut" in said
+    assert "my search: 2 of 3 settings" in page
+    assert "-m fastdl.datasets download cifar10" in said
 
     (out / "report.html").unlink()
     assert main(["compare", *arguments]) == 0
@@ -103,14 +107,21 @@ def test_resume_does_only_what_is_missing(folder, monkeypatch, capsys):
         original(trials, shared, **settings)
 
     monkeypatch.setattr(search, "do", counted)
-    arguments = ["mine", "--quick", "--out", str(folder / "out")]
-    assert main(["search", *arguments]) == 0
-    assert "my search: best by validation accuracy" in capsys.readouterr().out
-    assert main(["run", *arguments, "--resume"]) == 0
+    arguments = ["mine", "--out", str(folder / "out"), "--seeds"]
+    assert main(["search", *arguments, "1"]) == 0
+    said = capsys.readouterr().out
+    assert "My assignment (mine)" in said
+    assert "my search: best by validation accuracy" in said
+    assert f"results of the trials: {folder / 'out' / 'trials'}" in said
+    assert main(["run", *arguments, "1", "--resume"]) == 0
     assert done == [4]
-    assert main(["run", *arguments, "--resume", "--seeds", "2"]) == 0
-    assert main(["run", *arguments]) == 0
+    assert main(["run", *arguments, "2", "--resume"]) == 0
+    assert "shown with all" not in capsys.readouterr().out
+    assert main(["run", *arguments, "1"]) == 0
     assert done == [4, 4, 4]
+    assert "mine is shown with all 2 seeds that are stored" in capsys.readouterr().out
+    assert main(["compare", "--out", str(folder / "out")]) == 0
+    assert "my run (2 seeds)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

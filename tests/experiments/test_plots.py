@@ -145,7 +145,7 @@ def test_the_note_is_in_nobodys_way(kind, kept):
 def test_every_axis_has_a_name_and_colours_are_explained(kind, kept):
     drawn = drawn_of(kind, kept)
     assert all(axes.get_xlabel() for axes in drawn.axes)
-    shared = drawn.axes[1:] if kind is spec.HeatMap else []
+    shared = drawn.axes[1:] if kind in (spec.HeatMap, spec.Surfaces) else []
     bars = [axes for axes in drawn.axes if hasattr(axes, "_colorbar")]
     assert all(axes.get_ylabel() for axes in drawn.axes if axes not in (*shared, *bars))
     assert drawn.legends or bars
@@ -390,13 +390,59 @@ def test_labels_of_architectures_do_not_overlap():
     assert "1 hidden layer" in in_legend(drawn)
 
 
-def test_surfaces_stand_beside_their_difference():
+def test_surfaces_are_heat_maps_beside_their_difference_on_one_scale():
     drawn = drawn_of(spec.Surfaces, None)
-    assert [axes.get_title() for axes in drawn.axes if axes.name == "3d"] == [
-        "true", "fitted", "fitted − true"
-    ]  # fmt: skip
-    labels = [axes.get_xlabel() for axes in drawn.axes if axes.name != "3d"]
-    assert labels == ["height y", "difference of y"]
+    *maps, bar = drawn.axes
+    assert [axes.get_title("left") for axes in maps] == ["true, m = 10", "fitted", "fitted − true"]
+    assert len({axes.images[0].get_clim() for axes in maps}) == 1
+    low, high = maps[0].images[0].get_clim()
+    assert low == -high
+    true, fitted, difference = (axes.images[0].get_array() for axes in maps)
+    np.testing.assert_allclose(fitted - true, difference, atol=1e-6)
+    assert "difference" in bar.get_xlabel()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_text_leaves_its_figure(kind, kept):
+    drawn = drawn_of(kind, kept)
+    drawn.canvas.draw()
+    whole = drawn.bbox.padded(1)
+    labels = [each for axes in drawn.axes for each in (axes.xaxis.label, axes.yaxis.label)]
+    for text in [*drawn.texts, *drawn.legends, *labels]:
+        box = text.get_window_extent()
+        assert box.width == 0 or (whole.x0 <= box.x0 <= box.x1 <= whole.x1), text
+
+
+def test_a_label_beside_long_ticks_is_whole():
+    found = decays(0.3, 0.5, 0.4)
+    for i, run in enumerate(found.runs.values()):
+        for each in run.good:
+            del each.metrics["test_accuracy"]
+            each.metrics["test_loss"] = 0.018365 + i * 1e-5
+    drawn = plots.draw(spec.Sweep(of=("search",), caption="", metric="test"), found)
+    drawn.canvas.draw()
+    assert drawn.axes[0].yaxis.label.get_window_extent().x0 >= 0
+
+
+@pytest.mark.parametrize("kind", [spec.Templates, spec.Snapshots])
+def test_on_a_dark_page_pictures_keep_their_colours(kind, kept):
+    light, dark = (plots.draw(kind(of=("fit",), caption=""), kept, dark=each) for each in (0, 1))
+    assert to_hex(light.get_facecolor()) == "#ffffff"
+    assert to_hex(dark.get_facecolor()) == sheet.DARK["figure.facecolor"]
+    first, second = (each.axes[0].images[0].get_array() for each in (light, dark))
+    np.testing.assert_array_equal(first, second)
+    assert (first[..., 3] == 0).any()  # the page is seen between them
+
+
+def test_a_figure_says_what_is_cut_of_its_own_runs_alone(kept):
+    cut = replace(FIT, name="cut", cut="3 of 9 epochs")
+    whole = outcome(FIT, note="")
+    found = results(RunResult(FIT, (whole,)), RunResult(cut, (outcome(cut, note=""),)))
+    first, second = (
+        plots.draw(spec.Curves(of=(name,), caption=""), found) for name in ("fit", "cut")
+    )
+    assert not any("quick look" in text for text in texts(first))
+    assert "quick look: 3 of 9 epochs" in texts(second)
 
 
 def comparison(number, metric="test_accuracy", mean=0.4, **changes):

@@ -4,11 +4,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from experiments import claims, compare, folder, report, reported
+from experiments import claims, compare, findings, folder, report, reported
 from experiments.page import Page
 from experiments.results import Results
 
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "source"}
 
 
 class Outline(HTMLParser):
@@ -64,13 +64,15 @@ def test_the_report_is_one_well_formed_file_that_needs_no_other(text, page):
     assert "http" not in re.sub("http-equiv", "", text)
 
 
-def test_the_report_says_what_it_takes_to_judge_the_numbers(text, found):
+def test_the_report_says_what_it_takes_to_judge_the_numbers(text, page, found):
     assert found.assignment.asked in text
-    assert found.note in text
+    assert "They stand in for CIFAR-10" in text
     assert found.outcomes[0].provenance in text.replace("&#39;", "'")
     assert "threads a trial" in text
     for figure in found.assignment.figures:
         assert figure.caption in text
+    for sentence in findings.sentences([page]):
+        assert report.unbroken(sentence) in text.replace("&#39;", "'")
     for each in ("Best by validation accuracy", "Best by training accuracy", "1-2", "not judged"):
         assert each in text
 
@@ -100,36 +102,34 @@ def test_failures_and_missing_trials_are_told(page, tmp_path):
     assert "fit, seed 0: cost was nan" in text
     assert "3 trials are missing" in text
     assert "Not drawn, for lack of results:</b> Curves." in text
-    lines = report.summary(results, [])
-    assert "no result" in "\n".join(lines)
-    assert lines[-1] == "3 trials are missing: verdicts are provisional"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0.25, "0.2 s"), (59.94, "59.9 s"), (90, "1 min 30 s"), (7320, "2 h 2 min")],
-)
-def test_durations(seconds, said):
-    assert report.duration(seconds) == said
+def test_a_stand_in_and_a_quick_look_are_told_once_and_at_the_top(page, tmp_path):
+    spec = page.results.assignment.quick()
+    results = replace(page.results, assignment=spec)
+    text = report.html(tmp_path, [replace(page, results=results)]).read_text("utf-8")
+    assert text.count("<b>Made-up images.</b>") == text.count("<b>A quick look.</b>") == 1
+    assert "search: 1 of 2 settings" in text
+    top, _, rest = text.partition("What was found")
+    assert "Made-up" in top
+    assert "A quick look" in top
+    assert "Not judged:" not in rest
+    real = report.html(tmp_path, []).read_text("utf-8")
+    assert "Made-up" not in real
 
 
-def test_what_a_terminal_shows(found, page):
-    lines = report.summary(found, page.comparisons)
-    assert lines[0] == "made up (made_up)"
-    assert any(line.startswith("data: made-up images") for line in lines)
-    assert f"note: {found.note}" in lines
-    starts = [line.split("  ")[0] for line in lines]
-    assert [each for each in starts if each in ("check", "fit")] == ["check", "fit"]
-    assert any(line.startswith("search, best of 2: λ = ") for line in lines)
-    assert "not judged" in lines[-1]
-    assert "search: best by training accuracy" in report.rankings(found)
+def test_every_figure_is_in_the_gallery_and_its_link_leads_to_it(text, page):
+    outline = Outline(text)
+    for figure in page.results.assignment.figures:
+        at = f"{page.results.name}-{figure.name}"
+        assert at in outline.ids
+        assert f"#{at}" in outline.links
+    assert "#top" in outline.links
+    small = [each for each in outline.pictures if int(each["width"]) <= 360]
+    assert len(small) == len(page.results.assignment.figures)
 
 
-def test_lines_fit_a_terminal(found):
-    long = {
-        name: replace(run, run=replace(run.run, title="title " * 30))
-        for name, run in found.runs.items()
-    }
-    lines = report.summary(replace(found, runs=long), [])
-    assert max(len(line) for line in lines if not line.startswith("data:")) <= 100
-    assert sum("…" in line for line in lines) == 3
+def test_pictures_have_a_dark_twin_and_charts_are_turned_round(text):
+    # Weights, large and small.
+    assert text.count("<source media") == text.count("<picture>") == 2
+    assert text.count('<img class="chart"') >= 2

@@ -29,7 +29,7 @@ def test_runs_over_their_seeds(found):
     assert fit.mean("no_such_metric") is None
     assert fit.sd("no_such_metric") is None
     assert fit.curve("no_such_column") is None
-    assert found.note == fit.note == "stand-in data; quick look at 200 rows"
+    assert found.note == fit.note == "stand-in data; 200 rows"
     assert found.runs["check"].note == ""
     assert found.missing == []
 
@@ -98,3 +98,23 @@ def test_failed_trials_count_as_done(made_up, found, tmp_path):
     assert again.runs["fit"].first is None
     assert "best" not in again.groups
     json.dumps({name: run.mean("test_accuracy") for name, run in again.runs.items()})
+
+
+def test_a_cheap_run_has_three_seeds_where_nobody_says_how_many(made_up, tmp_path, monkeypatch):
+    found = results.collect("made_up", made_up, None, Store(tmp_path))
+    assert [t.seed for t in found.missing if t.run.name == "fit"] == [0, 1, 2]
+    monkeypatch.setattr(results, "CHEAP", 1.0)
+    found = results.collect("made_up", made_up, None, Store(tmp_path))
+    assert [t.seed for t in found.missing if t.run.name == "fit"] == [0]
+
+
+def test_what_was_cut_is_told_and_not_judged(made_up, store):
+    small = made_up.quick()
+    found = results.collect("made_up", small, 1, store)
+    assert found.cut == {
+        "search": "1 of 2 settings", "best": "chosen by a cut search",
+    }  # fmt: skip
+    notes = {name: run.note for name, run in found.runs.items()}
+    assert notes["fit"] == "stand-in data; 200 rows"
+    assert notes["search_l20.0"] == "stand-in data; 200 rows; quick look: 1 of 2 settings"
+    assert found.most_seeds == 1

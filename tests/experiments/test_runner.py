@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -94,3 +95,35 @@ def test_an_answer_to_nothing_is_told(made_up, monkeypatch):
     monkeypatch.setattr(runner.assignments, "get", lambda name: spec)
     with pytest.raises(ValueError, match=r"must be ids of reported.csv or made_up.csv; got 9-9"):
         runner.plan(["made_up"], quick=True, seeds=1, data_dir=None)
+
+
+def sessions_after(tmp_path, session, before, store=None):
+    """What a report shows of a session, and what is said, where another was there before."""
+    before.save(tmp_path)
+    return runner.keep(tmp_path, [session], store or Store(tmp_path / "trials"))
+
+
+@pytest.mark.parametrize(("asked", "stored"), [(1, 2), (1, None), (None, 5), (None, 3)])
+def test_fewer_seeds_do_not_shrink_a_report(session, tmp_path, monkeypatch, asked, stored):
+    monkeypatch.setattr(runner.results, "collect", lambda *_: SimpleNamespace(missing=[]))
+    before, now = (replace(session, seeds=seeds) for seeds in (stored, asked))
+    shown, said = sessions_after(tmp_path, now, before)
+    assert shown == [before]
+    assert said == [f"made_up is shown with all {before.most_seeds} seeds that are stored"]
+
+
+def test_as_many_seeds_or_more_take_the_place_of_fewer(session, tmp_path):
+    for asked, stored in ((2, 2), (3, 2), (3, None), (None, None), (None, 2)):
+        now = replace(session, seeds=asked)
+        assert sessions_after(tmp_path, now, replace(session, seeds=stored)) == ([now], [])
+
+
+def test_unfinished_seeds_and_another_way_are_told(session, tmp_path):
+    shown, (said,) = sessions_after(tmp_path, session, replace(session, seeds=4))
+    assert shown == [session]
+    assert "unfinished results of 4 seeds" in said
+    assert "--seeds 4 --resume finishes them" in said
+    shown, (said,) = sessions_after(tmp_path, session, replace(session, stand_in=(), seeds=5))
+    assert shown == [session]
+    assert "another way before (in full, real data)" in said
+    assert "now shows this one (in full, stand-ins for cifar10)" in said

@@ -3,40 +3,87 @@ from dataclasses import replace
 import pytest
 
 import fastdl as fd
+from experiments import assignments, coding
 from experiments.spec import (
     QUICK_EPOCHS,
-    QUICK_ROWS,
     Best,
     Between,
     Cifar10,
     Curves,
     Histograms,
     Mnist,
+    Run,
     Search,
-    Surface,
     log_uniform,
     with_setting,
 )
 
-
-def test_quick_shortens_every_run(made_up):
-    check, fit, search, _ = made_up.quick().items
-    assert check.data.rows == fit.data.rows == search.base.data.rows == QUICK_ROWS
-    assert fit.epochs == 2 <= QUICK_EPOCHS
-    assert fit.batch_size == 50
-    assert fit.optimiser == made_up.items[1].optimiser
+LONG_FIT = {"data": Cifar10(train=(1, 2, 3, 4, 5), validation=(2,)), "epochs": 2_000}
 
 
-def test_quick_keeps_the_number_of_cycles_and_some_records(made_up):
-    fit = replace(
-        made_up.items[1], data=Cifar10(train=(1,), validation=(2,)), batch_size=100, epochs=48,
-        record=20,
-        optimiser=fd.SGD(fd.schedules.Triangular(1e-5, 0.1, 800)),
-    )  # fmt: skip
-    small = fit.quick()
-    steps = small.epochs * QUICK_ROWS // small.batch_size
-    assert steps // (2 * small.optimiser.learning_rate.half_cycle) == 3
-    assert 5 <= steps // small.record <= 15
+def test_a_quick_look_leaves_whole_what_is_cheap_and_cuts_the_searches(made_up):
+    check, fit, search, best = made_up.quick().items
+    assert (check, fit) == made_up.items[:2]
+    assert not made_up.items[1].cut
+    assert (search.base.cut, search.base.seeds) == ("1 of 2 settings", 1)
+    assert list(search.axes["l2"]) == [0.0]
+    assert best.base.cut == "chosen by a cut search"
+    assert best.base.epochs == fit.epochs
+
+
+def test_a_long_run_is_cut_and_its_title_says_what_was_run(made_up):
+    long = replace(made_up.items[1], title="mine, 2,000 epochs", every=100, **LONG_FIT)
+    small = long.quick()
+    assert small.epochs == QUICK_EPOCHS
+    assert small.title == f"mine, {QUICK_EPOCHS} epochs"
+    assert small.cut == f"{QUICK_EPOCHS} of 2,000 epochs"
+    assert small.epochs // small.every == 5
+    tiny = replace(long, data=replace(long.data, rows=10), title="mine")
+    assert tiny.quick() is tiny
+
+
+@pytest.mark.parametrize(("n", "left"), [(2, 1), (3, 2), (6, 3), (7, 4), (15, 5)])
+def test_an_axis_keeps_its_ends_or_nearly(made_up, n, left):
+    values = tuple(float(i) for i in range(n))
+    search = Search(name="s", title="s", base=made_up.items[1], axes={"l2": values})
+    kept = search.quick().axes["l2"]
+    assert len(kept) == left
+    assert kept[0] == values[0]
+    assert set(kept) <= set(values)
+
+
+def test_draws_of_a_long_run_are_few_and_short(made_up):
+    base = replace(made_up.items[1], **LONG_FIT | {"epochs": 90})
+    drawn = Between(name="b", title="b", base=base, of="s", draws=20).quick()
+    assert drawn.draws == 3
+    assert drawn.base.epochs == 30
+    assert drawn.base.cut == "3 of 20 draws after a cut search, 30 of 90 epochs"
+
+
+def test_a_part_of_a_search_is_cut_like_it(made_up):
+    part = replace(made_up.items[1], searched=True)
+    assert part.quick() == part
+    dear = replace(part, **LONG_FIT | {"epochs": 90}).quick()
+    assert (dear.epochs, dear.cut) == (30, "30 of 90 epochs")
+
+
+def test_no_two_trials_of_a_quick_look_have_one_key_and_two_titles():
+    for name in assignments.names():
+        titles = {}
+        for item in assignments.get(name).quick().items:
+            runs = [item] if isinstance(item, Run) else []
+            runs += [item.run(each) for each in item.settings()] if hasattr(item, "axes") else []
+            for run in runs:
+                titles.setdefault(coding.key(run, 0), set()).add(run.title)
+        batches = [title for found in titles.values() if len(found) > 1 for title in found]
+        assert not [title for title in batches if "batch" in title or "epochs" in title]
+
+
+def test_what_looks_at_many_rows_costs_more(made_up):
+    fit = made_up.items[1]
+    every_step = replace(fit, record=1)
+    assert every_step.cost > fit.cost > replace(fit, validate=False).cost
+    assert made_up.items[0].cost == 0
 
 
 @pytest.mark.parametrize(
@@ -50,12 +97,6 @@ def test_quick_keeps_the_number_of_cycles_and_some_records(made_up):
 )
 def test_training_rows_are_those_of_the_batches_that_are_left(settings, n):
     assert Cifar10(train=(1, 2), **settings).n_train == n
-
-
-def test_a_surface_keeps_its_batches(made_up):
-    fit = replace(made_up.items[1], data=Surface(target="sum", m=100), batch_size=10, epochs=200)
-    small = fit.quick()
-    assert (small.epochs, small.batch_size, small.data.m) == (QUICK_EPOCHS, 10, 100)
 
 
 def test_a_search_is_every_combination(made_up):

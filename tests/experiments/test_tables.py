@@ -82,6 +82,22 @@ def test_machines_and_times(found):
     assert tables.period([]) is None
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.25, "0.2 s"), (59.94, "59.9 s"), (90, "1 min 30 s"), (7320, "2 h 2 min")],
+)
+def test_durations(seconds, said):
+    assert tables.duration(seconds) == said
+
+
+def test_a_long_name_is_cut_where_names_are_alike():
+    assert tables.shortened("short", 10) == "short"
+    names = [f"weights of a long name, m = {m}, 2-128-1" for m in (100, 1_000)]
+    cut = [tables.shortened(name, 30) for name in names]
+    assert len(set(cut)) == 2
+    assert all(len(each) <= 30 and "…" in each and each.endswith("2-128-1") for each in cut)
+
+
 def test_the_period_is_from_the_first_beginning_to_the_last_end(found):
     first, second = found.runs["fit"].outcomes
     ended = ("2026-11-21T12:00:00+00:00", "2026-11-21T11:59:00+00:00")

@@ -23,7 +23,7 @@ def test_a_check_gives_its_errors(made_up):
     assert outcome.metrics["percent_weight_errors_below_1e-6"] == 100
     assert outcome.metrics["max_bias_error"] < 1e-6
     assert outcome.metrics["seconds"] > 0
-    assert outcome.note == "stand-in data; quick look at 200 rows"
+    assert outcome.note == "stand-in data; 200 rows"
     assert outcome.environment["versions"]["fastdl"] == fd.__version__
 
 
@@ -96,7 +96,7 @@ def test_a_surface_has_errors_named_by_its_points(fit):
 def unusual():
     """A training with nothing at its default."""
     run = Training(
-        name="unusual", title="unusual", answers=("1-2",), seeds=3,
+        name="unusual", title="unusual", answers=("1-2",), seeds=3, cut="3 of 9 epochs",
         data=Cifar10(train=(1,), validation=(2,), rows=200, stand_in=True),
         model=Model(
             widths=(3072, 20, 10), activations=("tanh",), loss="hinge", init=fd.init.Uniform()
@@ -104,6 +104,7 @@ def unusual():
         optimiser=fd.Adam(0.002, beta1=0.8), batch_size=30, epochs=3, l1=0.01, l2=0.02,
         shuffle="batches", drop_last=True, record=4, train_metrics="batches", validate=False,
         test_curve=True, marks=(1,), watch=9.0, keep=("weights",), every=2,
+            searched=True,
     )  # fmt: skip
     for each in (*fields(run), *fields(run.model)):
         holder = run if hasattr(run, each.name) else run.model

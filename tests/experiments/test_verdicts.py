@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments import compare, noise
+from experiments import compare, noise, spread
 from experiments.reported import Reported
 from experiments.results import GroupResult, Results
 from experiments.spec import Mnist, Surface
@@ -53,7 +53,7 @@ def losses(*values):
 
 
 @pytest.mark.parametrize(
-    ("ours", "verdict"), [(0.4, "reproduced"), (0.6, "reproduced"), (0.3999, "outside")]
+    ("ours", "verdict"), [(0.4, "reproduced"), (0.6, "reproduced"), (0.38, "outside")]
 )
 def test_a_band_ends_where_it_ends(found, ours, verdict):
     comparison = judged(found, BANDED, *accuracies(ours))
@@ -77,7 +77,7 @@ def test_a_mean_that_is_outside_by_less_than_its_noise_is_inside(found):
     assert judged(found, BANDED, *accuracies(0.38, 0.38, 0.381)).verdict is Verdict.OUTSIDE
     of_one_seed_more = judged(found, BANDED, *accuracies(0.374, 0.38, 0.386))
     assert of_one_seed_more.verdict is Verdict.OUTSIDE  # 0.02, of 0.015 for the mean, 0.03 for one
-    assert judged(found, BANDED, *accuracies(0.38, 0.41)).verdict is Verdict.OUTSIDE
+    assert judged(found, BANDED, *accuracies(0.37, 0.40)).verdict is Verdict.OUTSIDE
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,55 @@ def test_a_limit_alone_says_nothing_of_the_number(found):
     assert judged(found, row, *losses(0.02, 0.021, 0.022)).verdict is Verdict.REPRODUCED
     assert judged(found, row, *losses(0.12, 0.121, 0.122)).verdict is Verdict.OUTSIDE
     assert judged(found, row, *losses(0.6, 0.61, 0.62)).verdict is Verdict.OUTSIDE
+
+
+# --- too few seeds --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """A deviation of a point over five seeds is known of the fit."""
+    stored = {("made_up", "fit", "test_accuracy"): (0.01, 5)}
+    monkeypatch.setattr(spread, "read", lambda: stored)
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [
+        ((0.391,), Verdict.ONE_SEED),
+        ((0.373,), Verdict.ONE_SEED),  # 2.7 points, and one seed may be 2.78 off
+        ((0.37,), Verdict.OUTSIDE),
+        ((0.628,), Verdict.OUTSIDE),
+        ((0.379, 0.385), Verdict.TWO_SEEDS),
+        ((0.37, 0.38), Verdict.OUTSIDE),  # 2.5 points, and the mean of two may be 1.96 off
+        ((0.391, 0.3911, 0.3912), Verdict.OUTSIDE),
+        ((0.4,), Verdict.REPRODUCED),
+    ],
+)
+@pytest.mark.usefixtures("known")
+def test_too_few_seeds_raise_no_alarm(found, ours, verdict):
+    assert judged(found, BANDED, *accuracies(*ours)).verdict is verdict
+
+
+@pytest.mark.usefixtures("known")
+def test_too_few_seeds_call_no_report_wrong_and_say_why(found):
+    comparison = judged(found, replace(BANDED, reported=0.3), *accuracies(0.391))
+    assert comparison.verdict is Verdict.ONE_SEED
+    assert comparison.why == "Ours is outside the band by 0.90 %, and one seed may be 2.78 % off."
+    two = judged(found, BANDED, *accuracies(0.379, 0.385))
+    assert two.why.endswith("and the mean of two may be 1.96 % off.")
+
+
+@pytest.mark.usefixtures("known")
+def test_a_tolerance_is_widened_by_what_is_known(found):
+    assert judged(found, ROW, *accuracies(0.52)).verdict is Verdict.ONE_SEED
+    assert judged(found, ROW, *accuracies(0.54)).verdict is Verdict.OUTSIDE
+
+
+def test_where_nothing_is_known_the_tolerance_stands_in_beside_a_given_band(found):
+    assert judged(found, BANDED, *accuracies(0.391)).verdict is Verdict.ONE_SEED
+    assert judged(found, BANDED, *accuracies(0.389)).verdict is Verdict.OUTSIDE
+    assert judged(found, ROW, *accuracies(0.515)).verdict is Verdict.OUTSIDE
 
 
 # --- bands of our own -----------------------------------------------------------------------------
@@ -253,9 +302,11 @@ def test_a_metric_that_a_finished_run_does_not_have(found):
 
 
 def test_what_has_failed_is_outside_and_says_why(found):
-    comparison = judged(found, BANDED, None, None)
+    assert judged(found, BANDED, None).verdict is Verdict.ONE_SEED
+    assert judged(found, BANDED, None, None).verdict is Verdict.TWO_SEEDS
+    comparison = judged(found, BANDED, None, None, None)
     assert comparison.verdict is Verdict.OUTSIDE
-    assert comparison.reason == "2 of our 2 seeds failed: it blew up."
+    assert comparison.reason == "3 of our 3 seeds failed: it blew up."
     some = judged(found, BANDED, None, *accuracies(0.5))
     assert (some.verdict, some.n) == ("reproduced", 1)
     assert some.reason == "1 of our 2 seeds failed: it blew up."

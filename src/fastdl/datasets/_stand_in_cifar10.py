@@ -9,22 +9,25 @@ from fastdl.datasets._types import Labels, Pixels
 
 _SIDE = 32
 _PATTERNS = 3  # of a class, each also mirrored
-# A grid's points along a side, and its weight in the image. The clouds hide the patterns for good
-# because one kind of them has the grid of the patterns.
-_PATTERN_GRID, _PATTERN_WEIGHT = 4, 13
-_CLOUDS = ((2, 32), (4, 24), (8, 16))
+# What all patterns of a class have in common, which a linear classifier finds, and what each has of
+# its own, for which it takes more. A grid's points along a side, and its weight in the image. The
+# clouds hide the patterns for good because one kind of them has the grid of the patterns.
+_PATTERN_GRID, _COMMON_WEIGHT, _OWN_WEIGHT = 4, 4, 11
+_CLOUDS = ((2, 20), (4, 29), (8, 12))
 _CLOUDS_TO_DRAW_FROM = 512
 
 
 class Patterns:
-    """Images of ten classes: a pattern of the class, and clouds and noise, of all classes alike."""
+    """Images of ten classes: a pattern of the class, and clouds and noise of all classes alike."""
 
     d = 3 * _SIDE * _SIDE
 
     def __init__(self, rng: np.random.Generator) -> None:
-        patterns = _smooth(rng, 10 * _PATTERNS, _PATTERN_GRID)
+        common = _smooth(rng, 10, _PATTERN_GRID) * np.int16(_COMMON_WEIGHT)
+        own = _smooth(rng, 10 * _PATTERNS, _PATTERN_GRID) * np.int16(_OWN_WEIGHT)
+        patterns = own.reshape(_PATTERNS, *common.shape) + common
         both = np.stack([patterns, patterns[..., ::-1]])
-        self._patterns = both.reshape(2 * _PATTERNS, 10, self.d) * np.int16(_PATTERN_WEIGHT)
+        self._patterns = both.reshape(2 * _PATTERNS, 10, self.d)
         self._clouds = [
             _smooth(rng, _CLOUDS_TO_DRAW_FROM, grid).reshape(-1, self.d) * np.int16(weight)
             for grid, weight in _CLOUDS
@@ -36,7 +39,7 @@ class Patterns:
         image = self._patterns[rng.integers(0, len(self._patterns), n), y]
         for clouds in self._clouds:
             image += clouds[rng.integers(0, len(clouds), n)]
-        image >>= 6
+        image >>= 5
         noise = rng.integers(0, 256, image.shape, np.uint8) >> 4
         image += noise
         image += 128 - 8

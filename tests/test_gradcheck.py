@@ -303,3 +303,10 @@ def test_many_parameters_are_checked_in_parts(monkeypatch, problem):
     whole = fd.check_gradients(make("hinge"), x, y)
     monkeypatch.setattr("fastdl.gradcheck._ITEMS", 150)
     assert fd.check_gradients(make("hinge"), x, y) == whole
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 5e4])
+def test_rounding_of_a_large_cost_is_no_wrong_gradient(scale, rng):
+    x = rng.standard_normal((10, 10))
+    network = fd.Network([10, 16, 1], loss="mse")
+    assert fd.check_gradients(network, x, scale * x[:, 0] + 4 * scale)

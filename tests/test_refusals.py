@@ -259,12 +259,23 @@ UNSURE.parameters.update(
 )
 BROKEN = fd.Network([D, K])
 BROKEN.parameters["layers.0.bias"][...] = np.nan
+
+
+def set_meanwhile():
+    class Meddler(fd.Callback):
+        def on_epoch(self, run):
+            run.trainer.batch_size = 3
+
+    fit(callbacks=[Meddler()])
+
+
 NOTHING_TO_TELL = {  # what is refused without a remedy, for nobody can know one
     "no rows": lambda: fit(X[:0], Y[:0]),
     "rows of no outputs": lambda: fd.ops.softmax_cross_entropy(np.zeros((3, 0)), [0, 0, 0]),
     "more rows than a C int counts": lambda: fd.ops.relu(np.broadcast_to(1.0, (2**31, 1))),
     "outputs that are no numbers": lambda: UNSURE.predict(9 * X),
     "a parameter that is no number": lambda: fd.Trainer(BROKEN, fd.SGD(0.1)).fit(X, Y),
+    "a setting of a fit that runs": set_meanwhile,
     "a parameter taken out": lambda: NET.parameters.pop("layers.0.bias"),
     "a record of other columns": lambda: fit().append({"loss": 0.0}),
 }
@@ -272,7 +283,8 @@ NOTHING_TO_TELL = {  # what is refused without a remedy, for nobody can know one
 
 @pytest.mark.parametrize("what", NOTHING_TO_TELL)
 def test_what_has_no_remedy_is_told_all_the_same(what):
-    with pytest.raises((TypeError, ValueError, OverflowError), match=r"must|cannot"):
+    refusals = (TypeError, ValueError, OverflowError, RuntimeError)
+    with pytest.raises(refusals, match=r"must|cannot"):
         NOTHING_TO_TELL[what]()
 
 

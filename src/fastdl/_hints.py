@@ -12,7 +12,7 @@ def near(name: object, names: Iterable[str]) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The name that is probably meant, if one is."""
-    import difflib  # here: a program that spells everything right need not wait for it
+    import difflib  # here: whoever spells everything right need not wait for it
 
     by_lower = {each.lower(): each for each in names}
     lower = name.lower()

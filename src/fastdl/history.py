@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-METRICS = ("loss", "cost", "accuracy")
 _PLACES = ("step", "epoch", "seconds")  # where in a fit a record was taken
 _FIGURES_IN_A_ROW = 3
 

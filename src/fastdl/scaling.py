@@ -43,7 +43,7 @@ class Scaling:
         Parameters
         ----------
         x : array (n, d) of any real dtype
-            The training rows; summed in float64, never copied whole.
+            The training rows; summed in float64 by blocks.
         """
         rows = _data(x)
         span = _span(rows)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastdl import _check, _hints, _memory, _threads, checkpoint, resume, schedules
 from fastdl._epoch import Program
-from fastdl._settings import Setting, show
+from fastdl._settings import Setting, T, show
 from fastdl.callbacks import Callback
 from fastdl.data import ClassWeight, Validation, data_sets
 from fastdl.evaluation import Metric, own_metrics
@@ -107,6 +107,18 @@ def _at_most(name: str, value: int | None) -> int | None:
     return value
 
 
+class _BetweenFits(Setting[T]):
+    """A setting that a fit takes when it begins."""
+
+    def __set__(self, instance: object, value: Any) -> None:
+        if instance._fits:  # type: ignore[attr-defined]
+            raise RuntimeError(
+                f"{self._name} must be set between two fits; got one that is running, "
+                "which would go on as it began"
+            )
+        super().__set__(instance, value)
+
+
 class _Done:
     """What is done. To count here calls no function of Python, where Ctrl-C could come between."""
 
@@ -155,17 +167,17 @@ class Trainer(_hints.Hinted):
 
     # With these alone a setting that is misspelt, or that there is not, cannot be set.
     __slots__ = (
-        *("_batch_size", "_done", "_drop_last", "_l1", "_l2", "_moments", "_n_threads"),
+        *("_batch_size", "_done", "_drop_last", "_fits", "_l1", "_l2", "_moments", "_n_threads"),
         *("_network", "_optimiser", "_program", "_resumed", "_rng", "_schedule", "_seed"),
         *("_shuffle", "_split_seed", "__weakref__"),
     )
 
-    batch_size = Setting(_check.integer)
-    l1 = Setting(_penalty)
-    l2 = Setting(_penalty)
-    shuffle = Setting(_shuffle)
-    drop_last = Setting(_check.boolean)
-    n_threads = Setting(_at_most)
+    batch_size = _BetweenFits(_check.integer)
+    l1 = _BetweenFits(_penalty)
+    l2 = _BetweenFits(_penalty)
+    shuffle = _BetweenFits(_shuffle)
+    drop_last = _BetweenFits(_check.boolean)
+    n_threads = _BetweenFits(_at_most)
 
     def __init__(
         self,
@@ -192,6 +204,7 @@ class Trainer(_hints.Hinted):
             )
         self._network = network
         self._optimiser = optimiser
+        self._fits = False
         self.batch_size = batch_size
         self.l1, self.l2 = l1, l2
         self.shuffle, self.drop_last = shuffle, drop_last
@@ -217,6 +230,7 @@ class Trainer(_hints.Hinted):
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+        self._fits = False
         self._moments = [_memory.own(array) for array in self._moments]
         epoch, step = self.epoch, self.step
         self._done = _Done()
@@ -384,9 +398,11 @@ class Trainer(_hints.Hinted):
         """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
         network, before, step = self.network, self.network.inputs, self.step
         network._inputs, resumed, self._resumed = found, self._resumed, None
+        self._fits = True
         try:
             yield
         finally:
+            self._fits = False
             if self.step == step and (run.failed or run.interrupted):
                 network._inputs, self._resumed = before, resumed
 

@@ -11,7 +11,7 @@ from fastdl.evaluation import Evaluator
 from fastdl.network import Data, Network
 
 _LARGE, _SMALL = 8.0, 0.03  # the root of a mean square that is far from one
-_SAMPLE = 1000  # about the rows that are looked at
+_SAMPLE = 300  # about the rows that are looked at
 _BETTER = 0.98  # the share of the best constant answer's loss below which something was learnt
 
 
@@ -26,7 +26,7 @@ def learnt_nothing(network: Network, data: Data, about: float) -> str | None:
     ----------
     network : Network
     data : Data
-        What it was trained on; some thousand rows of it are looked at.
+        What it was trained on; some hundred rows of it are looked at.
     about : float
         The loss as training has shown it; only where that is no better are rows looked at.
     """

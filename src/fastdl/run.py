@@ -92,6 +92,8 @@ class Run:
         resumed: resume.State | None = None,
     ) -> None:
         self.trainer, self.network = trainer, trainer.network
+        self._done, self._shuffle = trainer._done, trainer.shuffle
+        self._hyper = trainer.optimiser.hyper
         self.history = History() if resumed is None else resumed.history
         self.failed = self.interrupted = False
         self.resumed = resumed is not None
@@ -177,12 +179,12 @@ class Run:
     @property
     def epoch(self) -> int:
         """Epochs done."""
-        return self.trainer.epoch
+        return self._done.epoch
 
     @property
     def step(self) -> int:
         """Steps done."""
-        return self.trainer.step
+        return self._done.step
 
     def stop(self, reason: str) -> None:
         """End the fit after this record or epoch."""
@@ -409,7 +411,7 @@ class Run:
             self._diverged(float("inf"))
         self._train.compiled.trust(True)
         self._steady = False
-        self.trainer._done.epoch += 1
+        self._done.epoch += 1
         self._at = 0
         if self._callbacks:  # only they save
             self._generator = self.trainer._rng.bit_generator.state
@@ -426,11 +428,11 @@ class Run:
 
     def _shuffled(self) -> tuple[Array, Array, Array | None]:
         """This epoch's batches, and the order of the rows where those are shuffled."""
-        trainer = self.trainer
-        if trainer.shuffle == "rows":
-            return self._starts, self._stops, trainer._rng.permutation(len(self._train.x))
-        if trainer.shuffle == "batches":
-            order = trainer._rng.permutation(len(self._starts))
+        if self._shuffle == "rows":
+            order = self.trainer._rng.permutation(len(self._train.x))
+            return self._starts, self._stops, order
+        if self._shuffle == "batches":
+            order = self.trainer._rng.permutation(len(self._starts))
             return self._starts[order], self._stops[order], None
         return self._starts, self._stops, None
 
@@ -444,26 +446,24 @@ class Run:
 
     def _steps(self, starts: Array, stops: Array, order: Array | None, rates: Array) -> None:
         """Train on some batches."""
-        network, trainer, n = self.network, self.trainer, len(starts)
-        program, correct = self._program, self._correct[:n]
+        n, program, correct = len(starts), self._program, self._correct[: len(starts)]
         losses = self._losses[self._at : self._at + n]
-        first, second = [*trainer._moments, None, None][:2]
-        hyper = trainer.optimiser.hyper
+        first, second = [*self._state[1:], None, None][:2]
         program.done = 0
         self._steady = self._gone_back = False
         try:
             program.train(
-                self._train.compiled, order, starts, stops, rates, hyper, trainer.step,
-                network._flat, self._grads, first, second, self._workspace, losses, correct,
+                self._train.compiled, order, starts, stops, rates, self._hyper, self._done.step,
+                self.network._flat, self._grads, first, second, self._workspace, losses, correct,
                 self._sums, self._threads,
             )  # fmt: skip
         finally:
             done = program.done
-            trainer._done.step += done
+            self._done.step += done
             self._at += done
             self._steady = True
         if done < n:
-            trainer._done.step += 1
+            self._done.step += 1
             self._diverged(losses[done])
 
     @property
@@ -472,14 +472,11 @@ class Run:
         return self._last_recorded == self.step
 
     def _record_if_due(self) -> None:
-        at, n = self._at, len(self._starts)
-        if at == 0 or self._recorded:
+        at, n, every = self._at, len(self._starts), self._record_every
+        if every is None or at == 0 or self._recorded:
             return
         last = at == n and self.epoch + 1 == self.last_epoch
-        if self._record_every == "epoch":
-            due = at == n
-        else:
-            due = self._record_every is not None and (self.step % self._record_every == 0 or last)
+        due = at == n if every == "epoch" else self.step % every == 0 or last
         if due:
             self._record(self._rates[at - 1], at / n)
 
@@ -534,7 +531,7 @@ class Run:
         self._steady = False  # an interrupt may not save a step that has no batch any more
         for kept, array in zip(self._good, self._state, strict=True):
             np.copyto(array, kept)
-        self.trainer._done.step = self._good_step
+        self._done.step = self._good_step
         self._blame_x()
         raise DivergenceError(
             self.epoch + 1, step, loss, self.history, advice.of_scale(self.network, self._train)

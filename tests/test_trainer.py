@@ -482,12 +482,12 @@ def test_a_row_is_refused_at_its_batch_though_its_loss_is_finite(widths, dtype, 
     x[3] = -np.inf
     assert np.isfinite(fd.ops.softmax_cross_entropy(network.logits(x), y)[0])
     counter = Counter()
-    trainer = fd.Trainer(network, fd.SGD(1e-6), batch_size=1, shuffle=shuffle, seed=1)
+    trainer = fd.Trainer(network, fd.SGD(1e-6), batch_size=1, shuffle=shuffle, seed=5)
     with pytest.raises(ValueError, match="x must be finite; got -inf at row 3, column 0"):
         trainer.fit(x, y, callbacks=[counter])
-    order = np.arange(6) if shuffle is None else np.random.default_rng(1).permutation(6)
+    order = np.arange(6) if shuffle is None else np.random.default_rng(5).permutation(6)
     before = order.tolist().index(3)
-    assert before > 0
+    assert 0 < before < 5  # after the last one the end of the epoch would see it too
     assert counter.seen == [*range(1, before + 1)]
 
 

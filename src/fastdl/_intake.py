@@ -5,7 +5,7 @@ refused in one sentence: the argument, the rule, the value, the remedy.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,6 @@ class Table(NamedTuple):
 
     array: Array
     columns: tuple[str, ...] | None
-
-
-class _Frame(Protocol):
-    """A data frame of pandas or polars, or a table of Arrow."""
-
-    columns: Any
 
 
 def table(name: str, value: object) -> Table:

@@ -1,7 +1,7 @@
 """Fits whose bits are known: what every one of them gave when it was first trained.
 
-``python -m tests.golden`` writes ``fits.csv`` again. That is for a commit of its own, which says why
-a bit had to change.
+``python -m tests.golden`` writes ``fits.csv`` again. That is for a commit of its own, which says
+why a bit had to change.
 
 The fits are small enough for the library's own kernels to compute every product: the bits of BLAS
 are those of a machine. So nothing is known of the baseline, whose products are all of BLAS.
@@ -113,8 +113,8 @@ def checksum(fit: Fit, n_threads: int) -> str:
         scaling=scaling,
     )  # fmt: skip
     trainer = fd.Trainer(
-        net, OPTIMISERS[fit.optimiser], batch_size=fit.batch_size, shuffle="rows" if fit.shuffle else None,
-        drop_last=fit.drop_last, n_threads=n_threads,
+        net, OPTIMISERS[fit.optimiser], batch_size=fit.batch_size,
+        shuffle="rows" if fit.shuffle else None, drop_last=fit.drop_last, n_threads=n_threads,
         **({"l1": 1e-4, "l2": 1e-3} if fit.penalised else {}),
     )  # fmt: skip
     weights = rng.integers(1, 5, n) / 2 if fit.weighted else None

@@ -36,7 +36,7 @@ from fastdl._kernels cimport (
 
 from fastdl._pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
 
-cdef extern from "_team.h" nogil:
+cdef extern from "team.h" nogil:
     ctypedef struct fastdl_team:
         long claimed
     int fastdl_team_size()

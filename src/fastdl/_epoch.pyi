@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any, Self, final
 
 from numpy.typing import NDArray
@@ -39,14 +40,13 @@ class Batches:
 @final
 class Workspace:
     @property
-    def grads(self) -> _Array | None: ...
+    def grads(self) -> _Array: ...
     def __new__(
         cls,
         program: Program,
         *,
         batch: int = 0,
-        first: _Array | None = None,
-        second: _Array | None = None,
+        moments: Sequence[_Array] = (),
         n_threads: int = 1,
     ) -> Self: ...
 

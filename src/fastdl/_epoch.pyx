@@ -168,15 +168,15 @@ cdef class Workspace:
     batch : int
         Rows of the largest batch of a fit; 0 for an evaluation. All calls with the same workspace
         sum in the same order.
-    first, second : array or None
-        The moments of a fit's optimiser, of the parameters' layout.
+    moments : sequence of array
+        Of a fit's optimiser, up to two, of the parameters' layout.
     n_threads : int
         Of an evaluation.
 
     Attributes
     ----------
-    grads : array or None
-        The gradient of a fit's last batch, of the parameters' layout.
+    grads : array
+        The gradient of a fit's last batch, of the parameters' layout; None for an evaluation.
     """
 
     cdef Memory memory
@@ -184,7 +184,7 @@ cdef class Workspace:
     cdef object first, second, room
 
     def __cinit__(
-        self, Program program, *, Py_ssize_t batch=0, first=None, second=None, int n_threads=1,
+        self, Program program, *, Py_ssize_t batch=0, moments=(), int n_threads=1,
     ):
         cdef const Net* net = &program.net
         cdef Py_ssize_t rows, transposed = 0
@@ -193,7 +193,7 @@ cdef class Workspace:
             self.memory.n_rows = min(batch, <Py_ssize_t> TILE_ROWS)
             rows, transposed = room_of_rows(net, self.memory.n_rows), net.n_transposed
             self.grads = _memory.zeros(net.n_params, dtype)
-            self.first, self.second = first, second
+            self.first, self.second = [*moments, None, None][:2]
         else:
             rows = n_threads * room_of_piece(net)
         self.room = _memory.empty(rows + transposed + net.n_offset_parts, dtype)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-
 from fastdl._check import Array
 from fastdl._epoch import Rows, Workspace
 

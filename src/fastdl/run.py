@@ -102,7 +102,7 @@ class Run:
         self._epochs_asked, self._record_every, self._train_metrics = epochs, record, train_metrics
         self._train, self._validation, self._metrics = train, validation, metrics or {}
         self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
-        self._unseen = not self.resumed and self._stops[-1] == len(train.x)
+        self._unseen = not (self.resumed or self._stops[-1] < len(train.x))
         if not self._unseen:  # else the first epoch reads every row
             self.network._refuse_if_not_finite("x", train.x)
         self._began = time.perf_counter()
@@ -132,8 +132,7 @@ class Run:
         self._losses = np.full(len(self._starts), np.nan)  # of an epoch's batches, once trained on
         self._correct = np.empty(len(self._starts), np.intp)
         self._state = [network._flat, *trainer._moments]
-        moments = dict(zip(("first", "second"), trainer._moments, strict=False))
-        self._workspace = Workspace(self._program, batch=batch, **moments)
+        self._workspace = Workspace(self._program, batch=batch, moments=trainer._moments)
         self._rows = self._compiled(self._train, check_finite=self._unseen)
         self._good = [array.copy() for array in self._state]
         self._first_step = self._good_step = trainer.step
@@ -157,9 +156,7 @@ class Run:
             held_out = [f"val_{name}" for name in self._on_validation.columns]
         self._columns = ["epoch", "step", "learning_rate", *trained, *held_out, "seconds"]
 
-    def _evaluator(
-        self, data: Data, rows: Rows, workspace: Workspace | None = None
-    ) -> Evaluator:
+    def _evaluator(self, data: Data, rows: Rows, workspace: Workspace | None = None) -> Evaluator:
         return Evaluator(self.network, data, self._threads, self._metrics, workspace, rows)
 
     def _compiled(self, data: Data, check_finite: bool = False) -> Rows:

@@ -1,7 +1,7 @@
 """The rows of a data set: which of them, how they are looked at and how they get into a product.
 
-They are copied to the workspace, unless they need no conversion and the products can take them where
-they lie.
+They are copied to the workspace, unless they need no conversion and the products can take them
+where they lie.
 """
 
 from fastdl._kernels cimport has_microkernels, skips

@@ -1,7 +1,7 @@
 """A network as the loops see it: where its parameters lie, and into what its rows are cut.
 
-A batch is cut into slices of rows whose x fits in a core's cache, a slice into pieces, the inputs of
-a layer into parts. All of these depend on the shapes alone.
+A batch is cut into slices of rows whose x fits in a core's cache, a slice into pieces, the inputs
+of a layer into parts. All of these depend on the shapes alone.
 
 n rows, d inputs, h units, k classes.
 """

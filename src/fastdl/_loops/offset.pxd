@@ -1,7 +1,7 @@
 """The first layer for rows that are mostly zero, which stay so: they are not shifted.
 
-What the shift would have added, offset = -shift * scale, reaches the first layer as offset W and its
-gradient as offset^T (the sum of dz). Both are kept a row for each part of the inputs.
+What the shift would have added, offset = -shift * scale, reaches the first layer as offset W and
+its gradient as offset^T (the sum of dz). Both are kept a row for each part of the inputs.
 """
 
 from libc.string cimport memcpy, memset

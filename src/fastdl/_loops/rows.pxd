@@ -1,4 +1,4 @@
-"""The first phase of a tile: its rows are read and go forward, to the loss, and back to every dz."""
+"""The first phase of a tile: its rows are read, go forward, to the loss, and back to every dz."""
 
 from libc.math cimport NAN
 

@@ -1,4 +1,4 @@
-"""The second phase of a tile: its part of the weights' gradient and, after a batch's last, the step.
+"""The second phase of a tile: what it adds to the weights' gradient; after a batch's last the step.
 
 A piece is a part of one layer's inputs. Slices are added in their order.
 """
@@ -76,7 +76,7 @@ cdef inline void gradient_of_scanned(
     const Call* call, const Part* part, const Matrix* x, const Matrix* dz,
     const unsigned char* sparse, const Coming* next_rows, bint add,
 ) noexcept nogil:
-    """dW = x^T dz (+ dW) for some of the first layer's inputs where rows are looked at for zeros."""
+    """dW = x^T dz (+ dW) for some of the first layer's inputs; rows are looked at for zeros."""
     cdef Matrix grad = grad_at(call, part), columns = x[0]
     cdef Py_ssize_t i, n_sparse = 0
     for i in range(x.rows):

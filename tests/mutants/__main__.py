@@ -75,7 +75,7 @@ def prepare(every: Sequence[Slip], name: str) -> Path:
             shutil.copy(path, tree)
     instrument(tree, [slip for slip in every if slip.is_compiled])
     source = tree / "src" / "fastdl"
-    mark = _digest(path for path in source.iterdir() if path.suffix in slips.COMPILED)
+    mark = _digest(path for path in source.rglob("*") if path.suffix in slips.COMPILED)
     built = BUILD / f"built-{mark[:16]}"
     if not built.exists():
         compile_in(tree)

@@ -122,7 +122,8 @@ def test_the_reference_is_numpy_alone():
 
 
 def test_only_one_file_names_the_blas_products():
-    files = [path for path in SOURCE.rglob("*") if path.suffix in {".py", ".pyx", ".pxd", ".h"}]
+    kinds = {".py", ".pyx", ".pxd", ".h", ".c"}
+    files = [path for path in SOURCE.rglob("*") if path.suffix in kinds]
     assert [p.name for p in files if re.search("[sd]gemm", p.read_text())] == ["_blas.pxd"]
 
 

@@ -45,7 +45,8 @@ cdef extern from "kernels.h" nogil:
             const Coming* coming, bint add, void* c, long ldc) noexcept nogil
         void (*transpose)(
             long m, long n, const void* a, long lda, void* b, long ldb) noexcept nogil
-        void (*sum_rows)(const void* x, long n, long h, long ldx, bint add, void* out) noexcept nogil
+        void (*sum_rows)(
+            const void* x, long n, long h, long ldx, bint add, void* out) noexcept nogil
         void (*add)(const void* x, void* out, long size) noexcept nogil
         void (*fill)(double value, void* out, long size) noexcept nogil
         bint (*finite)(

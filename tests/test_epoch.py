@@ -9,16 +9,10 @@ import pytest
 
 import fastdl as fd
 from fastdl import _kernels, _reference, losses
+from tests import cases
+from tests.cases import ACTIVATIONS
 
-ACTIVATIONS = tuple(_kernels.ACTIVATIONS)
-OPTIMISERS = {
-    "sgd": fd.SGD(0.1),
-    "momentum": fd.SGD(0.05, momentum=0.9),
-    "nesterov": fd.SGD(0.05, momentum=0.9, nesterov=True),
-    # Adam divides by the size of a gradient, which makes the rounding of a gradient near zero as
-    # large as a step; this epsilon is above what float32 rounds away.
-    "adam": fd.Adam(0.01, epsilon=1e-3),
-}
+OPTIMISERS = {name: row.made for name, row in cases.OPTIMISERS.items()}
 WIDTHS = {
     "one narrow layer": [7, 5],
     "one wide layer": [20, 150],
@@ -90,20 +84,10 @@ class Oracle:
 
     def step(self, x, y):
         self.t += 1
-        chosen = self.optimiser
         for i, (p, g) in enumerate(zip(self.parameters, self.gradients(x, y), strict=True)):
-            layer, (first, second) = self.network.layers[i // 2], (m[i] for m in self.moments)
-            common = {"learning_rate": chosen.learning_rate}
-            if i % 2 == 0:
-                common |= {"l1": layer.l1, "l2": layer.l2}
-            if isinstance(chosen, fd.Adam):
-                betas = {"beta1": chosen.beta1, "beta2": chosen.beta2, "epsilon": chosen.epsilon}
-                _reference.adam_update(p, g, first, second, t=self.t, **betas, **common)
-            elif chosen.momentum:
-                how = {"momentum": chosen.momentum, "nesterov": chosen.nesterov}
-                _reference.momentum_update(p, g, first, **how, **common)
-            else:
-                _reference.sgd_update(p, g, **common)
+            layer, moments = self.network.layers[i // 2], [m[i] for m in self.moments]
+            penalties = {} if i % 2 else {"l1": layer.l1, "l2": layer.l2}
+            cases.update(_reference, self.optimiser, p, g, moments, self.t, **penalties)
 
     def fit(self, x, y, batch_size, epochs=2, drop_last=False):
         stop = len(x) // batch_size * batch_size if drop_last else len(x)
@@ -130,9 +114,7 @@ def data(network, n, rng):
     """Rows, and labels or targets."""
     d, k = network.layers[0].d, network.layers[-1].h
     x = rng.standard_normal((n, d)).astype(network.dtype)
-    if losses.LOSSES[network.loss].targets:
-        return x, rng.standard_normal((n, k)).astype(network.dtype)
-    return x, rng.integers(0, k, n)
+    return x, cases.wanted(network.loss, rng, n, k, network.dtype)
 
 
 def agrees_after_training(network, optimiser, x, y, agree, batch_size, drop_last=False):

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from fastdl import _kernels, _reference, losses
+from tests import cases
+from tests.cases import LABELLED, problem
 
 BLOCK = _kernels.BLOCK_ROWS
 ROWS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 1025)
 CLASSES = (1, 2, 15, 16, 17, 32, 33, 300)  # of which exponentials are taken 16 at a time
 FEW_AND_MORE = (5, 8, 13, 22)  # rows, of which exponentials are taken together from 8 on
-LABELLED = [name for name, loss in losses.LOSSES.items() if not loss.targets]
 pytestmark = pytest.mark.usefixtures("isa")  # that is, on every one of this machine
 
 
@@ -28,13 +29,6 @@ def loss_and_correct(name, logits, y, weights=None, dlogits=None, scale=1.0, n_t
         _kernels.LOSSES[name], logits, labels, targets, weights, 1.0, scale, dlogits,
         np.full(blocks, np.nan), np.full(blocks, -1, np.intp), n_threads,
     )  # fmt: skip
-
-
-def problem(name, rng, n, k, dtype):
-    logits = rng.standard_normal((n, k)).astype(dtype)
-    if losses.LOSSES[name].targets:
-        return logits, rng.standard_normal((n, k)).astype(dtype)
-    return logits, rng.integers(0, k, n)
 
 
 def test_what_the_build_says_of_itself(isa):
@@ -304,7 +298,7 @@ def test_an_l1_leaves_a_weight_of_zero_where_it_is(optimiser, zero, dtype):
     param, grad = np.full(100, zero, dtype), np.zeros(100, dtype)
     moments = np.zeros((2, 100), dtype)
     param[::9] = 1
-    n_moments = {"sgd": 0, "adam": 2}.get(optimiser, 1)
+    n_moments = cases.OPTIMISERS[optimiser].made.n_moments
     _kernels.update(
         _kernels.OPTIMISERS[optimiser], param, grad, *[*moments[:n_moments], None, None][:2],
         0.1, 0.9, 0.9, 0.99, 1e-8, 1, 0.5, 0,
@@ -315,7 +309,7 @@ def test_an_l1_leaves_a_weight_of_zero_where_it_is(optimiser, zero, dtype):
 
 @pytest.mark.parametrize("optimiser", _kernels.OPTIMISERS)
 def test_update_leaves_the_moments_it_has_not(optimiser, dtype, rng):
-    n_moments = {"sgd": 0, "adam": 2}.get(optimiser, 1)
+    n_moments = cases.OPTIMISERS[optimiser].made.n_moments
     param, first, second = rng.random((3, 100)).astype(dtype)
     before = param.copy(), first.copy(), second.copy()
     moments = [first, second][:n_moments] + [None] * (2 - n_moments)

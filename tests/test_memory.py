@@ -71,7 +71,7 @@ for isa in _kernels.ISAS:
                 assert np.allclose(out, expected, rtol=1e-4), (isa, m, n, k, transposed)
 """
 LOSSES = """
-from fastdl import _kernels
+from fastdl import _kernels, losses
 
 SIZES = [(n, k) for n in (1, 7, 8, 13, 16, 18) for k in (1, 2, 8, 15, 16, 17, 32, 33, 49)]
 for isa in _kernels.ISAS:
@@ -82,7 +82,7 @@ for isa in _kernels.ISAS:
             partial, n_correct = guarded(1, np.float64), guarded(1, np.intp)
             for name, code in _kernels.LOSSES.items():
                 doutputs = like(np.full((n, k), np.nan, dtype))
-                y = (None, outputs) if name == "mse" else (labels, None)
+                y = (None, outputs) if losses.LOSSES[name].targets else (labels, None)
                 for out in (None, doutputs):
                     _kernels.loss_forward_backward(
                         code, outputs, *y, None, 1.0, 1.0, out, partial, n_correct, 1)

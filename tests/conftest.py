@@ -6,12 +6,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 from fastdl import _kernels
 from tests import cases
 
 settings.register_profile("fastdl", deadline=None)  # a busy machine is no failure
 settings.load_profile("fastdl")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_blas_thread():
+    """NumPy's products, beside which ours are held: its threads wait by turning in circles."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk():
+    """What a power cut would leave is not tested; the order in which files are written is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(params=_kernels.ISAS)

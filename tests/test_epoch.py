@@ -139,10 +139,9 @@ def test_every_loss_activation_and_optimiser(loss, activation, optimiser, dtype,
     agrees_after_training(network, OPTIMISERS[optimiser], x, y, agree, 16)
 
 
-@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mse"])
 @pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
-def test_any_widths_on_any_instruction_set(widths, loss, isa, dtype, rng, agree):
-    network = make(widths, loss, dtype=dtype)
+def test_any_widths_on_any_instruction_set(widths, isa, dtype, rng, agree):
+    network = make(widths, dtype=dtype)
     x, y = data(network, 150, rng)
     agrees_after_training(network, OPTIMISERS["nesterov"], x, y, agree, 64)
 
@@ -280,8 +279,15 @@ def mostly_zero(rng, n, d, kind, share=0.2):
     return x.astype(kind) if kind == "uint8" else (x / 255).astype(kind)
 
 
-@pytest.mark.parametrize(("n", "batch_size"), [(90, 40), (600, 550)], ids=["one tile", "two"])
-@pytest.mark.parametrize("widths", [[70, 50], [300, 129, 10], [192, 128, 10]])
+@pytest.mark.parametrize(
+    ("widths", "n", "batch_size"),
+    [
+        ([70, 50], 90, 40),
+        ([192, 128, 10], 90, 40),
+        ([300, 129, 10], 90, 40),
+        ([300, 129, 10], 600, 550),  # of two tiles
+    ],
+)
 @pytest.mark.parametrize("scaled", [False, True], ids=["unscaled", "scaled"])
 @pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
 def test_rows_that_are_mostly_zero(kind, scaled, widths, n, batch_size, isa, dtype, rng, agree):
@@ -613,7 +619,7 @@ def test_a_long_evaluation_is_that_of_its_parts(n_threads, rng):
 def everything(widths, dtype, batch_size, n_threads, sparse=False):
     """The bits of all that a training gives."""
     network = make(widths, dtype=dtype)
-    x, y = data(network, 700, np.random.default_rng(3))
+    x, y = data(network, 50 + max(50, batch_size), np.random.default_rng(3))
     if sparse:
         x = mostly_zero(np.random.default_rng(4), *x.shape, "uint8")
     trainer = fd.Trainer(
@@ -631,7 +637,7 @@ def everything(widths, dtype, batch_size, n_threads, sparse=False):
 @pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
 def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads(widths, batch_size, dtype):
     first = everything(widths, dtype, batch_size, 1)
-    for n_threads in (1, 2, 3):
+    for n_threads in (2, 3):
         assert everything(widths, dtype, batch_size, n_threads) == first
 
 

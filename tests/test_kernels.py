@@ -93,7 +93,7 @@ def test_loss_of_any_number_of_classes(name, k, dtype, rng, agree):
 @pytest.mark.parametrize("name", ["softmax_cross_entropy", "sigmoid_cross_entropy"])
 def test_a_loss_of_what_is_not_finite_is_not_either(name, k, n, bad, dtype, rng):
     logits = rng.standard_normal((n, k)).astype(dtype)
-    for j in range(k):
+    for j in range(0, k, 1 if k < 100 else 7):
         row = logits.copy()
         row[2, j] = bad
         for label in {0, j, k - 1}:

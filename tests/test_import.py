@@ -98,6 +98,7 @@ def test_no_files_but_its_modules_are_read():
 TIMED = "import time; began = time.thread_time(); {}; print(time.thread_time() - began)"
 
 
+@pytest.mark.alone
 def test_the_import_takes_little_longer_than_that_of_numpy_and_scipy():
     """In time of the thread, which busy neighbours do not lengthen; the first runs fill caches."""
     codes = BASE, f"{BASE}; import fastdl"

@@ -92,7 +92,7 @@ cdef void take_gradient(
 
 cdef bint folds(const Step* step, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil
 
-cdef bint chooses() noexcept nogil
+cdef bint has_microkernels() noexcept nogil
 
 cdef bint transposes(Py_ssize_t h, Py_ssize_t n) noexcept nogil
 

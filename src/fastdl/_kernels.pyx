@@ -164,25 +164,25 @@ cdef inline bint are_few(Py_ssize_t n, Py_ssize_t k) noexcept nogil:
 
     Rows that do not fill a vector are stored in part, and the next one would wait for that store.
     """
-    return chooses() and k <= MOST_FEW_ROWS and n >= max(
+    return has_microkernels() and k <= MOST_FEW_ROWS and n >= max(
         <Py_ssize_t> target.sizes.few_least, target.sizes.few_share * k)
 
 
 cdef inline bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
     """Whether the micro-kernels and not BLAS serve a product whose factor B lies by rows."""
-    return chooses() and (
+    return has_microkernels() and (
         single or n <= target.sizes.wide_columns or m <= target.sizes.few_rows)
 
 
 cdef inline bint dots(bint single, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
     """Whether they serve a product with a transpose: along its depth."""
     cdef const Sizes* sizes = &target.sizes
-    return chooses() and (
+    return has_microkernels() and (
         n <= sizes.few_columns or m <= sizes.few_rows
         or single and n <= sizes.dot_columns and k >= sizes.long_depth)
 
 
-cdef bint chooses() noexcept nogil:
+cdef bint has_microkernels() noexcept nogil:
     """Whether there are micro-kernels, which rows taken where they lie need."""
     return target.types[0].product != NULL
 
@@ -207,7 +207,7 @@ def lies_by_unit(Py_ssize_t d, Py_ssize_t h, bint single, bint first):
 
 def forward_needs_blas(Py_ssize_t h, bint single):
     """Whether multiply may leave a forward product with h units to BLAS."""
-    return not chooses() or not single and h > target.sizes.wide_columns
+    return not has_microkernels() or not single and h > target.sizes.wide_columns
 
 
 cdef bint transposes(Py_ssize_t h, Py_ssize_t n) noexcept nogil:
@@ -221,7 +221,7 @@ cdef bint transposes(Py_ssize_t h, Py_ssize_t n) noexcept nogil:
 
 cdef bint skips(Py_ssize_t d, Py_ssize_t h) noexcept nogil:
     """Whether it pays to skip the zeros of rows of d inputs in products with (d x h)."""
-    return chooses() and d >= target.sizes.skip_depth and h >= target.sizes.skip_columns
+    return has_microkernels() and d >= target.sizes.skip_depth and h >= target.sizes.skip_columns
 
 
 # --- whole arrays ----------------------------------------------------------------------------

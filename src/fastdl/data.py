@@ -97,7 +97,7 @@ def part(network: Network, data: Data, rows: Array) -> Data:
     x = data.x[rows]
     labels = None if data.labels is None else data.labels[rows]
     targets = None if data.targets is None else data.targets[rows]
-    some = Data(x, labels, targets, network._rows(x, labels, targets), data.inputs)
+    some = Data(x, labels, targets, data.inputs)
     return some if data.weights is None else network._weighted(some, data.weights[rows])
 
 

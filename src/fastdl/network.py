@@ -25,7 +25,7 @@ from fastdl import (
     ops,
 )
 from fastdl._check import Array
-from fastdl._epoch import Program, Rows, weight_stride
+from fastdl._epoch import Program, Rows, Workspace, weight_stride
 from fastdl.checkpoint import OF_LAYER, CheckpointError, Layout
 from fastdl.evaluation import Evaluation, Evaluator, RegressionEvaluation
 from fastdl.init import Init
@@ -340,22 +340,21 @@ class Network(_hints.Hinted):
         rows, _ = self._read("x", x)
         return self._outputs(rows, n_threads)
 
-    def _outputs(self, rows: Array, n_threads: int | None, trusted: bool = True) -> Array:
-        """Outputs of checked rows; if these are not trusted, NaN for each that is not finite."""
+    def _outputs(self, rows: Array, n_threads: int | None, check_finite: bool = False) -> Array:
+        """Outputs of checked rows; where asked for, NaN for each row that is not finite."""
         out = np.empty((len(rows), self.layers[-1].h), self.dtype)
         threads = self._threads(n_threads, len(rows))
         if len(rows):
-            compiled = self._rows(rows)
-            compiled.trust(trusted)
-            workspace = _memory.empty(self._program.evaluation_size(threads), self.dtype)
+            compiled = self._rows(rows, check_finite=check_finite)
+            workspace = Workspace(self._program, n_threads=threads)
             with self._serial_blas():
-                self._program.evaluate(compiled, self._flat, workspace, out, None, threads)
+                self._program.evaluate(compiled, workspace, self._flat, out, None, threads)
         return out
 
     def _answers(self, x: ArrayLike, n_threads: int | None) -> Array:
         """Outputs that are numbers, all of them."""
         rows, _ = self._read("x", x)
-        out = self._outputs(rows, n_threads, trusted=False)
+        out = self._outputs(rows, n_threads, check_finite=True)
         bad = ~np.isfinite(out).all(axis=1)
         if bad.any():
             self._refuse_if_not_finite("x", rows)
@@ -449,8 +448,8 @@ class Network(_hints.Hinted):
         if sample_weight is not None:
             double = np.dtype(np.float64)
             rows = self._weighted(rows, _check.weights("sample_weight", sample_weight, n, double))
-        rows.compiled.trust(False)
-        evaluator = Evaluator(self, rows, self._threads(n_threads, n))
+        compiled = self._compiled(rows, check_finite=True)
+        evaluator = Evaluator(self, rows, self._threads(n_threads, n), rows=compiled)
         with self._serial_blas():
             found = evaluator.evaluate(self.penalty())
         if np.isnan(found.loss):
@@ -472,11 +471,10 @@ class Network(_hints.Hinted):
         """
         rows = self._data(x, y)
         self._refuse_if_not_finite("x", rows.x)
-        flat = _memory.zeros(len(self._flat), self.dtype)
-        workspace = _memory.empty(self._program.training_size(len(rows.x)), self.dtype)
+        workspace = Workspace(self._program, batch=len(rows.x))
         with _threads.serial_blas():
-            self._program.gradient(rows.compiled, self._flat, flat, workspace)
-        gradients = self._views(flat)
+            self._program.gradient(self._compiled(rows), workspace, self._flat)
+        gradients = self._views(workspace.grads)
         for i, layer in enumerate(self.layers):
             name = f"layers.{i}.weight"
             gradients[name] += ops.penalty(self.parameters[name], l1=layer.l1, l2=layer.l2)[1]
@@ -498,12 +496,21 @@ class Network(_hints.Hinted):
         labels: Array | None = None,
         targets: Array | None = None,
         weights: Array | None = None,
+        *,
+        scan_zeros: bool = True,
+        check_finite: bool = False,
     ) -> Rows:
         """Checked arrays as the loops take them."""
         scaling = self._scaling_of(x)
-        shift, scale = (None, None) if scaling is None else scaling
-        offset = None if scaling is None else self._offset
-        return Rows(x, shift, scale, offset, labels, targets, weights)
+        applied = (None, None, None) if scaling is None else (*scaling, self._offset)
+        return Rows(x, applied, labels, targets, weights, scan_zeros, check_finite)
+
+    def _compiled(self, data: Data, scan_zeros: bool = True, check_finite: bool = False) -> Rows:
+        """A data set as the loops take it."""
+        return self._rows(
+            data.x, data.labels, data.targets, data.weights,
+            scan_zeros=scan_zeros, check_finite=check_finite,
+        )  # fmt: skip
 
     def _scaling_of(self, x: Array) -> tuple[Array, Array] | None:
         """The shift and the scale of rows of this dtype, in the type in which they are applied."""
@@ -547,14 +554,12 @@ class Network(_hints.Hinted):
             targets = _check.targets(y_name, y, n, k, self.dtype)
         else:
             labels = _check.labels(y_name, y, n, k)
-        return Data(rows, labels, targets, self._rows(rows, labels, targets), found)
+        return Data(rows, labels, targets, found)
 
     def _weighted(self, data: Data, weights: Array) -> Data:
         """The data set with weights (n,) on its rows, brought to a mean of one."""
         share = weights / weights.max()  # so that no sum of them overflows
-        scaled = (share / share.mean()).astype(self.dtype)
-        compiled = self._rows(data.x, data.labels, data.targets, scaled)
-        return data._replace(compiled=compiled, weights=scaled)
+        return data._replace(weights=(share / share.mean()).astype(self.dtype))
 
     # --- copies and files --------------------------------------------------------------------
 
@@ -702,12 +707,11 @@ def _from_saved(layer: Mapping[str, Any]) -> Dense:
 
 
 class Data(NamedTuple):
-    """A checked data set: rows, labels or targets, and weights; and all as the loops take them."""
+    """A checked data set: rows, labels or targets, and weights."""
 
     x: Array
     labels: NDArray[np.intc] | None
     targets: Array | None
-    compiled: Rows
     inputs: Inputs
     weights: Array | None = None
 

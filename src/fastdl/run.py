@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _check, _kernels, _memory, _threads, advice, resume, schedules
+from fastdl import _check, _kernels, _threads, advice, resume, schedules
 from fastdl._check import Array
+from fastdl._epoch import Batches, Rows, Workspace, often_sparse
 from fastdl.callbacks import Callback
 from fastdl.checkpoint import CheckpointError
 from fastdl.evaluation import Evaluator, Metric
@@ -100,14 +101,10 @@ class Run:
         self._first_epoch = trainer.epoch if resumed is None else resumed.place.first_epoch
         self._epochs_asked, self._record_every, self._train_metrics = epochs, record, train_metrics
         self._train, self._validation, self._metrics = train, validation, metrics or {}
-        for data in (train, validation):
-            if data is not None:  # both, for the same rows to have the same bits
-                data.compiled.judge()
         self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
-        if self.resumed or self._stops[-1] < len(train.x):
+        self._unseen = not (self.resumed or self._stops[-1] < len(train.x))
+        if not self._unseen:  # else the first epoch reads every row
             self.network._refuse_if_not_finite("x", train.x)
-        else:  # the first epoch reads every row
-            train.compiled.trust(False)
         self._began = time.perf_counter()
         self._sums = np.zeros(3)  # loss, hits and rows of the batches since the last record
         self._kept: dict[str, Array] = {}
@@ -132,11 +129,11 @@ class Run:
         self._program = trainer._program_of(self._layers)
         batch = int((self._stops - self._starts).max())
         self._threads = _threads.resolve(trainer.n_threads, batch * network.n_parameters)
-        self._grads = _memory.zeros(len(network._flat), network.dtype)
-        self._workspace = _memory.empty(self._program.training_size(batch), network.dtype)
         self._losses = np.full(len(self._starts), np.nan)  # of an epoch's batches, once trained on
         self._correct = np.empty(len(self._starts), np.intp)
         self._state = [network._flat, *trainer._moments]
+        self._workspace = Workspace(self._program, batch=batch, moments=trainer._moments)
+        self._rows = self._compiled(self._train, check_finite=self._unseen)
         self._good = [array.copy() for array in self._state]
         self._first_step = self._good_step = trainer.step
         self._on_training: Evaluator | None = None
@@ -151,15 +148,27 @@ class Run:
         held_out: list[str] = []
         workspace = None
         if self._train_metrics == "full":
-            self._on_training = self._evaluator(self._train)
+            self._on_training = self._evaluator(self._train, self._rows)
             trained, workspace = self._on_training.columns, self._on_training.workspace
         if self._validation is not None:
-            self._on_validation = self._evaluator(self._validation, workspace)
+            rows = self._compiled(self._validation)
+            self._on_validation = self._evaluator(self._validation, rows, workspace)
             held_out = [f"val_{name}" for name in self._on_validation.columns]
         self._columns = ["epoch", "step", "learning_rate", *trained, *held_out, "seconds"]
 
-    def _evaluator(self, data: Data, workspace: Array | None = None) -> Evaluator:
-        return Evaluator(self.network, data, self._threads, self._metrics, workspace)
+    def _evaluator(self, data: Data, rows: Rows, workspace: Workspace | None = None) -> Evaluator:
+        return Evaluator(self.network, data, self._threads, self._metrics, workspace, rows)
+
+    def _compiled(self, data: Data, check_finite: bool = False) -> Rows:
+        """Rows that are read many times: where few are sparse, none is looked at for zeros."""
+        return self.network._compiled(data, often_sparse(data.x), check_finite)
+
+    def _trust_rows(self) -> None:
+        """Every row to train on has been read, and was finite."""
+        self._rows = self._compiled(self._train)
+        if self._on_training is not None:
+            self._on_training.rows = self._rows
+        self._unseen = False
 
     @property
     def columns(self) -> list[str]:
@@ -409,7 +418,8 @@ class Run:
     def _end_epoch(self) -> None:
         if not _kernels.finite(self.network._flat):
             self._diverged(float("inf"))
-        self._train.compiled.trust(True)
+        if self._unseen:
+            self._trust_rows()
         self._steady = False
         self._done.epoch += 1
         self._at = 0
@@ -446,19 +456,17 @@ class Run:
 
     def _steps(self, starts: Array, stops: Array, order: Array | None, rates: Array) -> None:
         """Train on some batches."""
-        n, program, correct = len(starts), self._program, self._correct[: len(starts)]
+        n, correct = len(starts), self._correct[: len(starts)]
         losses = self._losses[self._at : self._at + n]
-        first, second = [*self._state[1:], None, None][:2]
-        program.done = 0
+        batches = Batches(order, starts, stops, rates, losses, correct, self._sums)
         self._steady = self._gone_back = False
         try:
-            program.train(
-                self._train.compiled, order, starts, stops, rates, self._hyper, self._done.step,
-                self.network._flat, self._grads, first, second, self._workspace, losses, correct,
-                self._sums, self._threads,
+            self._program.train(
+                self._rows, self._workspace, batches, self._hyper, self._done.step,
+                self.network._flat, self._threads,
             )  # fmt: skip
         finally:
-            done = program.done
+            done = batches.done
             self._done.step += done
             self._at += done
             self._steady = True

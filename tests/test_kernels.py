@@ -28,8 +28,8 @@ def loss_and_correct(name, logits, y, weights=None, dlogits=None, scale=1.0, n_t
     labels, targets = (None, y) if targets else (y.astype(np.intc), None)
     blocks = -(-n // BLOCK)
     return _kernels.loss_forward_backward(
-        _kernels.LOSSES[name], logits, labels, targets, weights, 1.0, scale, dlogits,
-        np.full(blocks, np.nan), np.full(blocks, -1, np.intp), n_threads,
+        _kernels.LOSSES[name], logits, (labels, targets, weights), 1.0, scale, dlogits,
+        np.full((blocks, 2), np.nan), n_threads,
     )  # fmt: skip
 
 
@@ -305,8 +305,8 @@ def test_an_l1_leaves_a_weight_of_zero_where_it_is(optimiser, zero, dtype):
     param[::9] = 1
     n_moments = cases.OPTIMISERS[optimiser].made.n_moments
     _kernels.update(
-        _kernels.OPTIMISERS[optimiser], param, grad, *[*moments[:n_moments], None, None][:2],
-        0.1, 0.9, 0.9, 0.99, 1e-8, 1, 0.5, 0,
+        (_kernels.OPTIMISERS[optimiser], 0.9, 0.9, 0.99, 1e-8), 0.1, 1, 0.5, 0,
+        param, grad, moments[:n_moments],
     )  # fmt: skip
     assert (param[::9] < 1).all()
     assert np.count_nonzero(param) == len(param[::9])
@@ -317,10 +317,9 @@ def test_update_leaves_the_moments_it_has_not(optimiser, dtype, rng):
     n_moments = cases.OPTIMISERS[optimiser].made.n_moments
     param, first, second = rng.random((3, 100)).astype(dtype)
     before = param.copy(), first.copy(), second.copy()
-    moments = [first, second][:n_moments] + [None] * (2 - n_moments)
     _kernels.update(
-        _kernels.OPTIMISERS[optimiser], param, readonly(np.ones(100, dtype)), *moments,
-        0.1, 0.9, 0.9, 0.99, 1e-8, 1, 0, 0,
+        (_kernels.OPTIMISERS[optimiser], 0.9, 0.9, 0.99, 1e-8), 0.1, 1, 0, 0,
+        param, readonly(np.ones(100, dtype)), [first, second][:n_moments],
     )  # fmt: skip
     changed = [(new != old).any() for new, old in zip((param, first, second), before, strict=True)]
     assert changed == [True, n_moments > 0, n_moments > 1]

@@ -79,13 +79,13 @@ for isa in _kernels.ISAS:
     for dtype in (np.float32, np.float64):
         for n, k in SIZES:
             outputs, labels = like(np.ones((n, k), dtype)), like(np.zeros(n, np.intc))
-            partial, n_correct = guarded(1, np.float64), guarded(1, np.intp)
+            partial = guarded(2, np.float64).reshape(1, 2)
             for name, code in _kernels.LOSSES.items():
                 doutputs = like(np.full((n, k), np.nan, dtype))
-                y = (None, outputs) if losses.LOSSES[name].targets else (labels, None)
+                answers = (None, outputs) if losses.LOSSES[name].targets else (labels, None)
                 for out in (None, doutputs):
                     _kernels.loss_forward_backward(
-                        code, outputs, *y, None, 1.0, 1.0, out, partial, n_correct, 1)
+                        code, outputs, (*answers, None), 1.0, 1.0, out, partial, 1)
                 assert np.isfinite(doutputs).all(), (isa, name, n, k)
             probabilities = like(outputs)
             _kernels.softmax(probabilities, 1)

@@ -76,7 +76,9 @@ class build_ext_portable(build_ext):
         """A name for this compiler with these flags, for this Python."""
         command, python = self.compiler.compiler_so, sysconfig.get_config_var("EXT_SUFFIX")
         version = subprocess.run([command[0], "--version"], capture_output=True, check=False)
-        told = [command, version.stdout, python, *(vars(each) for each in self.extensions)]
+        told = [command, version.stdout, python]
+        for each in self.extensions:
+            told += [each.include_dirs, each.define_macros, each.extra_compile_args]
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def compiles(self, flags: list[str]) -> bool:

@@ -3,11 +3,11 @@
 A batch is cut into slices of rows whose x fits in a core's cache. A tile is a slice for each thread
 of the team, and takes two phases:
 
-    rows      read, forward, loss, backward to every layer's dz: a piece is a part of a slice
+    rows      read, forward, loss, backward to every layer's dz: a piece is some rows of a slice
     weights   dW = x^T dz, slice by slice, and after the batch's last tile the update, for a
-              few rows both at once: a piece is some of the inputs
+              few rows both at once: a part is some of a layer's inputs
 
-The slices and the pieces depend on the shapes alone, no piece adds to what another one writes, and
+The slices, pieces and parts depend on the shapes alone, none adds to what another one writes, and
 slices are added in their order, so any number of threads gives the same bits.
 
 What the loops do stands in _loops/, a file a job; here is what Python hands them.

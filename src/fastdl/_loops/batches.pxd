@@ -4,7 +4,8 @@ from libc.math cimport isfinite
 
 from fastdl._kernels cimport Step
 from fastdl._loops.call cimport (
-    Call, Outcome, Tile, fastdl_claim, fastdl_meet, fastdl_seconds, fastdl_team_rank, fastdl_team_size,
+    Call, Outcome, Tile, fastdl_claim, fastdl_meet, fastdl_seconds, fastdl_team_rank,
+    fastdl_team_size,
 )
 from fastdl._loops.net cimport TILE_ROWS, count_slices, piece_start
 from fastdl._loops.rows cimport rows_phase, slice_start

@@ -1,4 +1,4 @@
-"""The rows of a data set: which of them, how they are looked at and where a product takes them from.
+"""The rows of a data set: which of them, how they are looked at, where products take them from.
 
 They are copied to the workspace, unless they need no conversion and the products can take them
 where they lie.

@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -72,10 +73,10 @@ class build_ext_portable(build_ext):
             super().build_extensions()
 
     def key(self) -> str:
-        """A name for this compiler with these flags."""
-        command = self.compiler.compiler_so
+        """A name for this compiler with these flags, for this Python."""
+        command, python = self.compiler.compiler_so, sysconfig.get_config_var("EXT_SUFFIX")
         version = subprocess.run([command[0], "--version"], capture_output=True, check=False)
-        told = [command, version.stdout, *(vars(each) for each in self.extensions)]
+        told = [command, version.stdout, python, *(vars(each) for each in self.extensions)]
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def compiles(self, flags: list[str]) -> bool:

@@ -12,10 +12,11 @@ SOURCE = ROOT / "src" / "fastdl"
 # fmt: off
 ORDER = (
     "_blas", "_pace", "_kernels", "_epoch", "_hints", "_intake", "_check", "_settings", "_memory",
-    "_threads", "losses", "init", "schedules", "scaling", "inputs", "history", "parameters",
-    "checkpoint", "ops", "layers", "summary", "optim", "config", "progress", "evaluation",
-    "callbacks", "network", "gradcheck", "_calling", "_diagnosis", "audit", "data", "advice",
-    "resume", "run", "trainer", "datasets", "_openmp", "__init__",
+    "_threads", "losses", "init", "schedules", "scaling", "inputs", "history", "checkpoint", "ops",
+    "layers", "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation",
+    "saved", "network", "gradcheck", "_calling", "_diagnosis", "audit", "advice", "state", "rates",
+    "records", "resume", "fit", "run", "loop", "callbacks", "trainer", "datasets", "_openmp",
+    "__init__",
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",

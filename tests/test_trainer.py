@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastdl as fd
+from fastdl.network import core_of
 
 N, SIZE = 10, 4  # rows and batch size: two whole batches and one of two rows
 
@@ -244,11 +245,11 @@ def test_what_is_learned_of_threads_lasts_from_fit_to_fit(problem):
         trainer.l2 = l2
         trainer.fit(*problem, callbacks=[fd.Snapshot(1, look)])
     assert seen[0] is seen[1]
-    assert seen[2] is seen[3] is network._program
+    assert seen[2] is seen[3] is core_of(network).program
     network.set_penalty(l2=0.0)
-    assert network._program is seen[3]
+    assert core_of(network).program is seen[3]
     network.set_penalty(l2=0.1)
-    assert network._program is not seen[3]
+    assert core_of(network).program is not seen[3]
 
 
 # --- weights ---------------------------------------------------------------------------------

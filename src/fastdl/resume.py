@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from fastdl import _check, _memory, checkpoint, inputs
+from fastdl import _check, checkpoint, inputs
 from fastdl._check import Array
 from fastdl.checkpoint import TRAINING, CheckpointError, Layout
+from fastdl.core import Core
 from fastdl.history import History
 from fastdl.inputs import Inputs
-from fastdl.network import Network
+from fastdl.saved import contents
 
 _LAST = 2**62  # of what is counted: the compiled loops take 64 bits
 _MOST_KEPT = 64  # so that a bad file's names do not fill the memory
@@ -156,19 +157,19 @@ def compare(path: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None
             )
 
 
-def write(path: str | os.PathLike[str], network: Network, state: State) -> None:
+def write(path: str | os.PathLike[str], core: Core, state: State) -> None:
     """Write a network and the state of its fit."""
-    arrays, config = checkpoint.contents(network)
+    arrays, config = contents(core)
     flats = [*state.now[1:], *state.good, *state.kept.values()]
     for prefix, flat in zip(_prefixes(state.place, len(state.now) - 1), flats, strict=True):
-        arrays |= {prefix + name: view for name, view in network._views(flat).items()}
+        arrays |= {prefix + name: view for name, view in core.places.views(flat).items()}
     table = [list(record.values()) for record in state.history.records]
     arrays[_HISTORY] = np.array(table, _DOUBLE).reshape(len(table), len(state.place.columns))
     checkpoint.write(path, arrays, config | {"training": asdict(state.place)})
 
 
 def read(
-    path: str | os.PathLike[str], network: Network, n_moments: int, settings: Mapping[str, Any]
+    path: str | os.PathLike[str], core: Core, n_moments: int, settings: Mapping[str, Any]
 ) -> State:
     """The state in a checkpoint, which must be of such a network and of these settings."""
     name = _check.path(path)
@@ -178,25 +179,25 @@ def read(
             raise CheckpointError(f"{name} must be a checkpoint of a fit; got a saved network")
         place = _place(name, config)
         compare(name, config | place.settings, settings)
-        return _layout(network, place, n_moments)
+        return _layout(core, place, n_moments)
 
     config, arrays = checkpoint.read(path, expect)
     place = _place(name, config)
-    if network.scaling is not None:
+    if core.scaling is not None:
         for each in ("shift", "scale"):
-            if not np.array_equal(arrays[f"scaling.{each}"], getattr(network.scaling, each)):
+            if not np.array_equal(arrays[f"scaling.{each}"], getattr(core.scaling, each)):
                 raise CheckpointError(f"scaling.{each} must be the one in {name} to go on from it")
-    flats = [_flat(network, arrays, prefix) for prefix in _prefixes(place, n_moments)]
+    flats = [_flat(core, arrays, prefix) for prefix in _prefixes(place, n_moments)]
     now, good = flats[:n_moments], flats[n_moments : len(flats) - len(place.kept)]
     kept = dict(zip(place.kept, flats[len(flats) - len(place.kept) :], strict=True))
-    now.insert(0, _flat(network, arrays, ""))
+    now.insert(0, _flat(core, arrays, ""))
     history = _history(place, arrays[_HISTORY])
-    return State(name, place, history, now, good, kept, _inputs(name, config, network))
+    return State(name, place, history, now, good, kept, _inputs(name, config, core))
 
 
-def _inputs(path: str, config: dict[str, Any], network: Network) -> Inputs | None:
+def _inputs(path: str, config: dict[str, Any], core: Core) -> Inputs | None:
     try:
-        return inputs.from_saved(config.get("inputs"), network.layers[0].d)
+        return inputs.from_saved(config.get("inputs"), core.layers[0].d)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path} must tell what its rows are: {error!s:.200}") from error
 
@@ -226,25 +227,25 @@ def _prefixes(place: Place, n_moments: int) -> list[str]:
     return [f"{TRAINING}{group}." for group in groups]
 
 
-def _layout(network: Network, place: Place, n_moments: int) -> Layout:
+def _layout(core: Core, place: Place, n_moments: int) -> Layout:
     """Every array of a checkpoint."""
-    shapes = {name: (view.shape, view.dtype) for name, view in network.parameters.items()}
+    shapes = {name: (view.shape, view.dtype) for name, view in core.parameters.items()}
     layout = {
         prefix + name: shape
         for prefix in ("", *_prefixes(place, n_moments))
         for name, shape in shapes.items()
     }
-    if network.scaling is not None:
-        shape = (len(network.scaling.shift),)
+    if core.scaling is not None:
+        shape = (len(core.scaling.shift),)
         layout["scaling.shift"] = layout["scaling.scale"] = (shape, _DOUBLE)
     layout[_HISTORY] = ((place.n_records, len(place.columns)), _DOUBLE)
     return layout
 
 
-def _flat(network: Network, arrays: dict[str, Array], prefix: str) -> Array:
+def _flat(core: Core, arrays: dict[str, Array], prefix: str) -> Array:
     """Arrays named like the parameters, laid out as the network's."""
-    flat = _memory.zeros(len(network._flat), network.dtype)
-    for name, view in network._views(flat).items():
+    flat = core.places.zeros()
+    for name, view in core.places.views(flat).items():
         view[...] = arrays[prefix + name]
     return flat
 

@@ -19,9 +19,11 @@ from fastdl import _check, _kernels, _memory, _threads, advice, resume, schedule
 from fastdl._check import Array
 from fastdl.callbacks import Callback
 from fastdl.checkpoint import CheckpointError
+from fastdl.data import Data, refuse_if_not_finite
 from fastdl.evaluation import Evaluator, Metric
 from fastdl.history import History
-from fastdl.network import Data
+from fastdl.layers import penalised
+from fastdl.network import core_of
 from fastdl.progress import Progress
 
 if TYPE_CHECKING:
@@ -92,6 +94,7 @@ class Run:
         resumed: resume.State | None = None,
     ) -> None:
         self.trainer, self.network = trainer, trainer.network
+        self._core = core_of(trainer.network)
         self._done, self._shuffle = trainer._done, trainer.shuffle
         self._hyper = trainer.optimiser.hyper
         self.history = History() if resumed is None else resumed.history
@@ -105,7 +108,7 @@ class Run:
                 data.compiled.judge()
         self._starts, self._stops = _batches(len(train.x), trainer.batch_size, trainer.drop_last)
         if self.resumed or self._stops[-1] < len(train.x):
-            self.network._refuse_if_not_finite("x", train.x)
+            refuse_if_not_finite(self._core, "x", train.x)
         else:  # the first epoch reads every row
             train.compiled.trust(False)
         self._began = time.perf_counter()
@@ -127,16 +130,16 @@ class Run:
 
     def _allocate(self) -> None:
         """All arrays that the fit needs, once."""
-        network, trainer = self.network, self.trainer
-        self._layers = network._penalised(trainer.l1, trainer.l2)
+        network, trainer = self._core, self.trainer
+        self._layers = penalised(network.layers, trainer.l1, trainer.l2)
         self._program = trainer._program_of(self._layers)
         batch = int((self._stops - self._starts).max())
         self._threads = _threads.resolve(trainer.n_threads, batch * network.n_parameters)
-        self._grads = _memory.zeros(len(network._flat), network.dtype)
+        self._grads = _memory.zeros(len(network.flat), network.dtype)
         self._workspace = _memory.empty(self._program.training_size(batch), network.dtype)
         self._losses = np.full(len(self._starts), np.nan)  # of an epoch's batches, once trained on
         self._correct = np.empty(len(self._starts), np.intp)
-        self._state = [network._flat, *trainer._moments]
+        self._state = [network.flat, *trainer._moments]
         self._good = [array.copy() for array in self._state]
         self._first_step = self._good_step = trainer.step
         self._on_training: Evaluator | None = None
@@ -159,7 +162,7 @@ class Run:
         self._columns = ["epoch", "step", "learning_rate", *trained, *held_out, "seconds"]
 
     def _evaluator(self, data: Data, workspace: Array | None = None) -> Evaluator:
-        return Evaluator(self.network, data, self._threads, self._metrics, workspace)
+        return Evaluator(self._core, data, self._threads, self._metrics, workspace)
 
     @property
     def columns(self) -> list[str]:
@@ -192,7 +195,7 @@ class Run:
 
     def keep(self, name: str) -> None:
         """Remember the parameters under a name, also in checkpoints."""
-        self._kept[name] = self.network._flat.copy()
+        self._kept[name] = self._core.flat.copy()
 
     def keeps(self, name: str) -> bool:
         """Whether parameters are remembered under this name."""
@@ -202,7 +205,7 @@ class Run:
         """Go back to the remembered parameters, if there are any."""
         if name in self._kept:
             self._gone_back = True
-            np.copyto(self.network._flat, self._kept[name])
+            np.copyto(self._core.flat, self._kept[name])
 
     def is_at(self, step: float | None) -> bool:
         """Whether the parameters are those after this step."""
@@ -244,7 +247,7 @@ class Run:
         state = resume.State(
             str(path), place, self.history, self._state, good, self._kept, self.network.inputs
         )
-        resume.write(path, self.network, state)
+        resume.write(path, self._core, state)
 
     def _go_on(self, resumed: resume.State) -> None:
         """Take the place of the fit that wrote a checkpoint."""
@@ -356,7 +359,7 @@ class Run:
         try:
             measured = self._on_training is not None and self.history
             about = self.history.last["loss"] if measured else float(np.nanmean(self._losses))
-            why = advice.learnt_nothing(self.network, self._train, about)
+            why = advice.learnt_nothing(self._core, self._train, about)
         except KeyboardInterrupt:
             self.stop("interrupted after its last step")
         else:
@@ -407,7 +410,7 @@ class Run:
         self._rates = self._planned * self._scale
 
     def _end_epoch(self) -> None:
-        if not _kernels.finite(self.network._flat):
+        if not _kernels.finite(self._core.flat):
             self._diverged(float("inf"))
         self._train.compiled.trust(True)
         self._steady = False
@@ -454,7 +457,7 @@ class Run:
         try:
             program.train(
                 self._train.compiled, order, starts, stops, rates, self._hyper, self._done.step,
-                self.network._flat, self._grads, first, second, self._workspace, losses, correct,
+                self._core.flat, self._grads, first, second, self._workspace, losses, correct,
                 self._sums, self._threads,
             )  # fmt: skip
         finally:
@@ -482,7 +485,10 @@ class Run:
 
     def _record(self, rate: float, share: float) -> None:
         """Add a record; share is how much of the epoch at hand is done."""
-        epoch, penalty = self.epoch + share, self.network._penalty_of(self._layers)
+        epoch, penalty = (
+            self.epoch + share,
+            self._core.places.penalty(self._core.flat, self._layers),
+        )
         if self._on_training is not None:
             measured = self._on_training.measure(penalty)
         else:
@@ -534,13 +540,13 @@ class Run:
         self._done.step = self._good_step
         self._blame_x()
         raise DivergenceError(
-            self.epoch + 1, step, loss, self.history, advice.of_scale(self.network, self._train)
+            self.epoch + 1, step, loss, self.history, advice.of_scale(self._core, self._train)
         )
 
     def _blame_x(self) -> None:
         """Refuse x if it is not finite; in the first epoch, as if the fit had not been begun."""
         try:
-            self.network._refuse_if_not_finite("x", self._train.x)
+            refuse_if_not_finite(self._core, "x", self._train.x)
         except ValueError:
             if self.epoch == self._first_epoch:
                 self.trainer._rng.bit_generator.state = self._generator

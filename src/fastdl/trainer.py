@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check, _hints, _memory, _threads, checkpoint, resume, schedules
+from fastdl import _check, _hints, _memory, _threads, resume, schedules
 from fastdl._epoch import Program
 from fastdl._settings import Setting, T, show
 from fastdl.callbacks import Callback
@@ -20,9 +20,10 @@ from fastdl.evaluation import Metric, own_metrics
 from fastdl.history import History
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense
-from fastdl.network import Network
+from fastdl.network import Network, core_of
 from fastdl.optim import SGD, Adam, Optimiser
 from fastdl.run import Run
+from fastdl.saved import contents
 
 Shuffle = Literal["rows", "batches"] | None
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
@@ -214,7 +215,7 @@ class Trainer(_hints.Hinted):
         self._schedule = schedules.get(optimiser.learning_rate)
         self._rng = np.random.default_rng(seed)
         self._split_seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
-        size = len(network._flat)
+        size = len(core_of(network).flat)
         self._moments = [_memory.zeros(size, network.dtype) for _ in range(optimiser.n_moments)]
         self._resumed: resume.State | None = None
         self._program: tuple[tuple[Dense, ...], Program] | None = None
@@ -268,9 +269,9 @@ class Trainer(_hints.Hinted):
     def _program_of(self, layers: tuple[Dense, ...]) -> Program:
         """The network's loops, or those with other penalties; they too last from fit to fit."""
         if layers == self.network.layers:
-            return self.network._program
+            return core_of(self.network).program
         if self._program is None or self._program[0] != layers:
-            self._program = layers, self.network._program_of(layers)
+            self._program = layers, core_of(self.network).compiled(layers)
         return self._program[1]
 
     def fit(
@@ -371,9 +372,9 @@ class Trainer(_hints.Hinted):
             )
         own = own_metrics(metrics)
         with self.network.exclusive():
-            self.network._refuse_parameters_that_are_not_finite()
+            core_of(self.network).refuse_if_not_finite()
             train, held_out = data_sets(
-                self.network, x, y, sample_weight=sample_weight, class_weight=class_weight,
+                core_of(self.network), x, y, sample_weight=sample_weight, class_weight=class_weight,
                 validation=validation, validation_split=validation_split, seed=self._split_seed,
             )  # fmt: skip
             if own and record is None:
@@ -396,15 +397,15 @@ class Trainer(_hints.Hinted):
     @contextmanager
     def _remembering(self, run: Run, found: Inputs) -> Iterator[None]:
         """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
-        network, before, step = self.network, self.network.inputs, self.step
-        network._inputs, resumed, self._resumed = found, self._resumed, None
+        network, before, step = core_of(self.network), self.network.inputs, self.step
+        network.inputs, resumed, self._resumed = found, self._resumed, None
         self._fits = True
         try:
             yield
         finally:
             self._fits = False
             if self.step == step and (run.failed or run.interrupted):
-                network._inputs, self._resumed = before, resumed
+                network.inputs, self._resumed = before, resumed
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Take the state of the fit that wrote a checkpoint; the next ``fit`` goes on with it.
@@ -434,13 +435,17 @@ class Trainer(_hints.Hinted):
         >>> trainer.fit(x, y, epochs=100, callbacks=[fd.Checkpoint("run.safetensors")])
         """
         with self.network.exclusive():
-            _, config = checkpoint.contents(self.network)
+            _, config = contents(core_of(self.network))
             del config["inputs"]  # it takes those of the file
-            state = resume.read(path, self.network, len(self._moments), config | self._settings())
-            for array, saved in zip([self.network._flat, *self._moments], state.now, strict=True):
+            state = resume.read(
+                path, core_of(self.network), len(self._moments), config | self._settings()
+            )
+            for array, saved in zip(
+                [core_of(self.network).flat, *self._moments], state.now, strict=True
+            ):
                 array[...] = saved
             self._done.epoch, self._done.step = state.place.epoch, state.place.step
-            self.network._inputs = state.inputs
+            core_of(self.network).inputs = state.inputs
             self._resumed = state
 
     def _settings(self) -> dict[str, Any]:
@@ -477,14 +482,14 @@ class Trainer(_hints.Hinted):
         high = _check.real("high", high, above=low)
         rates = np.geomspace(low, high, _check.integer("steps", steps, 2))
         with self.network.exclusive(), self._undone():
-            run = Run(self, data_sets(self.network, x, y)[0], None)
+            run = Run(self, data_sets(core_of(self.network), x, y)[0], None)
             losses = run._range(rates)
         return RangeTest(rates[: len(losses)], losses)
 
     @contextmanager
     def _undone(self) -> Iterator[None]:
         """Put network and trainer back to what they were."""
-        arrays = [self.network._flat, *self._moments]
+        arrays = [core_of(self.network).flat, *self._moments]
         before = [array.copy() for array in arrays]
         state, step = self._rng.bit_generator.state, self.step
         try:

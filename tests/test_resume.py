@@ -17,6 +17,7 @@ from safetensors.numpy import load
 
 import fastdl as fd
 from fastdl import _check, checkpoint
+from fastdl.fit import Fit
 from tests import nightly
 
 pytestmark = pytest.mark.filterwarnings("ignore:nothing of the resumed fit is left")
@@ -255,7 +256,10 @@ def test_a_second_fit_is_resumed_with_its_own_epochs_and_history(path, problem):
 
 
 def test_seconds_are_those_of_all_parts(path, problem):
-    keep = At(3, lambda run: setattr(run, "_began", run._began - 1000))
+    def earlier(run):
+        run._fit.records.began -= 1000
+
+    keep = At(3, earlier)
     make().fit(**problem, epochs=2, callbacks=[keep, fd.Checkpoint(path)])
     history = resumed(path).fit(**problem, epochs=3)
     assert (np.diff(history["seconds"]) > 0).all()
@@ -436,7 +440,7 @@ def test_a_fit_that_is_interrupted_before_its_first_batch_leaves_the_file(
     fit(make(), At(STEPS - 1, interrupt))
     before = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("fastdl.run.Progress", interrupted)
+        patch.setattr("fastdl.loop.Progress", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fit(resumed(path))
     assert path.read_bytes() == before
@@ -582,8 +586,8 @@ def test_a_saved_network_is_no_checkpoint_and_a_fitted_one_is_busy(path, problem
 def test_an_epoch_that_numpy_shuffles_otherwise_is_refused(path, problem, monkeypatch):
     make().fit(**problem, callbacks=[At(2, interrupt), fd.Checkpoint(path)])
     trainer = resumed(path)
-    shuffled = fd.Run._shuffled
-    monkeypatch.setattr(fd.Run, "_shuffled", lambda run: (*shuffled(run)[:2], np.arange(N)))
+    shuffled = Fit._shuffled
+    monkeypatch.setattr(Fit, "_shuffled", lambda fit: (*shuffled(fit)[:2], np.arange(N)))
     with pytest.raises(fd.CheckpointError, match=r"where NumPy shuffles as .*\d does"):
         trainer.fit(**problem)
 

@@ -1,7 +1,6 @@
-# The two commands that need nothing but Python, a C compiler and make:
-#   make experiments    a quick look at every assignment: figures, tables and a report
-#   make test           lint, types and the whole suite against the installed package
-# Each makes the virtual environment that it needs; PYTHON names the interpreter to make it from.
+# `make help` lists what there is to make. What needs nothing but Python, a C compiler and make:
+# `make experiments` and `make test`; each makes the virtual environment that it needs, from the
+# interpreter that PYTHON names.
 
 PYTHON ?= python3
 JOBS ?= $(shell nproc)
@@ -10,6 +9,16 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 RECORDS = .benchmarks
 UNDER = tests/sanitize/under
+# What `make test PART=...` runs: the tests of some files, mirrored here by the tests' names.
+tests = $(wildcard $(patsubst %,tests/test_%.py,$(1)))
+PART_kernels = $(call tests,kernels ops losses reference promises memory golden)
+PART_loops = $(call tests,epoch pace threads pairs processes changing_arrays golden)
+PART_network = $(call tests,network layers init parameters summary evaluation gradcheck audit checkpoint bad_files)
+PART_fit = $(call tests,trainer optim schedules callbacks resume history progress advice read_only golden)
+PART_data = $(call tests,data inputs intake scaling bad_input) tests/datasets
+PART_experiments = tests/experiments
+PART_house = $(call tests,layering import config hints refusals every_refusal bad_settings) tests/mutants
+PARTS = kernels loops network fit data experiments house
 THREADED = $(addprefix tests/test_,threads.py kernels.py epoch.py ops.py changing_arrays.py)
 # Of memory first: two hours. What goes by the clock runs alone, afterwards.
 ALONE = tests/test_processes.py tests/test_threads.py
@@ -27,36 +36,49 @@ BUILD_serial = CC="$(CURDIR)/tests/cc_without_openmp"
 BUILD_address = FASTDL_SANITIZE=address,undefined
 BUILD_thread = FASTDL_SANITIZE=thread
 TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
-SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '_isa.c')
+SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '*.c')
 
-.PHONY: experiments reproduce test lint types suite variants sanitize mutants nightly bench develop clean
+.PHONY: help experiments reproduce test lint types suite variants sanitize mutants nightly bench develop clean
+.DEFAULT_GOAL := experiments
 
-experiments: $(VENV)/.experiments
+# The durations are of two cores, once the environment is there: a target's line after ##.
+help: ## what there is to make; at once
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "parts: $(PARTS)"
+
+experiments: $(VENV)/.experiments ## a quick look at every assignment, with a report; some minutes
 	$(BIN)/python -m experiments run --all --quick --jobs $(JOBS)
 
 # All of it on the real data, a mean and a deviation for every number; goes on where it was stopped.
-reproduce: $(VENV)/.experiments
+reproduce: $(VENV)/.experiments ## all of it on the real data, five seeds; hours
 	$(BIN)/python -m experiments run --all --seeds $(SEEDS) --jobs $(JOBS) --resume
 
-test: lint types suite
+ifndef PART
+test: lint types suite ## what has to pass; PART=kernels: some tests alone, on what `make develop` has
+else ifeq ($(PART_$(PART)),)
+$(error PART must be one of $(PARTS); got $(PART))
+else
+test: develop
+	.venv-dev/bin/python -m pytest -q $(PART_$(PART))
+endif
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev ## ruff, cython-lint, codespell; 10 seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src
 	$(BIN)/codespell src experiments tests bench README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md
 
-types: $(VENV)/.dev
+types: $(VENV)/.dev ## mypy, stubtest; a minute
 	$(BIN)/mypy
 	$(BIN)/mypy --strict experiments
 	$(BIN)/python -m mypy.stubtest --allowlist tests/stubtest_allow.txt fastdl._kernels fastdl._epoch
 
-suite: $(VENV)/.dev
+suite: $(VENV)/.dev ## the whole suite alone; 10 minutes
 	$(BIN)/python -m pytest -q
 
 # The library's tests again, but for those that take minutes, on a build with bounds checks, and on one
 # of a compiler without OpenMP, both at once.
-variants: $(VENV)/.dev
+variants: $(VENV)/.dev ## the library's tests with bounds checks, and without OpenMP; 20 minutes
 	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/serial
 
 variant/debug: TOLD = _kernels.DEBUG
@@ -73,7 +95,7 @@ build/%/lib: $(SOURCES) | $(VENV)/.dev
 
 # The library's tests where AddressSanitizer and UndefinedBehaviorSanitizer watch the extensions, those
 # of threads where ThreadSanitizer does, those of the kernels under valgrind: see CONTRIBUTING.md.
-sanitize: build/address/lib build/thread/lib
+sanitize: build/address/lib build/thread/lib ## the same where every access is watched; an hour
 	$(call TAKE,address) $(UNDER) address $(WATCHED) tests --ignore=tests/experiments
 	$(call TAKE,thread) $(UNDER) thread $(WATCHED) $(THREADED)
 	if command -v valgrind > /dev/null; \
@@ -82,12 +104,12 @@ sanitize: build/address/lib build/thread/lib
 
 # Slips that a developer could make, planted one at a time in a copy of the repository in build/mutants:
 # the test that is named beside each in tests/mutants/slips.toml has to fail. A quarter of an hour.
-mutants: $(VENV)/.dev
+mutants: $(VENV)/.dev ## planted slips, each seen by its test; 15 minutes
 	$(BIN)/python -m tests.mutants --jobs $(JOBS)
 
 # The tests with their long counts, hours of them, JOBS files at once; what they tried becomes
 # docs/reliability.md. The files of CIFAR-10 and MNIST are among them where FASTDL_DATA_DIR tells.
-nightly: $(VENV)/.dev
+nightly: $(VENV)/.dev ## the tests with their long counts; hours
 	mkdir -p build && rm -f build/nightly.jsonl
 	$(MAKE) --no-print-directory -k -j $(JOBS) $(addprefix nightly/,$(FIRST) $(LONG))
 	$(MAKE) --no-print-directory $(addprefix nightly/,$(ALONE))
@@ -98,16 +120,20 @@ nightly/%:
 
 # Every kernel and every epoch beside NumPy: times, ratios, shares of sgemm's rate; fails where a ratio
 # fell by more than a fifth since the last record.
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev ## kernels and epochs beside NumPy; 5 minutes
 	$(BIN)/python -m pytest bench -q --benchmark-enable --benchmark-only --benchmark-autosave \
 	  --benchmark-storage=file://./$(RECORDS) --benchmark-columns=median,iqr,rounds
 	$(BIN)/python bench/compare.py
 
 # An editable installation of its own; after a change of a .pyx, .pxd, .h or .c run it again.
-develop:
+develop: .venv-dev/.installed ## an editable installation, or what has changed of it; 2 minutes, then seconds
+	.venv-dev/bin/python setup.py -q build_ext --inplace
+
+.venv-dev/.installed: pyproject.toml
 	test -x .venv-dev/bin/python || $(PYTHON) -m venv .venv-dev
 	.venv-dev/bin/pip install -q --upgrade pip 'setuptools>=77' 'Cython>=3.2.2' 'scipy>=1.13'
 	.venv-dev/bin/pip install -q --no-build-isolation -e '.[dev]'
+	@touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -123,5 +149,5 @@ $(VENV)/.dev: $(SOURCES) | $(BIN)/python
 	$(BIN)/pip install -q '.[dev]'
 	@touch $@ $(VENV)/.experiments
 
-clean:
+clean: ## remove all that was made
 	rm -rf .venv .venv-dev build results src/*.egg-info src/fastdl/*.so

@@ -1,11 +1,15 @@
 """The compiled extensions; everything else about the package stands in pyproject.toml."""
 
+import hashlib
 import os
 import platform
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -14,6 +18,7 @@ from setuptools.command.build_ext import build_ext
 DEBUG = os.environ.get("FASTDL_DEBUG") == "1"
 SANITIZE = os.environ.get("FASTDL_SANITIZE", "")  # as -fsanitize takes it: "address,undefined"
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
+HEADERS = glob("src/fastdl/**/*.h", recursive=True)
 
 DIRECTIVES = {
     "language_level": 3,
@@ -27,18 +32,22 @@ DIRECTIVES = {
 
 
 class build_ext_portable(build_ext):
-    """Adds the flags that this compiler takes; OpenMP only where a program with it links."""
+    """Adds the flags that this compiler takes; compiles what has changed, sources side by side.
+
+    OpenMP only where a program with it links. Objects lie in a folder for each compiler and its
+    flags, so that none is taken that was compiled with others; each has beside it what it was
+    made from.
+    """
 
     def finalize_options(self) -> None:
         super().finalize_options()
-        # What was compiled with other flags looks up to date by its date.
-        self.force = True
+        self.force = True  # links what may have been linked with other flags
         self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self) -> None:
         # -fno-math-errno and -fno-trapping-math change no result: they let loops vectorise.
         wanted = ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3"]
-        wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+        wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-MMD"]
         wanted += ["-march=x86-64-v2", "-mtune=generic"] if X86 else []
         flags = [flag for flag in wanted if self.compiles([flag])]
         openmp = ["-fopenmp"] if self.compiles(["-fopenmp"]) else []
@@ -48,7 +57,26 @@ class build_ext_portable(build_ext):
         for extension in self.extensions:
             extension.extra_compile_args += flags + openmp + sanitize
             extension.extra_link_args += openmp + sanitize
-        super().build_extensions()
+        self.build_temp = f"build/objects/{self.key()}"
+        compile_one = self.compiler.compile
+        with ThreadPoolExecutor(self.parallel) as pool:
+
+            def compile_changed(sources: list[str], output_dir: str, **settings: Any) -> list[str]:
+                objects = self.compiler.object_filenames(sources, output_dir=output_dir)
+                of = dict(zip(sources, objects, strict=True))
+                changed = [[source] for source in sources if is_old(source, of[source])]
+                list(pool.map(partial(compile_one, output_dir=output_dir, **settings), changed))
+                return objects
+
+            self.compiler.compile = compile_changed
+            super().build_extensions()
+
+    def key(self) -> str:
+        """A name for this compiler with these flags."""
+        command = self.compiler.compiler_so
+        version = subprocess.run([command[0], "--version"], capture_output=True, check=False)
+        told = [command, version.stdout, *(vars(each) for each in self.extensions)]
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def compiles(self, flags: list[str]) -> bool:
         """Whether a program that calls OpenMP's runtime (if asked for) compiles and links."""
@@ -62,19 +90,33 @@ class build_ext_portable(build_ext):
             return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def is_old(source: str, made: str) -> bool:
+    """Whether an object file is older than anything that it was made from."""
+    listed = Path(made).with_suffix(".d")  # by -MMD
+    if not Path(made).exists():
+        return True
+    files = HEADERS
+    if listed.exists():
+        files = listed.read_text().replace("\\\n", " ").partition(": ")[2].split()
+    time = os.path.getmtime(made)
+    return any(not os.path.exists(f) or os.path.getmtime(f) >= time for f in [source, *files])
+
+
 def extension(name: str, *sources: str) -> Extension:
     return Extension(
         f"fastdl.{name}",
         [f"src/fastdl/{name}.pyx", *sources],
-        depends=glob("src/fastdl/*.h"),
-        include_dirs=["src/fastdl"],
+        include_dirs=["src/fastdl/c"],
         define_macros=[("FASTDL_DEBUG", str(int(DEBUG)))],
     )
 
 
 setup(
     ext_modules=cythonize(
-        [extension("_kernels", "src/fastdl/_isa.c"), extension("_epoch")],
+        [
+            extension("_kernels", *sorted(glob("src/fastdl/c/**/*.c", recursive=True))),
+            extension("_epoch"),
+        ],
         compiler_directives=DIRECTIVES,
         include_path=["src"],
         build_dir="build/debug" if DEBUG else "build/release",

@@ -13,12 +13,13 @@ from types import FrameType
 from tqdm import tqdm
 
 import fastdl as fd
-from experiments import assignments, claims, compare, new, runner, screen, search
-from experiments.check import command as check
-from experiments.results import FEW, Results, Trial
-from experiments.spec import Assignment, Group
-from experiments.storage import SearchError, default_storage
-from experiments.store import DamagedError, Store
+
+from . import assignments, claims, compare, new, runner, screen, search
+from .check import command as check
+from .results import FEW, Results, Trial
+from .spec import Assignment, Group
+from .storage import SearchError, default_storage
+from .store import DamagedError, Store
 
 _Parser = argparse.ArgumentParser
 _OUT = Path("results")

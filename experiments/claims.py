@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments import noise
-from experiments.results import Results
-from experiments.tables import DASH, label, shown
+from . import noise
+from .results import Results
+from .tables import DASH, label, shown
 
 CLAIMS = Path(__file__).with_name("claims.csv")
 Says = Literal["more", "less", "same"]

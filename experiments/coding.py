@@ -7,7 +7,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import fastdl as fd
-from experiments import spec
+
+from . import spec
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
-from experiments import spread
-from experiments.reported import Reported
-from experiments.results import Results, RunResult
-from experiments.spec import Best, Group, Item, Surface
-from experiments.tables import DASH, label, shown
-from experiments.verdicts import Ours, Verdict, band, judge, only_setting
+from . import spread
+from .reported import Reported
+from .results import Results, RunResult
+from .spec import Best, Group, Item, Surface
+from .tables import DASH, label, shown
+from .verdicts import Ours, Verdict, band, judge, only_setting
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastdl as fd
-from experiments.spec import Cifar10, Data, Mnist, Surface
+
+from .spec import Cifar10, Data, Mnist, Surface
 
 Rows = tuple[NDArray[Any], NDArray[Any]]
 

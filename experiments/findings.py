@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from experiments import claims
-from experiments.page import Page, stand_ins, verdicts
-from experiments.results import RunResult
-from experiments.spec import Training
-from experiments.tables import alone, shown
-from experiments.verdicts import Verdict
+from . import claims
+from .page import Page, stand_ins, verdicts
+from .results import RunResult
+from .spec import Training
+from .tables import alone, shown
+from .verdicts import Verdict
 
 _NAMES = {"cifar10": "CIFAR-10", "mnist": "MNIST"}
 _RIGHT = (Verdict.REPRODUCED, Verdict.MISLABELLED)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import coding, compare, plots, spec
-from experiments.compare import Comparison
-from experiments.page import DARK, OVERVIEW
-from experiments.results import Results, RunResult
-from experiments.store import whole
-from experiments.tables import environments, period, seconds, settings
+from . import coding, compare, plots, spec
+from .compare import Comparison
+from .page import DARK, OVERVIEW
+from .results import Results, RunResult
+from .store import whole
+from .tables import environments, period, seconds, settings
 
 _JSON = "results.json"
 Writer = Callable[[Path], object]

@@ -3,7 +3,7 @@
 import keyword
 from pathlib import Path
 
-from experiments import assignments
+from . import assignments
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _FILES = {".py": "assignment.txt", ".csv": "bands.csv"}

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from experiments.results import RunResult
-from experiments.spec import Cifar10, Run
+from .results import RunResult
+from .spec import Cifar10, Run
 
 LEVEL = 0.95
 LEAST_SEEDS = 3  # fewer say too little of their own spread

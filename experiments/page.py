@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments import claims, compare
-from experiments.compare import Comparison
-from experiments.results import GroupResult, Results
-from experiments.spec import Figure, GradientCheck, Snapshots
-from experiments.tables import (
+from . import claims, compare
+from .compare import Comparison
+from .results import GroupResult, Results
+from .spec import Figure, GradientCheck, Snapshots
+from .tables import (
     DASH,
     Table,
     alone,

@@ -11,11 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from experiments import findings
-from experiments.compare import cells
-from experiments.page import DARK, Page, stand_ins, verdicts
-from experiments.store import whole
-from experiments.tables import duration, machines, seconds
+from . import findings
+from .compare import cells
+from .page import DARK, Page, stand_ins, verdicts
+from .store import whole
+from .tables import duration, machines, seconds
 
 REPORT = "report.html"
 _SMALL = 360, 270  # pixels, at most, of a picture of the gallery
@@ -62,7 +62,7 @@ def html(out: Path, pages: Sequence[Page], wall: float | None = None) -> Path:
     """
     outcomes = list({o.key: o for page in pages for o in page.results.outcomes}.values())
     environment = Environment(
-        loader=PackageLoader("experiments"),
+        loader=PackageLoader(__package__),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from experiments import assignments
+from . import assignments
 
 REPORTED = Path(__file__).with_name("reported.csv")
 CHOICES = ("winner", "best_decay")  # what a search is answered by: settings, not a mean

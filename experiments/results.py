@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import coding
-from experiments.spec import CHEAP, Assignment, Best, Between, Group, Run, Search
-from experiments.store import Outcome, Store
+from . import coding
+from .spec import CHEAP, Assignment, Best, Between, Group, Run, Search
+from .store import Outcome, Store
 
 FEW = 3  # seeds of a cheap run where nobody has said how many: so many tell a spread
 

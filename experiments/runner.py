@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from experiments import assignments, claims, compare, data, folder, report, reported, results
-from experiments.compare import Comparison
-from experiments.page import Page
-from experiments.results import FEW, Results, Trial
-from experiments.spec import Assignment, Training
-from experiments.store import Store, whole
+from . import assignments, claims, compare, data, folder, report, reported, results
+from .compare import Comparison
+from .page import Page
+from .results import FEW, Results, Trial
+from .spec import Assignment, Training
+from .store import Store, whole
 
 _SESSION = "session.json"
 Engine = Callable[[Sequence[Trial], int], None]

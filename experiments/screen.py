@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from experiments.compare import Comparison, cells
-from experiments.page import Page, stand_ins, verdicts
-from experiments.results import GroupResult, Results, RunResult
-from experiments.tables import (
+from .compare import Comparison, cells
+from .page import Page, stand_ins, verdicts
+from .results import GroupResult, Results, RunResult
+from .tables import (
     alone,
     duration,
     label,
@@ -19,7 +19,7 @@ from experiments.tables import (
     shortened,
     shown,
 )
-from experiments.verdicts import Verdict
+from .verdicts import Verdict
 
 _WIDTH = 100
 _GLUE = "\N{NO-BREAK SPACE}"

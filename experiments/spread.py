@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from experiments import noise
+from . import noise
 
 SPREAD = Path(__file__).with_name("spread.csv")
 _HEADS = ("assignment", "run", "metric", "sd", "n")

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastdl as fd
-from experiments import coding
-from experiments.spec import Run
+
+from . import coding
+from .spec import Run
 
 _PACKAGES = ("fastdl", "numpy", "scipy", "matplotlib", "optuna")
 

@@ -8,9 +8,9 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from experiments.results import GroupResult, Results, RunResult
-from experiments.spec import GradientCheck, Run, Training, symbol
-from experiments.store import Outcome
+from .results import GroupResult, Results, RunResult
+from .spec import GradientCheck, Run, Training, symbol
+from .store import Outcome
 
 DASH = "–"
 _OF_CLASSES = ("train_cost", "train_accuracy", "validation_accuracy", "test_accuracy", "seconds")

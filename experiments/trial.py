@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastdl as fd
-from experiments.data import Loaded, load
-from experiments.spec import GradientCheck, Run, Surface, Training
-from experiments.store import Outcome, environment
+
+from .data import Loaded, load
+from .spec import GradientCheck, Run, Surface, Training
+from .store import Outcome, environment
 
 Progress = Callable[[float], None]
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from experiments import noise
-from experiments.reported import CHOICES, Reported
-from experiments.results import GroupResult, RunResult
-from experiments.tables import label, shown
+from . import noise
+from .reported import CHOICES, Reported
+from .results import GroupResult, RunResult
+from .tables import label, shown
 
 Range = tuple[float, float]
 _SECONDS = "Theirs are of another machine; after ours, how many times as fast it is."

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastdl as fd
-from fastdl import _kernels, _reference, losses
+from fastdl import _kernels, _memory, _reference, losses
 from fastdl.network import core_of
 
 ACTIVATIONS = tuple(_kernels.ACTIVATIONS)
@@ -180,7 +180,7 @@ def test_what_lies_between_the_rows_of_the_workspace_is_not_read(
         return np.full(size, np.nan, dtype)
 
     network = make(widths, dtype=dtype)
-    monkeypatch.setattr(fd.fit._memory, "empty", empty)
+    monkeypatch.setattr(_memory, "empty", empty)
     x = mostly_zero(rng, 150, widths[0], dtype)
     agrees_after_training(network, OPTIMISERS["sgd"], x, np.arange(150) % 10, agree, 64)
     assert np.isfinite(network.logits(x)).all()

@@ -11,10 +11,12 @@ SOURCE = ROOT / "src" / "fastdl"
 # Every module imports only from those before it.
 # fmt: off
 ORDER = (
-    "_blas", "_pace", "_kernels", "_epoch", "_hints", "_intake", "_check", "_settings", "_memory",
-    "_threads", "losses", "init", "schedules", "scaling", "inputs", "history", "checkpoint", "ops",
-    "layers", "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation",
-    "saved", "network", "gradcheck", "_calling", "_diagnosis", "audit", "advice", "state", "rates",
+    "_blas", "_kernels", "_loops.typed", "_loops.net", "_loops.input", "_loops.call",
+    "_loops.offset", "_loops.rows", "_loops.weights", "_loops.batches", "_loops.evaluation",
+    "_loops.pace", "_memory", "_epoch", "_hints", "_intake", "_check", "_settings", "_threads",
+    "losses", "init", "schedules", "scaling", "inputs", "history", "checkpoint", "ops", "layers",
+    "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation", "saved",
+    "network", "gradcheck", "_calling", "_diagnosis", "audit", "advice", "state", "rates",
     "records", "resume", "fit", "run", "loop", "callbacks", "trainer", "datasets", "_openmp",
     "__init__",
 )
@@ -27,22 +29,32 @@ EXPERIMENTS = (
 EXACTLY = {
     "_blas": set(),
     "_kernels": {"_blas"},
-    "_pace": set(),
-    "_epoch": {"_kernels", "_pace"},
+    "_memory": set(),
+    "_loops.pace": set(),
     "_reference": set(),
 }
 # The only function that reaches into an object: users see a Network, the library its Core.
 DOOR = ("network", "core_of")
 PUBLIC = {"_asdict", "_fields", "_replace"}  # of named tuples, which want no names of their own
 AT_MOST = {"ops": {"_check", "_kernels", "_threads", "losses"}}
+MOST_ARGUMENTS = 8
+# All others are keywords that a user writes by name, of an algorithm whose paper names as many.
+MAY_HAVE_MORE = {
+    "_reference.py adam_update",
+    "ops.py adam_update",
+    "network.py __init__",
+    "trainer.py __init__",
+    "trainer.py fit",
+}
 pytestmark = pytest.mark.skipif(not SOURCE.is_dir(), reason="reads the source tree")
 
 
 def imports(path):
     """The modules of fastdl that a file imports, when it runs or for types alone."""
     if path.suffix != ".py":
-        text = "".join(p.read_text() for p in SOURCE.glob(f"{path.stem}.p[xy]*"))
-        return set(re.findall(r"^from fastdl\.(\w+) c?import", text, re.MULTILINE)) - {path.stem}
+        text = "".join(p.read_text() for p in path.parent.glob(f"{path.stem}.p[xy]*"))
+        found = re.findall(r"^from fastdl(?:\.([\w.]+) c?import| import (\w+))", text, re.MULTILINE)
+        return {"".join(names) for names in found} - {path.stem}
     tree = ast.parse(path.read_text())
     found = set()
     for node in ast.walk(tree):
@@ -55,6 +67,29 @@ def imports(path):
 
 
 MODULES = {path.stem: path for kind in ("*.pxd", "*.pyx", "*.py") for path in SOURCE.glob(kind)}
+MODULES |= {
+    f"_loops.{path.stem}": path
+    for path in (SOURCE / "_loops").glob("*.pxd")
+    if path.stem != "__init__"
+}
+
+
+def arguments(path):
+    """(name, number of arguments but self) of every function of a file."""
+    text = path.read_text()
+    if path.suffix == ".py":
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                given = node.args
+                names = [each.arg for each in given.posonlyargs + given.args + given.kwonlyargs]
+                yield node.name, len([name for name in names if name not in {"self", "cls"}])
+        return
+    text = re.sub(r"#.*", "", text)
+    for name, given in re.findall(
+        r"^ *(?:cp?def|def) [^\n(=]*?(\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)", text, re.MULTILINE
+    ):
+        each = re.sub(r"\[[^]]*\]", "", given).split(",")
+        yield name, len([word for word in map(str.strip, each) if word not in {"", "self", "*"}])
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -122,6 +157,13 @@ def test_a_reach_is_found(code, found):
     assert [line.partition(": ")[2] for line in reaches(ast.parse(code))] == found
 
 
+@pytest.mark.parametrize("path", sorted(p for p in SOURCE.rglob("*.p[yx]*") if p.suffix != ".pyi"))
+def test_functions_have_few_arguments(path):
+    many = {f"{path.name} {name}" for name, n in arguments(path) if n > MOST_ARGUMENTS}
+    if path.stem not in {"_kernels", "_blas"}:
+        assert many <= MAY_HAVE_MORE
+
+
 def test_data_sets_do_not_know_how_networks_are_trained():
     for path in (SOURCE / "datasets").glob("*.py"):
         assert imports(path) <= {"_check", "datasets"}
@@ -135,14 +177,40 @@ def test_the_reference_is_numpy_alone():
 
 
 def test_only_one_file_names_the_blas_products():
-    files = [path for path in SOURCE.rglob("*") if path.suffix in {".py", ".pyx", ".pxd", ".h"}]
+    kinds = {".py", ".pyx", ".pxd", ".h", ".c"}
+    files = [path for path in SOURCE.rglob("*") if path.suffix in kinds]
     assert [p.name for p in files if re.search("[sd]gemm", p.read_text())] == ["_blas.pxd"]
 
 
-def test_experiments_use_the_public_library_alone():
-    for path in (ROOT / "experiments").rglob("*.py"):
-        assert not {name for name in imports(path) if name.startswith("_")}, path
-        assert not re.search(r"\b(fd|fastdl)\._(?!_version)", path.read_text()), path
+EXPERIMENTS_FILES = sorted((ROOT / "experiments").rglob("*.py"))
+
+
+def taken(path):
+    """What a file of the experiments imports: what is outside, and the modules at their top level.
+
+    Their package has two names, that of the clone and ``fastdl.experiments``, so that its own
+    modules import each other by relative imports.
+    """
+    package = ("experiments", *path.parent.relative_to(ROOT / "experiments").parts)
+    outside, own = set(), set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            outside |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            outside |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")]
+            parts = [*filter(None, base)]
+            own |= {parts[1]} if parts[1:] else {alias.name for alias in node.names}
+    return outside, own
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS_FILES, ids=lambda path: path.stem)
+def test_experiments_use_the_public_library_alone(path):
+    outside, _ = taken(path)
+    private = re.compile(r"(fastdl\.)?experiments\b|fastdl\._")
+    assert not {name for name in outside if private.match(name)}
+    assert not re.search(r"\b(fd|fastdl)\._(?!_version)", path.read_text())
 
 
 def test_a_module_of_the_experiments_imports_only_what_stands_before_it():
@@ -150,10 +218,7 @@ def test_a_module_of_the_experiments_imports_only_what_stands_before_it():
     before = {"__init__"}
     for module in EXPERIMENTS:
         files = [folder / f"{module}.py", *(folder / module).glob("*.py")]
-        text = "".join(path.read_text() for path in files if path.exists())
-        found = set(re.findall(r"^from experiments\.(\w+)", text, re.MULTILINE))
-        for names in re.findall(r"^from experiments import ([^(\n]+)$", text, re.MULTILINE):
-            found |= set(names.split(", "))
+        found = set().union(*(taken(path)[1] for path in files if path.exists()))
         assert found <= {*before, module}, module
         before.add(module)
     assert before >= {path.stem for path in folder.glob("*.py")}

@@ -1,4 +1,4 @@
-"""_pace.pxd: one thread or all, by times that are given instead of measured."""
+"""_loops/pace.pxd: one thread or all, by times that are given instead of measured."""
 
 import importlib.util
 import os
@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
-if not (SOURCE / "fastdl" / "_pace.pxd").exists():
+if not (SOURCE / "fastdl" / "_loops/pace.pxd").exists():
     pytest.skip("compiles a file of the source tree", allow_module_level=True)
 MODULE = """
-from fastdl._pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
+from fastdl._loops.pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
 
 cdef class Worker:
     cdef Pace pace
@@ -37,7 +37,7 @@ FAST, SLOW = 1e-6, 3e-6  # seconds a row
 
 @pytest.fixture(scope="module")
 def new_worker(tmp_path_factory):
-    """Makes who works in stretches, and asks _pace.pxd for the threads of each."""
+    """Makes who works in stretches, and asks _loops/pace.pxd for the threads of each."""
     folder = tmp_path_factory.mktemp("pace")
     (folder / "pace_worker.pyx").write_text(MODULE)
     command = [sys.executable, "-c", BUILD, "-q", "build_ext", "--inplace", str(SOURCE)]

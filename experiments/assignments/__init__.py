@@ -3,7 +3,7 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from experiments.spec import Assignment
+from ..spec import Assignment
 
 # The sections of HW2 in their order; a course that is not here comes by its names.
 _ORDER = ("hw2_batch_size", "hw2_regularization", "hw2_architecture", "hw2_regression")

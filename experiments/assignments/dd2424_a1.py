@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import fastdl as fd
-from experiments.spec import (
+
+from ..spec import (
     Assignment,
     Cifar10,
     Curves,

@@ -8,8 +8,9 @@ Claim: test accuracies of about 22 to 31, 37, 33 and 18 to 23 %.
 from dataclasses import replace
 
 import fastdl as fd
-from experiments.assignments import dd2424_a1
-from experiments.spec import Assignment
+
+from ..spec import Assignment
+from . import dd2424_a1
 
 RUNS = tuple(
     replace(

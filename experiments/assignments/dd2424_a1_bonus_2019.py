@@ -10,8 +10,9 @@ out of the grid and the SVM: both are run with and without it.
 from dataclasses import replace
 
 import fastdl as fd
-from experiments.assignments import dd2424_a1
-from experiments.spec import Assignment, Curves, HeatMap, Histograms, Search, Templates
+
+from ..spec import Assignment, Curves, HeatMap, Histograms, Search, Templates
+from . import dd2424_a1
 
 # Schedules, both: a rate within is what the grid sets.
 DECAYING = fd.SGD(fd.schedules.ExponentialDecay(0.02, 0.9))

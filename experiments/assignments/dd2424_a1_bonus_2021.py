@@ -9,8 +9,8 @@ shuffled, as in the report.
 
 from dataclasses import replace
 
-from experiments.assignments import dd2424_a1
-from experiments.spec import Assignment, Cifar10, Curves, Snapshots, Templates
+from ..spec import Assignment, Cifar10, Curves, Snapshots, Templates
+from . import dd2424_a1
 
 MARKS = (1, 10, 50, *range(100, 1001, 100))
 ALL = replace(

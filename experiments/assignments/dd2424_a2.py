@@ -9,8 +9,8 @@ is what the report's network reaches on validation rows, not on test rows.
 from dataclasses import replace
 
 import fastdl as fd
-from experiments.assignments import dd2424_a1
-from experiments.spec import (
+
+from ..spec import (
     Assignment,
     Best,
     Between,
@@ -23,6 +23,7 @@ from experiments.spec import (
     Training,
     log_uniform,
 )
+from . import dd2424_a1
 
 
 def cycles(half_cycle: int) -> fd.SGD:

@@ -8,8 +8,8 @@ does not help at this learning rate.
 
 from dataclasses import replace
 
-from experiments.assignments.hw2_batch_size import BATCH128
-from experiments.spec import AccuracyAgainstSeconds, Assignment
+from ..spec import AccuracyAgainstSeconds, Assignment
+from .hw2_batch_size import BATCH128
 
 HIDDEN = (
     (64,), (128,), (256,), (512,), (64, 64), (512, 512), (128, 64), (80, 512), (100, 200), (512, 80)

@@ -9,7 +9,8 @@ about 97.5, 97, 95 and 92.5 %. The validation rows are evaluated at every iterat
 from dataclasses import replace
 
 import fastdl as fd
-from experiments.spec import Assignment, Curves, Mnist, Model, Training
+
+from ..spec import Assignment, Curves, Mnist, Model, Training
 
 BATCH128 = Training(
     name="batch128", title="batch 128", answers=("4-a1",), data=Mnist(),

@@ -9,7 +9,8 @@ x₁ exp(-x₁² - x₂²), the report's code fits x₁ + exp(-x₁² - x₂²):
 from typing import Literal
 
 import fastdl as fd
-from experiments.spec import Assignment, Curves, Model, Search, Surface, Surfaces, Sweep, Training
+
+from ..spec import Assignment, Curves, Model, Search, Surface, Surfaces, Sweep, Training
 
 HIDDEN = ((64,), (128,), (256,), (400,), (64, 64), (128, 64), (64, 128), (100, 200))
 DECAYS = (5e-7, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 5e-3)

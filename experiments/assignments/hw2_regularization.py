@@ -8,8 +8,8 @@ seed. A step adds the penalty's gradient once; the report's code divided it by t
 
 from dataclasses import replace
 
-from experiments.assignments.hw2_batch_size import BATCH128
-from experiments.spec import Assignment, Best, Curves, Search, Sweep
+from ..spec import Assignment, Best, Curves, Search, Sweep
+from .hw2_batch_size import BATCH128
 
 DECAYS = (5e-7, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4)
 NONE = replace(

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.check import stored
-from experiments.check.ranking import Candidate, rank, verdict
-from experiments.check.stored import Runs
-from experiments.check.submission import Submission, number
-from experiments.reported import read
+from ..reported import read
+from . import stored
+from .ranking import Candidate, rank, verdict
+from .stored import Runs
+from .submission import Submission, number
 
 _WIDTH = 80  # of a terminal
 _SHOWN = 6  # candidates that are named one by one

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.check import stored
-from experiments.check.answer import answer
-from experiments.check.ranking import Candidate, together, verdict
-from experiments.check.report import TOLD
-from experiments.check.submission import (
+from ..store import whole
+from . import stored
+from .answer import answer
+from .ranking import Candidate, together, verdict
+from .report import TOLD
+from .submission import (
     Submission,
     SubmissionError,
     number,
@@ -19,7 +20,6 @@ from experiments.check.submission import (
     read_weights,
     setting_of,
 )
-from experiments.store import whole
 
 _KEYS = ("name", "assignment", "run", *TOLD, "curve", "weights")
 _COLUMNS = ("name", "assignment", "run", "verdict", "fit", "mistakes", "problem")

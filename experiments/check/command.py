@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from experiments.check import answer, classroom, make, mistakes, stored
-from experiments.check.report import TOLD
-from experiments.check.submission import (
+from . import answer, classroom, make, mistakes, stored
+from .report import TOLD
+from .submission import (
     Submission,
     SubmissionError,
     number,

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.check import stored, student
-from experiments.check.mistakes import RIGHT
-from experiments.check.recipe import Recipe
-from experiments.check.stored import Setting
-from experiments.check.student import Array, Labels, Trace
-from experiments.data import Loaded, load
+from ..data import Loaded, load
+from . import stored, student
+from .mistakes import RIGHT
+from .recipe import Recipe
+from .stored import Setting
+from .student import Array, Labels, Trace
 
 SEEDS = 5
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from experiments.check.recipe import Recipe
+from .recipe import Recipe
 
 MISTAKES = Path(__file__).with_name("mistakes.csv")
 # The courses of the assignments that can be checked, as the file calls them, and the runs that

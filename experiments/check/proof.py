@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from experiments.check import make, mistakes, report, stored
-from experiments.check.mistakes import RIGHT
-from experiments.check.ranking import Candidate, Number, rank, verdict
-from experiments.check.report import TOLD
-from experiments.check.stored import Runs, Setting
-from experiments.data import load
+from ..data import load
+from . import make, mistakes, report, stored
+from .mistakes import RIGHT
+from .ranking import Candidate, Number, rank, verdict
+from .report import TOLD
+from .stored import Runs, Setting
 
 FOLDER = stored.FOLDER.with_name("held_out")
 PAGE = Path(__file__).parents[2] / "docs" / "check.md"

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, gammaln, ndtri, stdtr
 
-from experiments.check.mistakes import RIGHT, Mistake
-from experiments.check.stored import Runs, Told
-from experiments.spec import Cifar10
+from ..spec import Cifar10
+from .mistakes import RIGHT, Mistake
+from .stored import Runs, Told
 
 PLAUSIBLE = 0.01  # of a mistake's runs are further off than what it is still named for
 _PRIOR_RIGHT = 0.5  # what correct code is given before any number is seen

@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, Self
 
 import fastdl as fd
-from experiments.spec import Cifar10, Training
+
+from ..spec import Cifar10, Training
 
 Schedule = fd.schedules.Constant | fd.schedules.Triangular
 

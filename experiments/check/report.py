@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.check.student import SPLITS, Trace
+from .student import SPLITS, Trace
 
 Columns = dict[str, NDArray[np.float64]]
 TOLD = tuple(f"{split}_{what}" for split in SPLITS for what in ("loss", "cost", "accuracy"))

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import assignments
-from experiments.check import mistakes, report
-from experiments.check.mistakes import Mistake
-from experiments.check.recipe import Recipe, of
-from experiments.check.student import SPLITS, Trace
-from experiments.spec import Search, Training
-from experiments.store import whole
+from .. import assignments
+from ..spec import Search, Training
+from ..store import whole
+from . import mistakes, report
+from .mistakes import Mistake
+from .recipe import Recipe, of
+from .student import SPLITS, Trace
 
 FOLDER = Path(__file__).with_name("runs")
 _BITS = 14  # of a number's fraction that are kept: 3e-5 of it, far below any noise

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastdl as fd
-from experiments.check.recipe import Recipe
-from experiments.data import Loaded
+
+from ..data import Loaded
+from .recipe import Recipe
 
 Array = NDArray[Any]
 Labels = NDArray[np.int64]

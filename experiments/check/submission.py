@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.check import mistakes, stored
-from experiments.check.ranking import Number
-from experiments.check.recipe import Recipe
-from experiments.check.report import TOLD
-from experiments.check.stored import Runs, Setting
-from experiments.check.student import looks_of
+from . import mistakes, stored
+from .ranking import Number
+from .recipe import Recipe
+from .report import TOLD
+from .stored import Runs, Setting
+from .student import looks_of
 
 _LARGEST = 100 * 2**20  # bytes of a file that is read
 _SETTINGS = {

@@ -6,8 +6,10 @@ from typing import Any
 
 from matplotlib import figure, style
 
-from experiments.compare import Comparison
-from experiments.plots import (
+from ..compare import Comparison
+from ..results import Results
+from ..spec import Figure, Snapshots
+from . import (
     architectures,
     curves,
     gradients,
@@ -17,9 +19,7 @@ from experiments.plots import (
     sheet,
     surfaces,
 )
-from experiments.plots.sheet import Undrawable
-from experiments.results import Results
-from experiments.spec import Figure, Snapshots
+from .sheet import Undrawable
 
 __all__ = ["Undrawable", "draw", "snapshots", "verdicts"]
 

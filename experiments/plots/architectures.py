@@ -11,9 +11,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from experiments.plots import sheet
-from experiments.results import Results, RunResult
-from experiments.spec import AccuracyAgainstSeconds
+from ..results import Results, RunResult
+from ..spec import AccuracyAgainstSeconds
+from . import sheet
 
 AREA = 400  # of the largest network's dot, in square points
 SIZE = 9  # of a label, in points

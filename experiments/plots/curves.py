@@ -9,9 +9,9 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
-from experiments.plots import sheet
-from experiments.results import Results, RunResult
-from experiments.spec import Curves, Training
+from ..results import Results, RunResult
+from ..spec import Curves, Training
+from . import sheet
 
 LOSSES = {
     "softmax_cross_entropy": ("mean cross-entropy", "nats"),

@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
-from experiments.plots import sheet
-from experiments.results import Results
-from experiments.spec import Histograms
+from ..results import Results
+from ..spec import Histograms
+from . import sheet
 
 BINS = 80
 TAIL = 0.5  # per cent of the gradients beyond the outermost bins, at either end

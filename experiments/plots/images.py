@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
 
-from experiments.plots import sheet
-from experiments.results import Results, RunResult
-from experiments.spec import Snapshots, Templates, Training
+from ..results import Results, RunResult
+from ..spec import Snapshots, Templates, Training
+from . import sheet
 
 SIDE = 32
 GAP = 3  # pixels between two images

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.compare import Comparison
-from experiments.plots import sheet
-from experiments.tables import shortened
-from experiments.verdicts import Verdict
+from ..compare import Comparison
+from ..tables import shortened
+from ..verdicts import Verdict
+from . import sheet
 
 LETTERS, LEAST = 40, 20  # of a row's name, and of the run's in it
 SHAPES = ("o", "P", "D", "v", "s", "h", "H", "^", "X", "<", ">")  # one a verdict

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from experiments.plots import sheet
-from experiments.plots.curves import LOSSES
-from experiments.results import GroupResult, Results, RunResult
-from experiments.spec import HeatMap, Scatter, Sweep, symbol
+from ..results import GroupResult, Results, RunResult
+from ..spec import HeatMap, Scatter, Sweep, symbol
+from . import sheet
+from .curves import LOSSES
 
 TOP = 3
 NEAR = 0.05  # of an axis: what two circles need

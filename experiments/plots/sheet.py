@@ -16,8 +16,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
-from experiments import spec
-from experiments.results import GroupResult, Results, RunResult
+from .. import spec
+from ..results import GroupResult, Results, RunResult
 
 STYLE = Path(__file__).parents[1] / "fastdl.mplstyle"
 INK = dict.fromkeys(

@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from experiments import data
-from experiments.plots import sheet
-from experiments.results import Results, RunResult
-from experiments.spec import Surface, Surfaces
+from .. import data
+from ..results import Results, RunResult
+from ..spec import Surface, Surfaces
+from . import sheet
 
 HIGH, AROUND = 2.3, 0.8  # inches: of a row, and of title and colour bar
 

@@ -12,9 +12,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
-from experiments.results import Trial
-from experiments.search.helpers import Helpers, command
-from experiments.search.queue import (
+from ..results import Trial
+from ..storage import SearchError, opened
+from ..store import Store
+from .helpers import Helpers, command
+from .queue import (
     ATTEMPTS,
     LIVE,
     POLL,
@@ -26,9 +28,7 @@ from experiments.search.queue import (
     newest,
     retry,
 )
-from experiments.search.worker import Worker, work
-from experiments.storage import SearchError, opened
-from experiments.store import Store
+from .worker import Worker, work
 
 __all__ = ["Shared", "do", "work"]
 

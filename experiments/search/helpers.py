@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from experiments.search.queue import ATTEMPTS, Shared
-from experiments.storage import SearchError
-from experiments.store import environment
+from ..storage import SearchError
+from ..store import environment
+from .queue import ATTEMPTS, Shared
 
+_PACKAGE = __package__.rpartition(".")[0]  # as it was imported: of a clone, or of fastdl
 _PATIENCE = 1.0  # seconds for workers to leave by themselves
 _LAST_PATIENCE = 15.0  # and once they were told to
 
@@ -55,12 +56,11 @@ class Helpers:
     def _variables(self) -> dict[str, str]:
         """The environment of a worker: its share of the cores, and where this package lies."""
         threads = max(1, environment()["threads"] // len(self._processes))
+        variables = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        if "." in _PACKAGE:  # installed: any process of this interpreter finds it
+            return variables
         paths = (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))
-        return {
-            **os.environ,
-            "OMP_NUM_THREADS": str(threads),
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        }
+        return variables | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +90,7 @@ class Helpers:
 
 def command(shared: Shared, study: str) -> list[str]:
     """The command line of a worker process."""
-    line = [sys.executable, "-m", "experiments", "worker", "--storage", shared.storage]
+    line = [sys.executable, "-m", _PACKAGE, "worker", "--storage", shared.storage]
     line += ["--study", study, "--out", str(shared.store.folder.parent), "--idle", "0"]
     line += ["--heartbeat", str(shared.heartbeat), "--parent", str(os.getpid())]
     return line if shared.data_dir is None else [*line, "--data-dir", str(shared.data_dir)]

@@ -12,9 +12,9 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments import coding
-from experiments.results import Trial
-from experiments.store import Store
+from .. import coding
+from ..results import Trial
+from ..store import Store
 
 ATTEMPTS = 4
 LIVE = (TrialState.WAITING, TrialState.RUNNING)

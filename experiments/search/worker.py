@@ -14,8 +14,10 @@ import optuna
 from optuna.trial import TrialState
 from tqdm import tqdm
 
-from experiments import coding, trial
-from experiments.search.queue import (
+from .. import coding, trial
+from ..storage import SearchError, opened
+from ..store import Outcome, Store
+from .queue import (
     LIVE,
     POLL,
     Shared,
@@ -25,8 +27,6 @@ from experiments.search.queue import (
     newest,
     retry,
 )
-from experiments.storage import SearchError, opened
-from experiments.store import Outcome, Store
 
 _FEW = 8  # workers: with more of them, some find nothing where they have seen waiting trials
 

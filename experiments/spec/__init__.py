@@ -5,9 +5,9 @@ dataclass here and a function in ``trial``; a new kind of figure one here and a 
 ``plots``.
 """
 
-from experiments.spec.assignment import Assignment, Item
-from experiments.spec.data import Cifar10, Data, Mnist, Surface
-from experiments.spec.figures import (
+from .assignment import Assignment, Item
+from .data import Cifar10, Data, Mnist, Surface
+from .figures import (
     AccuracyAgainstSeconds,
     Curves,
     Figure,
@@ -19,7 +19,7 @@ from experiments.spec.figures import (
     Sweep,
     Templates,
 )
-from experiments.spec.groups import (
+from .groups import (
     Best,
     Between,
     Group,
@@ -28,7 +28,7 @@ from experiments.spec.groups import (
     symbol,
     with_setting,
 )
-from experiments.spec.runs import (
+from .runs import (
     CHEAP,
     QUICK_EPOCHS,
     GradientCheck,

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Self
 
-from experiments.spec.figures import Figure
-from experiments.spec.groups import Group
-from experiments.spec.runs import Run
+from .figures import Figure
+from .groups import Group
+from .runs import Run
 
 Item = Run | Group
 

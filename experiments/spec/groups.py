@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from experiments.spec.data import Data
-from experiments.spec.runs import Training
+from .data import Data
+from .runs import Training
 
 QUICK_VALUES = 5  # of an axis with many
 QUICK_DRAWS = 3

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
 import fastdl as fd
-from experiments.spec.data import Data
+
+from .data import Data
 
 # Multiplications: such as take a core a second or two, more than some seconds, and minutes.
 CHEAP, DEAR, LONG = 2e10, 1e11, 1e12

@@ -1,59 +1,76 @@
+from collections.abc import Sequence
 from typing import Any, Self, final
 
 from numpy.typing import NDArray
 
 _Array = NDArray[Any]
+_Scaling = tuple[_Array | None, _Array | None, _Array | None]
 
 def weight_stride(columns: int) -> int: ...
+def often_sparse(x: _Array) -> bool: ...
 
 @final
 class Rows:
     def __new__(
         cls,
         x: _Array,
-        shift: _Array | None,
-        scale: _Array | None,
-        offset: _Array | None,
+        scaling: _Scaling,
         labels: _Array | None,
         targets: _Array | None,
         weights: _Array | None,
+        scan_zeros: bool,
+        check_finite: bool,
     ) -> Self: ...
-    def judge(self) -> None: ...
-    def trust(self, trusted: bool) -> None: ...
 
 @final
-class Program:
-    done: int
+class Batches:
+    @property
+    def done(self) -> int: ...
     def __new__(
-        cls, layers: _Array, penalties: _Array, loss: int, margin: float, single: bool
-    ) -> Self: ...
-    def training_size(self, batch: int) -> int: ...
-    def evaluation_size(self, n_threads: int) -> int: ...
-    def train(
-        self,
-        rows: Rows,
+        cls,
         order: _Array | None,
         starts: _Array,
         stops: _Array,
         rates: _Array,
-        hyper: tuple[int, float, float, float, float],
-        t: int,
-        params: _Array,
-        grads: _Array,
-        first: _Array | None,
-        second: _Array | None,
-        workspace: _Array,
         losses: _Array,
         n_correct: _Array,
         sums: _Array,
+    ) -> Self: ...
+
+@final
+class Workspace:
+    @property
+    def grads(self) -> _Array: ...
+    def __new__(
+        cls,
+        program: Program,
+        *,
+        batch: int = 0,
+        moments: Sequence[_Array] = (),
+        n_threads: int = 1,
+    ) -> Self: ...
+
+@final
+class Program:
+    def __new__(
+        cls, layers: _Array, penalties: _Array, loss: int, margin: float, single: bool
+    ) -> Self: ...
+    def train(
+        self,
+        rows: Rows,
+        workspace: Workspace,
+        batches: Batches,
+        hyper: tuple[int, float, float, float, float],
+        t: int,
+        params: _Array,
         n_threads: int,
     ) -> int: ...
-    def gradient(self, rows: Rows, params: _Array, grads: _Array, workspace: _Array) -> float: ...
+    def gradient(self, rows: Rows, workspace: Workspace, params: _Array) -> float: ...
     def evaluate(
         self,
         rows: Rows,
+        workspace: Workspace,
         params: _Array,
-        workspace: _Array,
         out: _Array | None,
         results: _Array | None,
         n_threads: int,

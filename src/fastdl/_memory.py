@@ -5,10 +5,12 @@ lie equally far into a page share a few places of the first-level cache, and a p
 rows of x and some of a weight at the same column.
 """
 
-import numpy as np
-from numpy.typing import DTypeLike
+from typing import Any
 
-from fastdl._check import Array
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
 
 LINE = 64  # bytes
 PAGE = 4096

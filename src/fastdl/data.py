@@ -1,4 +1,4 @@
-"""Rows with their labels or targets, checked, weighted, as the loops take them; those of a fit."""
+"""Data sets: rows with labels or targets, checked and weighted; those of a fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastdl import _check, inputs, losses
 from fastdl._check import Array
-from fastdl._epoch import Rows
+from fastdl._epoch import Rows, often_sparse
 from fastdl.core import Core
 from fastdl.inputs import Inputs
 
@@ -22,20 +22,19 @@ _SPLIT = 1  # so that the rows are drawn from another stream than the shuffling'
 
 
 class Data(NamedTuple):
-    """A checked data set: rows, labels or targets, and weights; and all as the loops take them."""
+    """A checked data set: rows, what they are, labels or targets, and weights."""
 
     x: Array
-    labels: NDArray[np.intc] | None
-    targets: Array | None
-    compiled: Rows
     inputs: Inputs
+    labels: NDArray[np.intc] | None = None
+    targets: Array | None = None
     weights: Array | None = None
 
 
-def read(core: Core, name: str, x: ArrayLike, known: Inputs | None = None) -> tuple[Array, Inputs]:
-    """Rows as the loops take them, and what they are: as those known, or as it was fitted."""
+def read(core: Core, name: str, x: ArrayLike, known: Inputs | None = None) -> Data:
+    """Rows alone, and what they are: as those known, or as it was fitted."""
     given = _check.table(name, x, core.layers[0].d)
-    return inputs.read(name, given, known or core.inputs, core.scaling is not None)
+    return Data(*inputs.read(name, given, known or core.inputs, core.scaling is not None))
 
 
 def check(
@@ -47,29 +46,24 @@ def check(
 ) -> Data:
     """Check rows with their labels or targets; known: what rows beside these are."""
     x_name, y_name = names
-    rows, found = read(core, x_name, x, known)
-    _check.some(x_name, rows)
-    n, k = len(rows), core.layers[-1].h
-    labels = targets = None
+    data = read(core, x_name, x, known)
+    _check.some(x_name, data.x)
+    n, k = len(data.x), core.layers[-1].h
     if losses.LOSSES[core.loss].targets:
-        targets = _check.targets(y_name, y, n, k, core.dtype)
-    else:
-        labels = _check.labels(y_name, y, n, k)
-    return Data(rows, labels, targets, compiled(core, rows, labels, targets), found)
+        return data._replace(targets=_check.targets(y_name, y, n, k, core.dtype))
+    return data._replace(labels=_check.labels(y_name, y, n, k))
 
 
-def compiled(
-    core: Core,
-    x: Array,
-    labels: Array | None = None,
-    targets: Array | None = None,
-    weights: Array | None = None,
-) -> Rows:
-    """Checked arrays as the loops take them."""
-    scaling = core.applied.of(x)
-    shift, scale = (None, None) if scaling is None else scaling
-    offset = None if scaling is None else core.applied.offset
-    return Rows(x, shift, scale, offset, labels, targets, weights)
+def compiled(core: Core, data: Data, scan_zeros: bool = True, check_finite: bool = False) -> Rows:
+    """A data set as the loops take it."""
+    scaling = core.applied.of(data.x)
+    applied = (None, None, None) if scaling is None else (*scaling, core.applied.offset)
+    return Rows(data.x, applied, data.labels, data.targets, data.weights, scan_zeros, check_finite)
+
+
+def rows_of_fit(core: Core, data: Data, check_finite: bool = False) -> Rows:
+    """Rows that are read many times: where few are sparse, none is looked at for zeros."""
+    return compiled(core, data, often_sparse(data.x), check_finite)
 
 
 def refuse_if_not_finite(core: Core, name: str, rows: Array) -> None:
@@ -80,17 +74,14 @@ def refuse_if_not_finite(core: Core, name: str, rows: Array) -> None:
 def weighted(core: Core, data: Data, weights: Array) -> Data:
     """The data set with weights (n,) on its rows, brought to a mean of one."""
     share = weights / weights.max()  # so that no sum of them overflows
-    scaled = (share / share.mean()).astype(core.dtype)
-    rows = compiled(core, data.x, data.labels, data.targets, scaled)
-    return Data(data.x, data.labels, data.targets, rows, data.inputs, scaled)
+    return data._replace(weights=(share / share.mean()).astype(core.dtype))
 
 
 def part(core: Core, data: Data, rows: Array) -> Data:
     """A copy of some rows."""
-    x = data.x[rows]
     labels = None if data.labels is None else data.labels[rows]
     targets = None if data.targets is None else data.targets[rows]
-    some = Data(x, labels, targets, compiled(core, x, labels, targets), data.inputs)
+    some = Data(data.x[rows], data.inputs, labels, targets)
     return some if data.weights is None else weighted(core, some, data.weights[rows])
 
 

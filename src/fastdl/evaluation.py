@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastdl import _memory
 from fastdl._check import Array
+from fastdl._epoch import Rows, Workspace
 from fastdl.core import Core
-from fastdl.data import Data
+from fastdl.data import Data, compiled
 
 Metric = Callable[[Array, Array], float]
 
@@ -119,13 +119,18 @@ class Evaluator:
     n_threads : int
     metrics : dict of str to callable, optional
         Functions of one's own.
-    workspace : array, optional
+    workspace : Workspace, optional
         That of another evaluator of the same network and threads.
+    rows : Rows, optional
+        The data set as the loops take it; by default what is not finite is not looked for.
 
     Attributes
     ----------
     columns : list of str
         The names of what ``measure`` gives.
+    workspace : Workspace
+    rows : Rows
+        May be replaced by the same data set read in another way.
     """
 
     def __init__(
@@ -134,14 +139,14 @@ class Evaluator:
         data: Data,
         n_threads: int,
         metrics: Mapping[str, Metric] | None = None,
-        workspace: Array | None = None,
+        workspace: Workspace | None = None,
+        rows: Rows | None = None,
     ) -> None:
         program, n, k = core.program, len(data.x), core.layers[-1].h
         self._program, self._flat, self._data = program, core.flat, data
         self._threads, self._metrics = n_threads, metrics or {}
-        if workspace is None:
-            workspace = _memory.empty(program.evaluation_size(n_threads), core.dtype)
-        self.workspace = workspace
+        self.workspace = workspace or Workspace(program, n_threads=n_threads)
+        self.rows = rows or compiled(core, data)
         self._results = np.empty((program.pieces(n), 2))
         self._residuals = None
         if data.targets is not None:
@@ -155,8 +160,7 @@ class Evaluator:
         """By the library alone; penalty is the cost's part that is not the loss."""
         n = len(self._data.x)
         loss, n_correct = self._program.evaluate(
-            self._data.compiled, self._flat, self.workspace, self._outputs, self._results,
-            self._threads,
+            self.rows, self.workspace, self._flat, self._outputs, self._results, self._threads,
         )  # fmt: skip
         loss /= n
         if self._residuals is None:

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _kernels, _memory, _threads, advice, resume
+from fastdl import _kernels, _threads, advice, resume
 from fastdl._check import Array
-from fastdl._epoch import Program
+from fastdl._epoch import Batches, Program, Workspace
 from fastdl.checkpoint import CheckpointError
 from fastdl.core import Core
-from fastdl.data import Data, refuse_if_not_finite
+from fastdl.data import Data, refuse_if_not_finite, rows_of_fit
 from fastdl.history import History
 from fastdl.layers import Dense
 from fastdl.rates import Rates
@@ -103,16 +103,12 @@ class Fit:
         self.resumed = resumed is not None
         self.failed = self.interrupted = self.is_over = self.may_be_saved = False
         self.is_steady = True
-        for data in (train, validation):
-            if data is not None:  # both, for the same rows to have the same bits
-                data.compiled.judge()
         self._starts, self._stops = _batches(
             len(train.x), self._settings.batch_size, self._settings.drop_last
         )
-        if self.resumed or self._stops[-1] < len(train.x):
+        self._has_unread = not (self.resumed or self._stops[-1] < len(train.x))
+        if not self._has_unread:  # else the first epoch reads every row
             refuse_if_not_finite(self.core, "x", train.x)
-        else:  # the first epoch reads every row
-            train.compiled.trust(False)
         self.first_epoch = self.state.epoch if resumed is None else resumed.place.first_epoch
         self.last_epoch = self.first_epoch + asked.epochs
         self._first_step = self.state.step
@@ -128,11 +124,12 @@ class Fit:
         self.rates = Rates(self._terms.schedule, n)
         self._hyper = self._settings.optimiser.hyper
         self._threads = core.threads(self._settings.n_threads, batch)
-        self._grads = core.places.zeros()
-        self._workspace = _memory.empty(program.training_size(batch), core.dtype)
+        self._workspace = Workspace(program, batch=batch, moments=self.state.moments)
+        self._rows = rows_of_fit(core, self._train, check_finite=self._has_unread)
         self._losses = np.full(n, np.nan)  # of an epoch's batches, once trained on
         self._correct = np.empty(n, np.intp)
-        self.records = Records(core, self._train, self._validation, self._asked, self._threads)
+        self.records = Records(core, self._asked, self._threads)
+        self.records.measure(self._train, self._rows, self._validation)
 
     @property
     def at(self) -> int:
@@ -177,19 +174,19 @@ class Fit:
     def _steps(self, at: int, until: int, rates: Array) -> None:
         """Train on these batches of the epoch's order."""
         starts, stops, order = self._order
-        program, state, losses = self._terms.program, self.state, self._losses[at:until]
-        first, second = [*state.moments, None, None][:2]
-        program.done = 0
+        state, losses = self.state, self._losses[at:until]
+        batches = Batches(
+            order, starts[at:until], stops[at:until], rates, losses, self._correct[: until - at],
+            self.records.sums,
+        )  # fmt: skip
         self.is_steady = self.kept.gone_back = False
         try:
-            program.train(
-                self._train.compiled, order, starts[at:until], stops[at:until], rates,
-                self._hyper, state.step, state.parameters, self._grads, first,
-                second, self._workspace, losses, self._correct[: until - at], self.records.sums,
+            self._terms.program.train(
+                self._rows, self._workspace, batches, self._hyper, state.step, state.parameters,
                 self._threads,
             )  # fmt: skip
         finally:
-            done = program.done
+            done = batches.done
             state.step += done
             self.is_steady = True
         if done < until - at:
@@ -200,7 +197,9 @@ class Fit:
         """Count an epoch whose batches are all done."""
         if not _kernels.finite(self.state.parameters):
             self._diverge(float("inf"))
-        self._train.compiled.trust(True)
+        if self._has_unread:  # every row has been read, and was finite
+            self._rows, self._has_unread = rows_of_fit(self.core, self._train), False
+            self.records.read_by(self._rows)
         self.is_steady = False
         self.state.epoch += 1
         self.good.take(self.state, shuffling=self.may_be_saved)

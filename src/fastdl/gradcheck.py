@@ -215,7 +215,7 @@ def differences(
 def network_inputs(network: Network, x: ArrayLike) -> Array:
     """The rows as the first layer sees them, finite."""
     core = core_of(network)
-    rows, _ = data.read(core, "x", x)
+    rows = data.read(core, "x", x).x
     data.refuse_if_not_finite(core, "x", rows)
     scaling = core.applied.of(rows)
     shift, scale = (None, None) if scaling is None else scaling

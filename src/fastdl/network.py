@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastdl import _check, _hints, _memory, _threads, checkpoint, data, losses, ops, saved
+from fastdl import _check, _hints, _threads, checkpoint, data, losses, ops, saved
 from fastdl._check import Array
+from fastdl._epoch import Workspace
 from fastdl.core import Core
+from fastdl.data import Data
 from fastdl.evaluation import Evaluation, Evaluator, RegressionEvaluation
 from fastdl.init import Init, Normal
 from fastdl.inputs import Inputs
@@ -226,29 +228,27 @@ class Network(_hints.Hinted):
         -------
         array (n, k) of the network's dtype
         """
-        rows, _ = data.read(self._core, "x", x)
-        return self._outputs(rows, n_threads)
+        return self._outputs(data.read(self._core, "x", x), n_threads)
 
-    def _outputs(self, rows: Array, n_threads: int | None, trusted: bool = True) -> Array:
-        """Outputs of checked rows; if these are not trusted, NaN for each that is not finite."""
-        core = self._core
-        out = np.empty((len(rows), core.layers[-1].h), core.dtype)
-        threads = core.threads(n_threads, len(rows))
-        if len(rows):
-            compiled = data.compiled(core, rows)
-            compiled.trust(trusted)
-            workspace = _memory.empty(core.program.evaluation_size(threads), core.dtype)
+    def _outputs(self, given: Data, n_threads: int | None, check_finite: bool = False) -> Array:
+        """Outputs of checked rows; where asked for, NaN for each row that is not finite."""
+        core, n = self._core, len(given.x)
+        out = np.empty((n, core.layers[-1].h), core.dtype)
+        threads = core.threads(n_threads, n)
+        if n:
+            rows = data.compiled(core, given, check_finite=check_finite)
+            workspace = Workspace(core.program, n_threads=threads)
             with core.serial_blas():
-                core.program.evaluate(compiled, core.flat, workspace, out, None, threads)
+                core.program.evaluate(rows, workspace, core.flat, out, None, threads)
         return out
 
     def _answers(self, x: ArrayLike, n_threads: int | None) -> Array:
         """Outputs that are numbers, all of them."""
-        rows, _ = data.read(self._core, "x", x)
-        out = self._outputs(rows, n_threads, trusted=False)
+        given = data.read(self._core, "x", x)
+        out = self._outputs(given, n_threads, check_finite=True)
         bad = ~np.isfinite(out).all(axis=1)
         if bad.any():
-            data.refuse_if_not_finite(self._core, "x", rows)
+            data.refuse_if_not_finite(self._core, "x", given.x)
             raise ValueError(
                 f"x must give outputs that are finite; got others at row {int(bad.argmax())}, "
                 "look at that row and at the parameters"
@@ -335,18 +335,18 @@ class Network(_hints.Hinted):
         Evaluation, or RegressionEvaluation for ``mse``
         """
         core = self._core
-        rows = data.check(core, x, y)
-        n = len(rows.x)
+        given = data.check(core, x, y)
+        n = len(given.x)
         if sample_weight is not None:
             double = np.dtype(np.float64)
             weights = _check.weights("sample_weight", sample_weight, n, double)
-            rows = data.weighted(core, rows, weights)
-        rows.compiled.trust(False)
-        evaluator = Evaluator(core, rows, core.threads(n_threads, n))
+            given = data.weighted(core, given, weights)
+        rows = data.compiled(core, given, check_finite=True)
+        evaluator = Evaluator(core, given, core.threads(n_threads, n), rows=rows)
         with core.serial_blas():
             found = evaluator.evaluate(self.penalty())
         if np.isnan(found.loss):
-            data.refuse_if_not_finite(core, "x", rows.x)
+            data.refuse_if_not_finite(core, "x", given.x)
         return found
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
@@ -363,13 +363,12 @@ class Network(_hints.Hinted):
         dict of str to array
         """
         core = self._core
-        rows = data.check(core, x, y)
-        data.refuse_if_not_finite(core, "x", rows.x)
-        flat = core.places.zeros()
-        workspace = _memory.empty(core.program.training_size(len(rows.x)), core.dtype)
+        given = data.check(core, x, y)
+        data.refuse_if_not_finite(core, "x", given.x)
+        workspace = Workspace(core.program, batch=len(given.x))
         with _threads.serial_blas():
-            core.program.gradient(rows.compiled, core.flat, flat, workspace)
-        gradients = core.places.views(flat)
+            core.program.gradient(data.compiled(core, given), workspace, core.flat)
+        gradients = core.places.views(workspace.grads)
         for i, layer in enumerate(core.layers):
             name = f"layers.{i}.weight"
             gradients[name] += ops.penalty(self.parameters[name], l1=layer.l1, l2=layer.l2)[1]

@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from fastdl._epoch import Rows, Workspace
 from fastdl.core import Core
-from fastdl.data import Data
+from fastdl.data import Data, rows_of_fit
 from fastdl.evaluation import Evaluator, Metric
 from fastdl.history import History
 
@@ -39,28 +40,40 @@ class Records:
         That of the last record.
     """
 
-    def __init__(
-        self, core: Core, train: Data, validation: Data | None, asked: Asked, n_threads: int
-    ) -> None:
+    def __init__(self, core: Core, asked: Asked, n_threads: int) -> None:
+        self._core, self._asked, self._n_threads = core, asked, n_threads
         self.history, self.began = History(), time.perf_counter()
         self.sums = np.zeros(3)
         self.last_step: float | None = None
         self.columns: list[str] = []
-        self._every, self._labelled = asked.record, train.labels is not None
         self._on_training: Evaluator | None = None
         self._on_validation: Evaluator | None = None
-        if asked.record is None:
+
+    def measure(self, train: Data, rows: Rows, validation: Data | None) -> None:
+        """Measure these data sets; the first one's rows are those that are trained on."""
+        self._is_labelled = train.labels is not None
+        if self._asked.record is None:
             return
-        trained = ["loss", "cost", "accuracy"] if self._labelled else ["loss", "cost"]
+        trained = ["loss", "cost", "accuracy"] if self._is_labelled else ["loss", "cost"]
         held_out: list[str] = []
         workspace = None
-        if asked.train_metrics == "full":
-            self._on_training = Evaluator(core, train, n_threads, asked.metrics)
+        if self._asked.train_metrics == "full":
+            self._on_training = self._evaluator(train, rows)
             trained, workspace = self._on_training.columns, self._on_training.workspace
         if validation is not None:
-            self._on_validation = Evaluator(core, validation, n_threads, asked.metrics, workspace)
+            rows = rows_of_fit(self._core, validation)
+            self._on_validation = self._evaluator(validation, rows, workspace)
             held_out = [f"val_{name}" for name in self._on_validation.columns]
         self.columns = ["epoch", "step", "learning_rate", *trained, *held_out, "seconds"]
+
+    def _evaluator(self, data: Data, rows: Rows, workspace: Workspace | None = None) -> Evaluator:
+        metrics = self._asked.metrics
+        return Evaluator(self._core, data, self._n_threads, metrics, workspace, rows)
+
+    def read_by(self, rows: Rows) -> None:
+        """Read the training set by other rows from now on."""
+        if self._on_training is not None:
+            self._on_training.rows = rows
 
     def go_on(self, history: History, sums: list[float], seconds: float) -> None:
         """Go on with those of a fit that was stopped."""
@@ -72,9 +85,10 @@ class Records:
 
     def are_due(self, step: int, epoch_ends: bool, fit_ends: bool) -> bool:
         """Whether a record is to be taken after this step."""
-        if self._every is None or self.last_step == step:
+        every = self._asked.record
+        if every is None or self.last_step == step:
             return False
-        return epoch_ends if self._every == "epoch" else step % self._every == 0 or fit_ends
+        return epoch_ends if every == "epoch" else step % every == 0 or fit_ends
 
     def trained(self, penalty: float) -> list[float]:
         """Loss, cost and more of the training set, or of the batches since the last record."""
@@ -82,7 +96,7 @@ class Records:
             return self._on_training.measure(penalty)
         loss, correct, rows = self.sums.tolist()
         mean = loss / rows
-        return [mean, mean + penalty, *([correct / rows] if self._labelled else [])]
+        return [mean, mean + penalty, *([correct / rows] if self._is_labelled else [])]
 
     def complete(
         self, place: list[float], trained: list[float], penalty: float

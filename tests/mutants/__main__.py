@@ -75,7 +75,7 @@ def prepare(every: Sequence[Slip], name: str) -> Path:
             shutil.copy(path, tree)
     instrument(tree, [slip for slip in every if slip.is_compiled])
     source = tree / "src" / "fastdl"
-    mark = _digest(path for path in source.iterdir() if path.suffix in slips.COMPILED)
+    mark = _digest(path for path in source.rglob("*") if path.suffix in slips.COMPILED)
     built = BUILD / f"built-{mark[:16]}"
     if not built.exists():
         compile_in(tree)
@@ -91,12 +91,13 @@ def prepare(every: Sequence[Slip], name: str) -> Path:
 
 def instrument(tree: Path, compiled: Sequence[Slip]) -> None:
     """Put the slips of C and Cython into a copy of the repository."""
-    (tree / "src/fastdl/_slip.h").write_text(slips.HEADER)
+    folder = tree / "src/fastdl/c"
+    (folder / "_slip.h").write_text(slips.HEADER)
     for file in sorted({slip.file for slip in compiled}):
         path, own = tree / file, [slip for slip in compiled if slip.file == file]
         path.write_text(slips.instrumented(path.read_text("utf-8"), own))
-    first = tree / "src/fastdl/_isa.c"  # before it asks for an instruction set
-    first.write_text('#include "_slip.h"\n' + first.read_text("utf-8"))
+    for path in folder.rglob("*.c"):  # before it asks for an instruction set
+        path.write_text('#include "_slip.h"\n' + path.read_text("utf-8"))
 
 
 def compile_in(tree: Path) -> None:

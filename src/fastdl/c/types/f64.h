@@ -1,5 +1,7 @@
 /* The type double for the templates: its format, and the constants of Cephes' exp and tanh. */
 #define T double
+#define TYPE f64
+#define LEAST DBL_MIN
 #define BITS long long
 #define UNSIGNED_BITS unsigned long long
 #define SQRT(x) __builtin_sqrt(x)

@@ -1,9 +1,12 @@
-/* Clears what the templates that _isa.c includes were told, for the next type. */
+/* Clears what the templates were told, for the next type. */
 #undef NAME
 #undef T
+#undef TYPE
+#undef LEAST
 #undef V
 #undef M
 #undef L
+#undef MASK
 #undef LOAD
 #undef LOADM
 #undef STORE

@@ -1,8 +1,4 @@
-/* The matrix product that skips zeros of A, for one type and one instruction set; _isa.c includes
- * this once for each, after _row.h.
- *
- * Before, besides what _gemm.h needs: NONZERO(v), an integer whose bit i tells that lane i is not
- * zero (NaN is not).
+/* The matrix product that skips zeros of A, for one type and one target.
  *
  * A is looked at in squares of 64 x 64: the bits of a row tell which rows of B it takes, and these
  * stay in the first-level cache for all rows of the square. The order of a sum depends on the depth
@@ -35,12 +31,12 @@ static void NAME(nonzeros)(long m, long k, const T *a, long rs, long cs, uint64_
 }
 
 /* c (vectors L) = the sum of a[p s] times row p of B over the set bits p (+ c). */
-static inline __attribute__((always_inline)) void NAME(chosen)(
+INLINE void NAME(chosen)(
     const int vectors, uint64_t bits, const T *a, long s, const T *b, long ldb, int add, T *c,
     int partial, M last)
 {
     V sum[ROW_VECTORS];
-#pragma GCC unroll 16
+    UNROLL
     for (int j = 0; j < vectors; j++)
         sum[j] = !add ? SET1(0) : j == vectors - 1 ? LOADM(c + j * L, last) : LOAD(c + j * L);
     for (; bits; bits &= bits - 1) {
@@ -51,8 +47,9 @@ static inline __attribute__((always_inline)) void NAME(chosen)(
 }
 
 /* C (m x n) = A B (+ C), skipping the zeros of A: one of its strides is 1, B and C lie by rows. */
-static void NAME(skip_product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,
-                               long ldb, const fastdl_coming *coming, int add, T *c, long ldc)
+static void NAME(skip_product)(long m, long n, long k, const void *a, long rs, long cs,
+                               const void *b, long ldb, const fastdl_coming *coming, int add,
+                               void *c, long ldc)
 {
     uint64_t bits[SQUARE];
     for (long j = 0; j < n; j += ROW_VECTORS * L) {
@@ -62,9 +59,10 @@ static void NAME(skip_product)(long m, long n, long k, const T *a, long rs, long
             for (long i = 0; i < m; i += SQUARE) {
                 const long rows = m - i < SQUARE ? m - i : SQUARE;
                 const long depth = k - p < SQUARE ? k - p : SQUARE;
-                const T *square = a + i * rs + p * cs, *bp = b + p * ldb + j;
+                const T *square = (const T *)a + i * rs + p * cs;
+                const T *bp = (const T *)b + p * ldb + j;
                 const int more = add || p > 0;
-                T *out = c + i * ldc + j;
+                T *out = (T *)c + i * ldc + j;
                 NAME(nonzeros)(rows, depth, square, rs, cs, bits);
 #define CASE(v)                                                                                  \
     case v:                                                                                      \
@@ -77,7 +75,7 @@ static void NAME(skip_product)(long m, long n, long k, const T *a, long rs, long
         }                                                                                        \
         break;
                 switch ((columns + L - 1) / L) {
-                    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+                    UP_TO(ROW_VECTORS, CASE)
                 }
 #undef CASE
             }

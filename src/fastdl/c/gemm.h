@@ -1,11 +1,8 @@
-/* The matrix products for one type and one instruction set; _isa.c includes this once for each.
+/* The matrix product for one type and one target.
  *
- * Before: NAME(x) appends the suffix; T the type, V the vector of L lanes, M a mask of lanes;
- * LOAD, LOADM, STORE, STOREM, SET1, ADD, FMA, SUM, MASK(r): the first r lanes. So that the sums of
- * a tile fill the registers: COLUMN_VECTORS, the width of one of six rows; TALL_VECTORS, of one of
- * twelve; DOT_ROWS, the rows of one of five dot products, and DOT_GROUP, those that are taken before
- * the next five columns. DEPTH, about that of a block whose products a tile sums in registers.
- * PACK_COLUMNS, from which on a gradient's product copies A, or none.
+ * Before: COLUMN_VECTORS, the width of one of six rows of C, and TALL_VECTORS, of one of twelve, so that
+ * the sums of a tile fill the registers; DEPTH, about that of a block whose products a tile sums
+ * there; PACK_COLUMNS, from which on a gradient's product copies A, or none.
  *
  * No other product packs or copies its factors: a tile of C stays in registers over a block of depth.
  * Rows of a data set are taken where they lie: order, if not NULL, says which. A product with the
@@ -16,8 +13,9 @@
  * Each element of C is summed in an order that depends on the depth alone, so cutting the rows or
  * the columns of a product anywhere leaves its bits as they are. */
 
-#define INLINE static inline __attribute__((always_inline))
+_Static_assert(TALL_VECTORS <= COLUMN_VECTORS, "a tall tile has room for as many vectors");
 
+#define ASK_DEPTH 128 /* from which a tile asks for its C before */
 #define LINE (CACHE_LINE / (long)sizeof(T))
 
 /* C (rows x vectors L) = A B (+ C), A's element (i, p) at a[i rs + p cs]; next_a and next_b,
@@ -29,24 +27,24 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
 {
     V sum[12][COLUMN_VECTORS];
     if (k >= ASK_DEPTH)
-#pragma GCC unroll 16
+        UNROLL
         for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
+            UNROLL
             for (int j = 0; j < vectors * L; j += LINE)
                 __builtin_prefetch(c + i * ldc + j, 1, 3);
-#pragma GCC unroll 16
+    UNROLL
     for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
+        UNROLL
         for (int j = 0; j < vectors; j++)
             sum[i][j] = SET1(0);
     const T *third[4]; /* of every third row: all rows would take more registers than there are */
-#pragma GCC unroll 16
+    UNROLL
     for (int i = 0; i < rows; i += 3)
         third[i / 3] = a + i * rs;
     for (long p = 0; p < k; p++) {
         const T *from = b + (chosen ? order[p] : p) * ldb;
         V row[COLUMN_VECTORS];
-#pragma GCC unroll 16
+        UNROLL
         for (int j = 0; j < vectors; j++)
             row[j] = masked && j == vectors - 1 ? LOADM(from + j * L, last) : LOAD(from + j * L);
         if (asks && next_a)
@@ -54,7 +52,7 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
         if (asks && next_b)
             __builtin_prefetch(next_b + p * ldb, 0, 2);
         if (soon.order) {
-#pragma GCC unroll 16
+            UNROLL
             for (int j = 0; j < vectors; j++) {
                 if (chosen)
                     __builtin_prefetch(b + soon.order[p] * ldb + j * L, 0, 2);
@@ -63,22 +61,22 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
                         soon.x + soon.order[p] * soon.row + j * L * soon.input, 0, 2);
             }
         }
-#pragma GCC unroll 16
+        UNROLL
         for (int i = 0; i < rows; i++) {
             V factor = SET1(third[i / 3][i % 3 * rs]);
-#pragma GCC unroll 16
+            UNROLL
             for (int j = 0; j < vectors; j++)
                 sum[i][j] = FMA(factor, row[j], sum[i][j]);
         }
-#pragma GCC unroll 16
+        UNROLL
         for (int i = 0; i < rows; i += 3) {
             third[i / 3] += cs;
             asm("" : "+r"(third[i / 3])); /* or GCC makes a pointer of each row after all */
         }
     }
-#pragma GCC unroll 16
+    UNROLL
     for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
+        UNROLL
         for (int j = 0; j < vectors; j++) {
             T *at = c + i * ldc + j * L;
             if (masked && j == vectors - 1)
@@ -143,7 +141,7 @@ INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, l
             next_b = NULL;
     }
     switch (m) {
-        CASE(5) CASE(4) CASE(3) CASE(2) CASE(1)
+        UP_TO(5, CASE)
     }
 #undef CASE
 }
@@ -220,19 +218,16 @@ INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *
                     more, c + j, ldc, last);                                                     \
         break;
         switch ((n - j + L - 1) / L) {
-#if COLUMN_VECTORS == 4
-            CASE(4) CASE(3)
-#endif
-            CASE(2) CASE(1)
+            UP_TO(COLUMN_VECTORS, CASE)
         }
 #undef CASE
     } while ((p += most) < k);
 }
 
 /* C (m x n) = A B (+ C): B lies row by row, so vectors run along the columns. */
-static void NAME(product)(long m, long n, long k, const T *a, long rs, long cs, const T *b,
+static void NAME(product)(long m, long n, long k, const void *a, long rs, long cs, const void *b,
                           long ldb, const ptrdiff_t *order, const fastdl_coming *coming, int add,
-                          T *c, long ldc)
+                          void *c, long ldc)
 {
     if (order)
         NAME(product_of)(1, m, n, k, a, rs, cs, b, ldb, order, coming, add, c, ldc);
@@ -240,101 +235,5 @@ static void NAME(product)(long m, long n, long k, const T *a, long rs, long cs, 
         NAME(product_of)(0, m, n, k, a, rs, cs, b, ldb, NULL, coming, add, c, ldc);
 }
 
-/* Adds the products of a block of depth to rows x columns sums, each still a vector of lanes. */
-INLINE void NAME(dots)(const int rows, const int columns, long k, const T *const *a, long at,
-                       const T *b, long ldb, V *sums)
-{
-    const T *from[DOT_ROWS];
-    V sum[DOT_ROWS][5];
-    M last = MASK(k % L);
-    long p = 0;
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-        from[i] = a[i] + at;
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
-        for (int j = 0; j < columns; j++)
-            sum[i][j] = sums[i * DOT_MOST + j];
-    for (; p + L <= k; p += L) {
-        V left[DOT_ROWS];
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++)
-            left[i] = LOAD(from[i] + p);
-#pragma GCC unroll 16
-        for (int j = 0; j < columns; j++) {
-            V right = LOAD(b + j * ldb + p);
-#pragma GCC unroll 16
-            for (int i = 0; i < rows; i++)
-                sum[i][j] = FMA(left[i], right, sum[i][j]);
-        }
-    }
-    if (p < k)
-#pragma GCC unroll 16
-        for (int j = 0; j < columns; j++)
-#pragma GCC unroll 16
-            for (int i = 0; i < rows; i++)
-                sum[i][j] = FMA(LOADM(from[i] + p, last), LOADM(b + j * ldb + p, last), sum[i][j]);
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
-        for (int j = 0; j < columns; j++)
-            sums[i * DOT_MOST + j] = sum[i][j];
-}
-
-#define CASES(rows)                                                                              \
-    case rows:                                                                                   \
-        switch (columns) {                                                                       \
-        case 5: NAME(dots)(rows, 5, k, a, at, b, ldb, sums); return;                             \
-        case 4: NAME(dots)(rows, 4, k, a, at, b, ldb, sums); return;                             \
-        case 3: NAME(dots)(rows, 3, k, a, at, b, ldb, sums); return;                             \
-        case 2: NAME(dots)(rows, 2, k, a, at, b, ldb, sums); return;                             \
-        case 1: NAME(dots)(rows, 1, k, a, at, b, ldb, sums); return;                             \
-        }                                                                                        \
-        return;
-static void NAME(some_dots)(long rows, long columns, long k, const T *const *a, long at,
-                            const T *b, long ldb, V *sums)
-{
-    switch (rows) {
-#if DOT_ROWS == 5
-        CASES(5) CASES(4) CASES(3)
-#endif
-        CASES(2) CASES(1)
-    }
-}
-#undef CASES
-
-/* All columns for a few rows of C, which stay in the second-level cache for a block of depth. */
-INLINE void NAME(dot_rows)(long m, long n, long k, const T *const *a, const T *b, long ldb, int add,
-                           T *c, long ldc)
-{
-    V sums[DOT_GROUP * DOT_MOST];
-    for (long i = 0; i < m; i++)
-        for (long j = 0; j < n; j++)
-            sums[i * DOT_MOST + j] = SET1(0);
-    for (long p = 0; p < k; p += DOT_DEPTH)
-        for (long j = 0; j < n; j += 5)
-            for (long i = 0; i < m; i += DOT_ROWS)
-                NAME(some_dots)(m - i < DOT_ROWS ? m - i : DOT_ROWS, n - j < 5 ? n - j : 5,
-                                k - p < DOT_DEPTH ? k - p : DOT_DEPTH, a + i, p, b + j * ldb + p,
-                                ldb, sums + i * DOT_MOST + j);
-    for (long i = 0; i < m; i++)
-        for (long j = 0; j < n; j++)
-            c[i * ldc + j] = SUM(sums[i * DOT_MOST + j]) + (add ? c[i * ldc + j] : 0);
-}
-
-/* C (m x n) = A B^T (+ C), for at most DOT_MOST columns: vectors run along the depth. */
-static void NAME(dot_product)(long m, long n, long k, const T *a, long lda, const ptrdiff_t *order,
-                              const T *b, long ldb, int add, T *c, long ldc)
-{
-    const T *rows[DOT_GROUP];
-    for (long i = 0; i < m; i += DOT_GROUP) {
-        long few = m - i < DOT_GROUP ? m - i : DOT_GROUP;
-        for (long r = 0; r < few; r++)
-            rows[r] = a + (order ? order[i + r] : i + r) * lda;
-        NAME(dot_rows)(few, n, k, rows, b, ldb, add, c + i * ldc, ldc);
-    }
-}
-
 #undef LINE
-#undef INLINE
+#undef ASK_DEPTH

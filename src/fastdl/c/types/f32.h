@@ -1,5 +1,7 @@
 /* The type float for the templates: its format, and the constants of Cephes' exp and tanh. */
 #define T float
+#define TYPE f32
+#define LEAST FLT_MIN
 #define BITS int
 #define UNSIGNED_BITS unsigned
 #define SQRT(x) __builtin_sqrtf(x)

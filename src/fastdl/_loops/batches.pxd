@@ -1,0 +1,91 @@
+"""A batch, tile by tile, and the batches of a call: every thread of the team runs these."""
+
+from libc.math cimport isfinite
+
+from fastdl._kernels cimport Step
+from fastdl._loops.call cimport (
+    Call, Tile, fastdl_claim, fastdl_meet, fastdl_seconds, fastdl_team_rank, fastdl_team_size,
+)
+from fastdl._loops.net cimport TILE_ROWS, count_slices, piece_start
+from fastdl._loops.rows cimport rows_phase, slice_start
+from fastdl._loops.typed cimport Outcome
+from fastdl._loops.weights cimport train_part
+
+cdef struct Progress:  # of one call: its batches, and what they gave
+    Py_ssize_t n, done, t  # how many, how many are done, the optimiser's steps before them
+    bint diverged  # the loss of the batch after the done ones is not finite
+    const Py_ssize_t* starts
+    const Py_ssize_t* stops
+    const double* rates
+    double* losses
+    Py_ssize_t* n_correct
+
+
+cdef inline void take_tile(
+    const Call* call, Tile* tile, Py_ssize_t start, Py_ssize_t slice,
+) noexcept nogil:
+    """The tile that begins with this slice of the batch whose first row is start."""
+    cdef Py_ssize_t most = min(<Py_ssize_t> fastdl_team_size(), tile.batch_slices - slice)
+    tile.first_slice, tile.n_slices = slice, 1
+    while tile.n_slices < most and slice_start(tile, tile.n_slices + 1) <= TILE_ROWS:
+        tile.n_slices += 1
+    start += piece_start(slice, tile.batch_rows, tile.batch_slices)
+    tile.block.at, tile.block.n = call.memory.rows, slice_start(tile, tile.n_slices)
+    tile.which.first, tile.which.order, tile.next_rows = start, NULL, NULL
+    if call.order != NULL:
+        tile.which.order = call.order + start
+        if start + 2 * tile.block.n <= call.n_order:
+            tile.next_rows = tile.which.order + tile.block.n
+
+
+cdef inline Outcome run_batch(
+    const Call* call, Py_ssize_t start, Py_ssize_t stop, const Step* step,
+) noexcept nogil:
+    """One batch: its gradient and, with a step, the update. Gives the mean loss.
+
+    A loss that is not finite leaves the parameters as they were.
+    """
+    cdef Tile tile
+    cdef Outcome sum
+    cdef Py_ssize_t i, slice = 0
+    tile.batch_rows, tile.scale = stop - start, 1.0 / (stop - start)
+    tile.batch_slices = count_slices(call.net, tile.batch_rows)
+    sum.loss, sum.n_correct = 0, 0
+    while slice < tile.batch_slices:
+        take_tile(call, &tile, start, slice)
+        slice += tile.n_slices
+        rows_phase(call, &tile, &sum)
+        tile.step = step if slice == tile.batch_slices and isfinite(sum.loss) else NULL
+        i = fastdl_claim(&call.team.shared, call.net.n_parts)
+        while i >= 0:
+            train_part(call, &tile, i)
+            i = fastdl_claim(&call.team.shared, call.net.n_parts)
+        # Whoever is here has read the flag of the batch before: all see the same one.
+        if fastdl_team_rank() == 0 and fastdl_seconds() > call.team.deadline:
+            call.team.late = True
+        fastdl_meet(&call.team.shared, fastdl_team_size())
+    sum.loss *= tile.scale
+    return sum
+
+
+cdef inline void run_batches(const Call* call, Progress* batches, Step step) noexcept nogil:
+    """Batches from batches.done on, to the end, a loss that is not finite, or the deadline."""
+    cdef Py_ssize_t done = batches.done
+    cdef Outcome found
+    cdef bint leads = fastdl_team_rank() == 0
+    while done < batches.n and not call.team.late:
+        step.learning_rate = batches.rates[done]
+        step.correction1 = 1 - step.beta1 ** <double> (batches.t + done + 1)
+        step.correction2 = 1 - step.beta2 ** <double> (batches.t + done + 1)
+        found = run_batch(call, batches.starts[done], batches.stops[done], &step)
+        if leads:
+            batches.losses[done] = found.loss
+            batches.n_correct[done] = found.n_correct
+        if not isfinite(found.loss):
+            if leads:
+                batches.diverged = True
+            break
+        done += 1
+    # Nobody reads batches.done after the last meeting but the caller.
+    if leads:
+        batches.done = done

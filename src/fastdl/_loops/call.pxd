@@ -1,0 +1,100 @@
+"""What all threads of a call to the loops share, and where the rows of a tile lie meanwhile."""
+
+from fastdl._kernels cimport Step, transposes
+from fastdl._loops.input cimport View
+from fastdl._loops.net cimport PIECES_MOST, TILE_ROWS, Layer, Net
+from fastdl._loops.typed cimport Kernels, Matrix, Outcome, Params, Which, matrix
+
+cdef extern from "team.h" nogil:
+    ctypedef struct fastdl_team:
+        long claimed
+    int fastdl_team_size()
+    int fastdl_team_rank()
+    double fastdl_seconds()
+    long fastdl_claim(fastdl_team* team, long pieces)
+    void fastdl_meet(fastdl_team* team, int size)
+
+cdef struct Team:  # what the threads tell each other
+    fastdl_team shared
+    bint paced  # there may be several
+    double began
+    double deadline  # when to go back to Python and look for signals
+    bint late  # it has passed: all threads stop after this batch
+    unsigned char sparse[TILE_ROWS]  # whether a row of the tile is mostly zero
+    Outcome found[PIECES_MOST]
+
+cdef struct Memory:  # of a fit or of an evaluation
+    Py_ssize_t n_rows  # of a tile: 0 for an evaluation, whose threads have a piece each
+    char* rows  # x, every layer's outputs, and their gradients
+    char* transposed  # weights as (h x d)
+    char* offset_parts  # of offset W, then sums of dz
+
+cdef struct Call:
+    const Kernels* kernels
+    const Net* net
+    const View* rows
+    Params arrays
+    Memory memory  # offset_parts NULL: no row is left unshifted
+    bint skips  # whether rows are looked at for zeros
+    bint in_place  # whether rows are taken where they lie
+    const Py_ssize_t* order  # of the rows; NULL: as they come
+    Py_ssize_t n_order
+    Team* team
+
+cdef struct Block:  # where n rows and what becomes of them lie
+    char* at
+    Py_ssize_t n
+
+cdef struct Tile:  # some slices of a batch: rows of a data set
+    Py_ssize_t batch_rows, batch_slices
+    Py_ssize_t first_slice, n_slices
+    Block block
+    Which which  # rows of the data set
+    const Py_ssize_t* next_rows  # of the tile after it, where that is known and has as many
+    double scale  # of the loss: one over the batch's rows
+    const Step* step  # that the parameters take after this tile; NULL: none
+
+
+cdef inline Py_ssize_t bytes_of(const Call* call, Py_ssize_t items) noexcept nogil:
+    return items * call.kernels.item
+
+
+cdef inline bint is_transposed(const Call* call, const Layer* layer) noexcept nogil:
+    """Whether a transposed copy of the layer's weight is kept."""
+    return layer.transposed >= 0 and transposes(layer.h, call.memory.n_rows)
+
+
+cdef inline char* param_at(const Call* call, Py_ssize_t at) noexcept nogil:
+    return call.arrays.params + bytes_of(call, at)
+
+
+cdef inline Matrix weight_of(const Call* call, const Layer* layer) noexcept nogil:
+    """A layer's weight (d x h)."""
+    cdef Matrix weight = matrix(param_at(call, layer.weight), layer.d, layer.h, layer.ldw)
+    weight.transposed = layer.by_unit
+    return weight
+
+
+cdef inline Matrix x_at(
+    const Call* call, const Block* block, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Where x lies of n rows of a block."""
+    cdef Py_ssize_t ldx = call.net.ldx
+    return matrix(block.at + bytes_of(call, first * ldx), n, call.net.d, ldx)
+
+
+cdef inline Matrix outputs_at(
+    const Call* call, const Layer* layer, const Block* block, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Where a layer's outputs lie of n rows of a block."""
+    cdef Py_ssize_t at = block.n * (call.net.ldx + layer.column) + first * layer.ld
+    return matrix(block.at + bytes_of(call, at), n, layer.h, layer.ld)
+
+
+cdef inline Matrix dz_at(
+    const Call* call, const Layer* layer, const Block* block, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Where the gradient of a layer's outputs lies of n rows of a block."""
+    cdef Py_ssize_t skipped = call.net.ldx + call.net.width + layer.column
+    cdef Py_ssize_t at = block.n * skipped + first * layer.ld
+    return matrix(block.at + bytes_of(call, at), n, layer.h, layer.ld)

@@ -1,0 +1,154 @@
+"""A network as the loops see it: where its parameters lie, and into what its rows are cut.
+
+A batch is cut into slices of rows whose x fits in a core's cache, a slice into pieces, the inputs
+of a layer into parts. All of these depend on the shapes alone.
+
+n rows, d inputs, h units, k classes.
+"""
+
+from fastdl._loops.typed cimport Loss
+
+cdef enum:
+    ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
+    POWER = 64  # items: rows a multiple of it apart share a few places of the cache,
+    PADDED_COLUMNS = 256  # which begins to matter for a weight with so many
+    TILE_ROWS = 512  # the most rows of a batch in the workspace at once
+    SLICE_BYTES = 320 << 10  # of x in a slice: a third of a core's second-level cache
+    SLICE_LEAST = 20  # rows
+    SLICES = 256  # of a batch, at most, while they fit in a tile: each rounds the gradient once
+    PIECE_ROWS = 64  # about the rows of one piece of a slice,
+    WIDE_ROWS = 128  # or where a weight leaves the second-level cache between two of them:
+    WIDE_BYTES = 1 << 20  # one larger than this
+    PIECES_MOST = 64  # of one tile: a slice has half of SLICE_LEAST rows or more
+    PART_INPUTS = 256  # the most inputs of one part of a layer
+    EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
+    EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
+
+
+cdef struct Layer:
+    Py_ssize_t d, h
+    Py_ssize_t ld, ldw, ldt  # items from row to row of its outputs, its weight, that transposed
+    Py_ssize_t weight, bias  # where they lie in the flat parameters
+    Py_ssize_t column  # items of the workspace, a row, before this layer's
+    Py_ssize_t transposed  # where its weight lies as (h x d), if it does; else -1
+    Py_ssize_t first_part, n_parts, part  # of all parts of all layers; part: inputs of each
+    int activation
+    bint by_unit  # the weight lies unit by unit (h x d), which suits narrow layers
+    double l1, l2
+
+cdef struct Net:
+    int n_layers
+    bint single  # float, else double
+    Py_ssize_t item  # bytes of one
+    Py_ssize_t d, k  # inputs, outputs
+    Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs
+    Py_ssize_t slice_rows  # the most of a slice
+    Py_ssize_t piece_rows  # about those of one piece
+    Py_ssize_t evaluation_rows  # of one piece of an evaluation
+    Py_ssize_t n_parts
+    Py_ssize_t n_params  # items of all parameters
+    Py_ssize_t n_transposed  # items of all transposed weights
+    Py_ssize_t n_offset_parts  # items of the parts of offset W, and of sums of dz
+    Loss loss
+    Layer* layers
+
+
+cdef inline Py_ssize_t aligned(Py_ssize_t items) noexcept nogil:
+    """items, rounded up to whole cache lines."""
+    return (items + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+cdef inline Py_ssize_t padded_stride(Py_ssize_t items) noexcept nogil:
+    """From one row of so many items to the next, each on a cache line, and these spread."""
+    cdef Py_ssize_t ld = aligned(items)
+    return ld + ALIGNMENT if ld % POWER == 0 else ld
+
+
+cdef inline Py_ssize_t stride_of_weight(Py_ssize_t columns) noexcept nogil:
+    """Items from row to row of a weight with so many columns; narrow rows lie side by side."""
+    if columns <= ALIGNMENT:
+        return columns
+    return padded_stride(columns) if columns >= PADDED_COLUMNS else aligned(columns)
+
+
+# --- where everything lies -------------------------------------------------------------------
+
+cdef inline void lay_out(Net* net) noexcept nogil:
+    """Give every layer its places, from its sizes and where its parameters lie."""
+    cdef int i
+    cdef Layer* layer = NULL
+    net.item = 4 if net.single else 8
+    net.piece_rows = PIECE_ROWS
+    for i in range(net.n_layers):
+        layer = &net.layers[i]
+        if layer.d * layer.h * net.item > WIDE_BYTES:
+            net.piece_rows = WIDE_ROWS
+        place_outputs(net, layer, i == net.n_layers - 1)
+        place_transposed(net, layer, i > 0 and not layer.by_unit)
+        cut_inputs(net, layer)
+    net.k = layer.h
+    net.n_params = aligned(layer.bias + layer.h)
+    layer = &net.layers[0]
+    if not layer.by_unit:
+        net.n_offset_parts = 2 * layer.n_parts * aligned(layer.h)
+    net.d = layer.d
+    net.ldx = padded_stride(net.d)
+    # As many rows as the layer has units: to add to dW costs no more than to read x.
+    net.slice_rows = max(SLICE_BYTES // (net.ldx * net.item), layer.h, <Py_ssize_t> SLICE_LEAST)
+    net.evaluation_rows = EVALUATION_ITEMS // (net.ldx + net.width)
+    net.evaluation_rows = max(16, min(<Py_ssize_t> EVALUATION_ROWS, net.evaluation_rows))
+
+
+cdef inline void place_outputs(Net* net, Layer* layer, bint last) noexcept nogil:
+    """The last layer's outputs lie side by side, as a caller wants them."""
+    layer.ld = layer.h if last else padded_stride(layer.h)
+    layer.column = net.width
+    net.width += aligned(layer.ld)
+
+
+cdef inline void place_transposed(Net* net, Layer* layer, bint wanted) noexcept nogil:
+    layer.transposed = -1
+    if wanted:
+        layer.transposed = net.n_transposed
+        layer.ldt = padded_stride(layer.d)
+        net.n_transposed += layer.ldt * layer.h
+
+
+cdef inline void cut_inputs(Net* net, Layer* layer) noexcept nogil:
+    """Into parts that differ little, each but the last of whole cache lines."""
+    cdef Py_ssize_t parts = (layer.d + PART_INPUTS - 1) // PART_INPUTS
+    layer.part = aligned((layer.d + parts - 1) // parts)
+    layer.n_parts = (layer.d + layer.part - 1) // layer.part
+    layer.first_part = net.n_parts
+    net.n_parts += layer.n_parts
+
+
+# --- into what rows are cut ------------------------------------------------------------------
+
+cdef inline Py_ssize_t count_pieces(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
+    """About n / most pieces, at least one."""
+    return max(1, (n + most // 2) // most)
+
+
+cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces) noexcept nogil:
+    """Where piece i of n rows begins; pieces differ by one row at most."""
+    return i * n // pieces
+
+
+cdef inline Py_ssize_t count_slices(const Net* net, Py_ssize_t n) noexcept nogil:
+    """The slices of a batch of n rows: an even number or one, for two threads to share."""
+    cdef Py_ssize_t most = min(<Py_ssize_t> TILE_ROWS, max(net.slice_rows, n // SLICES))
+    cdef Py_ssize_t slices = (n + most - 1) // most
+    return slices + slices % 2 if slices > 1 else 1
+
+
+# --- how much room all of it takes -----------------------------------------------------------
+
+cdef inline Py_ssize_t room_of_rows(const Net* net, Py_ssize_t n) noexcept nogil:
+    """Items for n rows of a tile: x, every layer's outputs and their gradients."""
+    return n * (net.ldx + 2 * net.width)
+
+
+cdef inline Py_ssize_t room_of_piece(const Net* net) noexcept nogil:
+    """Items for a piece of an evaluation: x and every layer's outputs."""
+    return net.evaluation_rows * (net.ldx + net.width)

@@ -1,0 +1,166 @@
+"""The first phase of a tile: its rows are read, go forward, to the loss, and back to every dz."""
+
+from libc.math cimport NAN
+
+from fastdl._kernels cimport Step
+from fastdl._loops.call cimport (
+    Block, Call, Tile, bytes_of, dz_at, fastdl_claim, fastdl_meet, fastdl_team_size, is_transposed,
+    outputs_at, param_at, weight_of, x_at,
+)
+from fastdl._loops.input cimport are_finite, ask_for_answers, look_for_zeros, rows_in_place
+from fastdl._loops.net cimport Layer, count_pieces, piece_start
+from fastdl._loops.offset cimport sparse_product
+from fastdl._loops.typed cimport (
+    Matrix, Outcome, Which, activate, activate_backward, dots, gather, losses, matrix, product,
+)
+
+cdef struct Piece:  # rows of a block on their way through the layers
+    Block block
+    Py_ssize_t first, n  # which of the block's
+    Matrix x  # where the first layer takes them from
+    unsigned char* sparse  # whether each is mostly zero; NULL: nobody asks
+
+
+# --- one piece -------------------------------------------------------------------------------
+
+cdef inline void read_piece(const Call* call, Piece* piece, Which which) noexcept nogil:
+    """Have the piece's x where the first layer can take it, and know which rows are sparse."""
+    if call.in_place:
+        piece.x = rows_in_place(
+            &call.rows.source, which, piece.n, call.net.d, call.kernels.item)
+        if piece.sparse != NULL:
+            look_for_zeros(&call.rows.source, which.first, &piece.x, piece.sparse)
+    else:
+        piece.x = x_at(call, &piece.block, piece.first, piece.n)
+        gather(call.kernels, &call.rows.source, which, &piece.x, piece.sparse)
+
+
+cdef inline Matrix some_rows(
+    const Call* call, const Matrix* whole, Py_ssize_t start, Py_ssize_t stop,
+) noexcept nogil:
+    return matrix(
+        whole.at + bytes_of(call, start * whole.ld), stop - start, whole.columns, whole.ld)
+
+
+cdef inline void first_product(
+    const Call* call, const Piece* piece, const Matrix* weight, const Matrix* z,
+) noexcept nogil:
+    """z = x W, run by run of rows that are sparse or are not."""
+    cdef const unsigned char* sparse = piece.sparse
+    cdef Py_ssize_t start = 0, stop
+    cdef Matrix x, out
+    if piece.x.order != NULL:
+        dots(call.kernels, &piece.x, weight, z)
+        return
+    while start < piece.n:
+        stop = piece.n if sparse == NULL else start + 1
+        while stop < piece.n and sparse[stop] == sparse[start]:
+            stop += 1
+        x = some_rows(call, &piece.x, start, stop)
+        out = some_rows(call, z, start, stop)
+        if sparse != NULL and sparse[start]:
+            sparse_product(call, &x, weight, &out)
+        else:
+            product(call.kernels, &x, weight, False, &out)
+        start = stop
+
+
+cdef inline void forward(const Call* call, const Piece* piece) noexcept nogil:
+    """Every layer's outputs."""
+    cdef int i
+    cdef const Layer* layer
+    cdef Matrix x, weight, z
+    for i in range(call.net.n_layers):
+        layer = &call.net.layers[i]
+        weight = weight_of(call, layer)
+        z = outputs_at(call, layer, &piece.block, piece.first, piece.n)
+        if i == 0:
+            first_product(call, piece, &weight, &z)
+        else:
+            product(call.kernels, &x, &weight, False, &z)
+        activate(call.kernels, layer.activation, param_at(call, layer.bias), &z)
+        x = z
+
+
+cdef inline Matrix weight_backward(const Call* call, const Layer* layer) noexcept nogil:
+    """A layer's weight as (h x d)."""
+    cdef Matrix weight
+    if is_transposed(call, layer):
+        return matrix(
+            call.memory.transposed + bytes_of(call, layer.transposed), layer.h, layer.d, layer.ldt)
+    weight = matrix(param_at(call, layer.weight), layer.h, layer.d, layer.ldw)
+    weight.transposed = not layer.by_unit
+    return weight
+
+
+cdef inline void backward(const Call* call, const Piece* piece) noexcept nogil:
+    """Every layer's dz, from the gradient of the outputs in the last layer's place."""
+    cdef int i
+    cdef const Layer* layer
+    cdef Matrix outputs, dz, weight, dx
+    for i in range(call.net.n_layers - 1, -1, -1):
+        layer = &call.net.layers[i]
+        outputs = outputs_at(call, layer, &piece.block, piece.first, piece.n)
+        dz = dz_at(call, layer, &piece.block, piece.first, piece.n)
+        activate_backward(call.kernels, layer.activation, &outputs, &dz)
+        if i > 0:
+            weight = weight_backward(call, layer)
+            dx = dz_at(call, &call.net.layers[i - 1], &piece.block, piece.first, piece.n)
+            product(call.kernels, &dz, &weight, False, &dx)
+
+
+cdef inline Outcome train_piece(
+    const Call* call, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Read, forward, loss and backward for rows first to first + n of a tile.
+
+    The loss of rows that must be looked at, and are not finite, is NaN.
+    """
+    cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
+    cdef Which which = tile.which
+    cdef Matrix outputs = outputs_at(call, last, &tile.block, first, n)
+    cdef Matrix doutputs = dz_at(call, last, &tile.block, first, n)
+    cdef Outcome found
+    cdef Piece piece
+    piece.block, piece.first, piece.n = tile.block, first, n
+    piece.sparse = call.team.sparse + first if call.skips else NULL
+    which.first += first
+    if which.order != NULL:
+        which.order += first
+        ask_for_answers(call.net, &call.rows.answers, which.order, n)
+    read_piece(call, &piece, which)
+    forward(call, &piece)
+    found = losses(
+        call.kernels, &call.net.loss, &call.rows.answers, which, &outputs, tile.scale, doutputs.at)
+    if call.rows.check_finite and not are_finite(call.kernels, &piece.x):
+        found.loss = NAN
+    backward(call, &piece)
+    return found
+
+
+# --- all of them -----------------------------------------------------------------------------
+
+cdef inline Py_ssize_t slice_start(const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """The row of the tile where its slice i begins."""
+    cdef Py_ssize_t n = tile.batch_rows, slices = tile.batch_slices
+    return piece_start(tile.first_slice + i, n, slices) - piece_start(tile.first_slice, n, slices)
+
+
+cdef inline void rows_phase(const Call* call, const Tile* tile, Outcome* sum) noexcept nogil:
+    """Train the rows of a tile, piece by piece; adds to the sum of what is found."""
+    cdef Py_ssize_t i, start, size, first, stop, part
+    cdef Py_ssize_t parts = count_pieces(
+        tile.batch_rows // tile.batch_slices, call.net.piece_rows)
+    cdef Py_ssize_t pieces = tile.n_slices * parts
+    i = fastdl_claim(&call.team.shared, pieces)
+    while i >= 0:
+        start, part = slice_start(tile, i // parts), i % parts
+        size = slice_start(tile, i // parts + 1) - start
+        first = start + piece_start(part, size, parts)
+        stop = start + piece_start(part + 1, size, parts)
+        call.team.found[i] = train_piece(call, tile, first, stop - first)
+        i = fastdl_claim(&call.team.shared, pieces)
+    fastdl_meet(&call.team.shared, fastdl_team_size())
+    for i in range(pieces):
+        sum.loss += call.team.found[i].loss
+        sum.n_correct += call.team.found[i].n_correct

@@ -1,0 +1,202 @@
+"""The second phase of a tile: what it adds to the weights' gradient; after a batch's last the step.
+
+A piece is a part of one layer's inputs. Slices are added in their order.
+"""
+
+from fastdl._kernels cimport Coming, Step, folds
+from fastdl._loops.call cimport (
+    Call, Tile, bytes_of, dz_at, is_transposed, outputs_at, param_at, x_at,
+)
+from fastdl._loops.input cimport rows_in_place
+from fastdl._loops.net cimport Layer
+from fastdl._loops.offset cimport add_offset_gradient, fill_offset_part
+from fastdl._loops.rows cimport slice_start
+from fastdl._loops.typed cimport (
+    Fold, Matrix, Which, gradient, matrix, size_of, skipping, sum_rows, transpose, update,
+)
+
+cdef struct Part:  # some inputs of one layer
+    int layer
+    Py_ssize_t i  # which of the layer's parts
+    Py_ssize_t start, size
+    bint folds  # the weight takes the step together with its gradient
+
+
+# --- the gradient ----------------------------------------------------------------------------
+
+cdef inline Py_ssize_t place_of(const Layer* layer, const Part* part) noexcept nogil:
+    """Where the part's weights begin."""
+    return layer.weight + (part.start if layer.by_unit else part.start * layer.ldw)
+
+
+cdef inline Matrix grad_at(const Call* call, const Part* part) noexcept nogil:
+    """The gradient of the part's weights, (size x h), or (h x size) where they lie by unit."""
+    cdef const Layer* layer = &call.net.layers[part.layer]
+    cdef Matrix grad = matrix(
+        call.arrays.grads + bytes_of(call, place_of(layer, part)), part.size, layer.h, layer.ldw)
+    if layer.by_unit:
+        grad.rows, grad.columns = layer.h, part.size
+    return grad
+
+
+cdef inline Matrix inputs_of(
+    const Call* call, const Tile* tile, const Part* part, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """What the part's inputs were for some rows of the tile."""
+    cdef Which which = tile.which
+    cdef Matrix x
+    if part.layer > 0:
+        x = outputs_at(call, &call.net.layers[part.layer - 1], &tile.block, first, n)
+    elif not call.in_place:
+        x = x_at(call, &tile.block, first, n)
+    else:
+        which.first += first
+        if which.order != NULL:
+            which.order += first
+        x = rows_in_place(&call.rows.source, which, n, call.net.d, call.kernels.item)
+    x.at += bytes_of(call, part.start)
+    x.columns = part.size
+    return x
+
+
+cdef inline Coming next_rows_of(
+    const Call* call, const Tile* tile, const Part* part, Py_ssize_t first,
+) noexcept nogil:
+    """Rows of the next tile, from the part's first input on."""
+    cdef Coming coming
+    coming.columns = call.net.layers[0].by_unit
+    coming.input = size_of(call.rows.source.kind)
+    coming.row = coming.input * call.rows.source.stride
+    coming.x = call.rows.source.x + coming.input * part.start
+    coming.order = tile.next_rows + first
+    return coming
+
+
+cdef inline void gradient_of_scanned(
+    const Call* call, const Part* part, const Matrix* x, const Matrix* dz,
+    const unsigned char* sparse, const Coming* next_rows, bint add,
+) noexcept nogil:
+    """dW = x^T dz (+ dW) for some of the first layer's inputs; rows are looked at for zeros."""
+    cdef Matrix grad = grad_at(call, part), columns = x[0]
+    cdef Py_ssize_t i, n_sparse = 0
+    for i in range(x.rows):
+        n_sparse += sparse[i]
+    if 2 * n_sparse > x.rows:
+        columns.rows, columns.columns, columns.transposed = x.columns, x.rows, True
+        skipping(call.kernels, &columns, dz, next_rows, add, &grad)
+    else:
+        gradient(call.kernels, x, dz, next_rows, NULL, add, &grad)
+    if n_sparse > 0 and call.memory.offset_parts != NULL:
+        add_offset_gradient(call, part.i, dz, sparse, &grad)
+
+
+cdef inline void gradient_of_dense(
+    const Call* call, const Tile* tile, const Part* part, const Matrix* x, const Matrix* dz,
+    const Coming* next_rows, bint add,
+) noexcept nogil:
+    """dW = x^T dz (+ dW), and with it the step if it folds."""
+    cdef const Layer* layer = &call.net.layers[part.layer]
+    cdef Matrix grad = grad_at(call, part)
+    cdef Fold fold
+    fold.step, fold.l2 = <Step*> tile.step, layer.l2
+    fold.param = param_at(call, place_of(layer, part))
+    if layer.by_unit:
+        gradient(call.kernels, dz, x, next_rows, &fold if part.folds else NULL, add, &grad)
+    else:
+        gradient(call.kernels, x, dz, next_rows, &fold if part.folds else NULL, add, &grad)
+
+
+cdef inline void add_slice(
+    const Call* call, const Tile* tile, const Part* part, Py_ssize_t i,
+) noexcept nogil:
+    """What slice i of the tile adds to the part's gradient; the bias goes with the first inputs."""
+    cdef const Layer* layer = &call.net.layers[part.layer]
+    cdef Py_ssize_t first = slice_start(tile, i), n = slice_start(tile, i + 1) - first
+    cdef bint add = tile.first_slice + i > 0
+    cdef Matrix x = inputs_of(call, tile, part, first, n)
+    cdef Matrix dz = dz_at(call, layer, &tile.block, first, n)
+    cdef Coming coming
+    cdef const Coming* next_rows = NULL
+    if part.layer == 0 and tile.next_rows != NULL:
+        coming = next_rows_of(call, tile, part, first)
+        next_rows = &coming
+    if part.layer == 0 and call.skips:
+        gradient_of_scanned(call, part, &x, &dz, call.team.sparse + first, next_rows, add)
+    else:
+        gradient_of_dense(call, tile, part, &x, &dz, next_rows, add)
+    if part.start == 0:
+        sum_rows(call.kernels, &dz, add, call.arrays.grads + bytes_of(call, layer.bias))
+
+
+# --- the step --------------------------------------------------------------------------------
+
+cdef inline void update_weight(const Call* call, const Tile* tile, const Part* part) noexcept nogil:
+    """The part's weights take the step."""
+    cdef const Layer* layer = &call.net.layers[part.layer]
+    cdef Py_ssize_t j, at = place_of(layer, part), size = part.size
+    if not layer.by_unit:
+        size *= layer.ldw
+    for j in range(layer.h if layer.by_unit else 1):
+        update(
+            call.kernels, tile.step, layer.l1, layer.l2, &call.arrays, at + j * layer.ldw, size)
+
+
+cdef inline void transpose_part(
+    const Call* call, const Layer* layer, Py_ssize_t start, Py_ssize_t size,
+) noexcept nogil:
+    """Copy some inputs' weights to where the layer's weight lies as (h x d)."""
+    cdef Matrix weight = matrix(
+        param_at(call, layer.weight + start * layer.ldw), size, layer.h, layer.ldw)
+    cdef Matrix out = matrix(
+        call.memory.transposed + bytes_of(call, layer.transposed + start), layer.h, size, layer.ldt)
+    transpose(call.kernels, &weight, &out)
+
+
+cdef inline void transpose_weights(const Call* call) noexcept nogil:
+    """The weights of all layers of which a transposed copy is kept."""
+    cdef int i
+    for i in range(call.net.n_layers):
+        if is_transposed(call, &call.net.layers[i]):
+            transpose_part(call, &call.net.layers[i], 0, call.net.layers[i].d)
+
+
+cdef inline void update_part(const Call* call, const Tile* tile, const Part* part) noexcept nogil:
+    """The part's weights (and the bias with the first) take the step; and what follows them."""
+    cdef const Layer* layer = &call.net.layers[part.layer]
+    if not part.folds:
+        update_weight(call, tile, part)
+    if part.start == 0:
+        update(call.kernels, tile.step, 0, 0, &call.arrays, layer.bias, layer.h)
+    if is_transposed(call, layer):
+        transpose_part(call, layer, part.start, part.size)
+    if part.layer == 0 and call.memory.offset_parts != NULL:
+        fill_offset_part(call, part.i)
+
+
+# --- one piece -------------------------------------------------------------------------------
+
+cdef inline Part find_part(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """Part i of all layers' parts."""
+    cdef Part part
+    cdef const Layer* layer = &call.net.layers[0]
+    part.layer = 0
+    while i >= layer.first_part + layer.n_parts:
+        part.layer += 1
+        layer = &call.net.layers[part.layer]
+    part.i = i - layer.first_part
+    part.start = part.i * layer.part
+    part.size = min(layer.part, layer.d - part.start)
+    part.folds = (
+        tile.step != NULL and not (part.layer == 0 and (call.skips or call.in_place))
+        and folds(tile.step, layer.l1, part.size if layer.by_unit else layer.h, tile.batch_rows))
+    return part
+
+
+cdef inline void train_part(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """The gradient of part i of all layers' parts, and the step if there is one."""
+    cdef Part part = find_part(call, tile, i)
+    cdef Py_ssize_t j
+    for j in range(tile.n_slices):
+        add_slice(call, tile, &part, j)
+    if tile.step != NULL:
+        update_part(call, tile, &part)

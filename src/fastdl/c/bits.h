@@ -1,0 +1,23 @@
+/* A square of bits: SQUARE words of as many bits. */
+#ifndef FASTDL_BITS_H
+#define FASTDL_BITS_H
+
+#include <stdint.h>
+
+enum { SQUARE = 64 };
+_Static_assert(SQUARE == 8 * sizeof(uint64_t), "a row of a square is the bits of a word");
+
+/* Bit j of word i becomes bit i of word j: blocks of 32, 16 ... 1 bits change places (Warren,
+ * Hacker's Delight, 7-3). */
+static inline void transpose_bits(uint64_t *words)
+{
+    uint64_t low = 0xffffffff;
+    for (int width = SQUARE / 2; width > 0; width /= 2, low ^= low << width)
+        for (int i = 0; i < SQUARE; i = (i + width + 1) & ~width) {
+            uint64_t changed = ((words[i] >> width) ^ words[i + width]) & low;
+            words[i] ^= changed << width;
+            words[i + width] ^= changed;
+        }
+}
+
+#endif

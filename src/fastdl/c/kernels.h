@@ -1,0 +1,175 @@
+/* The kernels: one table for each type on each target, all of them filled from the lists here.
+ *
+ * Arrays are void, of the table's type T; scalars are double, which a kernel takes as T. m x n is a
+ * result, k its depth; n rows of d inputs, h units or k outputs; ld...: items from row to row. */
+#ifndef FASTDL_KERNELS_H
+#define FASTDL_KERNELS_H
+
+#include <stddef.h>
+
+#include "activations.h" /* without T these three are their lists alone */
+#include "losses.h"
+#include "updates.h"
+
+/* The instruction sets, the best first; the last one runs anywhere and leaves products to BLAS. */
+#define FASTDL_TARGETS(X) X(avx512) X(avx2) X(baseline)
+
+/* Types of a data set's items: a name, the type, and the one that they are scaled in. */
+#define FASTDL_SOURCES(X) X(f32, float, T) X(f64, double, double) X(u8, unsigned char, T)
+
+/* --- codes --------------------------------------------------------------------------------- */
+
+#define FASTDL_CODE_OF_LOSS(name) FASTDL_LOSS_##name,
+#define FASTDL_CODE_OF_ACTIVATION(name) FASTDL_ACTIVATION_##name,
+#define FASTDL_CODE_OF_OPTIMISER(name) FASTDL_OPTIMISER_##name,
+#define FASTDL_CODE_OF_SOURCE(name, type, scaled_in) FASTDL_SOURCE_##name,
+enum { FASTDL_LOSSES(FASTDL_CODE_OF_LOSS) FASTDL_N_LOSSES };
+enum { FASTDL_ACTIVATIONS(FASTDL_CODE_OF_ACTIVATION) FASTDL_N_ACTIVATIONS };
+enum { FASTDL_OPTIMISERS(FASTDL_CODE_OF_OPTIMISER) FASTDL_N_OPTIMISERS };
+enum { FASTDL_SOURCES(FASTDL_CODE_OF_SOURCE) FASTDL_N_SOURCES };
+
+/* Their names by code, and NULL. */
+extern const char *const fastdl_losses[], *const fastdl_activations[], *const fastdl_optimisers[];
+
+/* --- what kernels are told ------------------------------------------------------------------- */
+
+/* Rows of a data set that will be read soon, as many as the depth of a product with the inputs of
+ * others: it asks for them meanwhile, so that they are in the cache when it is their turn. */
+typedef struct {
+    const char *x;          /* of the first input of the product */
+    ptrdiff_t row, input;   /* bytes from one to the next */
+    const ptrdiff_t *order; /* which rows */
+    int columns;            /* whether the inputs are columns of C, else they are its rows */
+} fastdl_coming;
+
+/* What is right for some rows. labels or targets is NULL by the kind of loss; weights NULL: ones;
+ * order tells which of all these belong to the rows, NULL: the first ones. */
+typedef struct {
+    const int *labels;
+    const void *targets;
+    const void *weights;
+    const ptrdiff_t *order;
+} fastdl_truth;
+
+typedef struct { /* what one update needs to know besides the arrays */
+    int optimiser;
+    double learning_rate, momentum, beta1, beta2, epsilon;
+    double correction1, correction2; /* Adam's 1 - beta^t */
+} fastdl_step;
+
+enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+/* Products in registers, NULL where the target has none:
+ * product      C (m x n) = A B[order] (+ C if add): A's element (i, p) at a[i rs + p cs], the rest by
+ *              rows; order NULL: B's first rows
+ *              coming: rows to ask for meanwhile, or NULL
+ * few_rows     grad (m x n) = A^T B of k <= FASTDL_FEW_ROWS rows, or if param is not NULL instead of
+ *              it param = decay param - rate grad
+ * dot_product  C (m x n) = A[order] B^T (+ C if add), all by rows, for few columns or a long depth
+ * skip_product product, where rs or cs is 1: skips the zeros of A */
+#define FASTDL_PRODUCTS(X)                                                                       \
+    X(void, product,                                                                             \
+      (long m, long n, long k, const void *a, long rs, long cs, const void *b, long ldb,         \
+       const ptrdiff_t *order, const fastdl_coming *coming, int add, void *c, long ldc))         \
+    X(void, few_rows,                                                                            \
+      (long m, long n, long k, const void *a, long lda, const void *b, long ldb,                 \
+       const fastdl_coming *coming, double rate, double decay, void *grad, void *param,          \
+       long ldc))                                                                                \
+    X(void, dot_product,                                                                         \
+      (long m, long n, long k, const void *a, long lda, const ptrdiff_t *order, const void *b,   \
+       long ldb, int add, void *c, long ldc))                                                    \
+    X(void, skip_product,                                                                        \
+      (long m, long n, long k, const void *a, long rs, long cs, const void *b, long ldb,         \
+       const fastdl_coming *coming, int add, void *c, long ldc))
+
+/* Loops over items:
+ * transpose    b (n x m) = a^T
+ * sum_rows     out (h) = the sum of x (n x h) over its rows (+ out if add)
+ * add          out (size) += x
+ * fill         out (size) = value
+ * finite       whether no item of x[order] (n x d) is NaN or infinite; order NULL: the first rows
+ * softmax      of a row of k logits, in place
+ * penalty      l1 sum(|w|) + l2 sum(w^2)
+ * penalty_gradient  out = the gradient of that; 0 where a weight is
+ *
+ * and one for each line of a list, called by its code:
+ * activate     z (n x h) = activation(z + bias), in place
+ * activate_backward  dz (n x h) = dout activation'(z), in place, from the activation's outputs
+ * loss         the sum of weights times losses of n rows; doutputs, its gradient times scale, each, the
+ *              rows' own losses, both unless NULL; n_correct, how many labels have the first greatest
+ *              output, in rows whose loss is a number. The last bits of a softmax cross-entropy
+ *              depend on whether a row is one of few, whose exponentials are added in another order.
+ * update       one step of the optimiser for the gradient of the loss and of l1 |param| + l2 param^2;
+ *              first and second are its moments, NULL where it has none
+ * is_sparse    whether so much of a row of d inputs is zero that a product should skip it
+ * read         out (n x d) = (x[order] - shift) * scale, both double where x is, else T; order NULL:
+ *              the first rows; scale NULL: 1 and no shift; sparse, if not NULL, tells which rows are:
+ *              those are not shifted */
+#define FASTDL_LOOPS(X)                                                                          \
+    X(void, transpose, (long m, long n, const void *a, long lda, void *b, long ldb))             \
+    X(void, sum_rows, (const void *x, long n, long h, long ldx, int add, void *out))             \
+    X(void, add, (const void *x, void *out, long size))                                          \
+    X(void, fill, (double value, void *out, long size))                                          \
+    X(int, finite, (const void *x, long ldx, const ptrdiff_t *order, long n, long d))            \
+    X(void, softmax, (void *logits, long k))                                                     \
+    X(double, penalty, (const void *weight, long size, double l1, double l2))                    \
+    X(void, penalty_gradient,                                                                    \
+      (const void *weight, long size, double l1, double l2, void *out))
+
+#define FASTDL_MEMBER(returns, name, arguments) returns(*name) arguments;
+typedef struct {
+    int item; /* bytes */
+    FASTDL_PRODUCTS(FASTDL_MEMBER)
+    FASTDL_LOOPS(FASTDL_MEMBER)
+    void (*activate[FASTDL_N_ACTIVATIONS])(const void *bias, void *z, long n, long h, long ld);
+    void (*activate_backward[FASTDL_N_ACTIVATIONS])(const void *out, void *dout, long n, long h,
+                                                    long ld);
+    double (*loss[FASTDL_N_LOSSES])(const void *outputs, const fastdl_truth *truth,
+                                    const double *settings, double scale, void *doutputs,
+                                    double *each, ptrdiff_t *n_correct, long n, long k);
+    void (*update[FASTDL_N_OPTIMISERS])(const fastdl_step *step, double l1, double l2,
+                                        const void *grad, void *param, void *first, void *second,
+                                        long size);
+    int (*is_sparse[FASTDL_N_SOURCES])(const void *row, long d);
+    void (*read[FASTDL_N_SOURCES])(const void *x, long ldx, const ptrdiff_t *order,
+                                   const void *shift, const void *scale, void *out, long ldo,
+                                   unsigned char *sparse, long n, long d);
+} fastdl_kernels;
+
+/* From which sizes on a kernel is the better one; those of the choice between kernels and BLAS mean
+ * nothing where there are no products. */
+typedef struct {
+    int few_columns;     /* a product with a transpose takes dot products up to here, */
+    int few_rows;        /* or here, rather than that BLAS packs its factors, */
+    int long_depth;      /* or in single precision for */
+    int dot_columns;     /* so many over so long a depth */
+    int few_share;       /* columns of a weight for each row of a batch, from which on those are few, */
+    int few_least;       /* but so many at least */
+    int wide_columns;    /* in double precision BLAS, which packs, is faster beyond this */
+    int transpose_units; /* of a weight, a row of a batch, that are transposed rather than summed */
+    int direct_depth;    /* from which it pays to take rows where they lie, if a first layer is narrow */
+    int skip_columns;    /* so many make it pay to look for the zeros of rows, */
+    int skip_depth;      /* of at least so many items */
+    int skip_most;       /* items of a row from which a narrow first layer lies by unit all the same */
+    int lanes;           /* of a vector of floats */
+    int sum_lanes;       /* multiply-adds that it costs to add these at the end of a sum, */
+    int sum_first;       /* or in a narrow first layer, which gains elsewhere, */
+    int sum_later;       /* or another narrow one, of which a transposed copy would be kept */
+} fastdl_sizes;
+
+typedef struct {
+    const char *name;
+    int (*runs_here)(void); /* NULL where this build has no kernels for it */
+    fastdl_sizes sizes;
+    const fastdl_kernels *types[2]; /* of float and of double */
+} fastdl_target;
+
+#define FASTDL_DECLARE_TARGET(name) extern const fastdl_target fastdl_##name;
+FASTDL_TARGETS(FASTDL_DECLARE_TARGET)
+
+/* The i-th target that this build and this machine have, the best first; NULL after the last. */
+const fastdl_target *fastdl_target_at(int i);
+
+#endif

@@ -1,0 +1,196 @@
+/* The losses of rows of k outputs, for one type and one target; the compiler vectorises them. */
+
+/* A line here and a function of that name below: a loss. */
+#ifndef FASTDL_LOSSES
+#define FASTDL_LOSSES(X) X(softmax_cross_entropy) X(hinge) X(sigmoid_cross_entropy) X(mse)
+#endif
+
+#ifdef T
+
+/* A loss of one row and, unless it is NULL, its gradient times scale, of the label or the targets,
+ * whichever the loss goes by. A comparison that is false for NaN is written so that NaN passes. */
+typedef double (*NAME(row_loss))(const T *outputs, long label, const T *targets,
+                                 const double *settings, double scale, T *doutputs, long k);
+
+#define FACTORS 32 /* of at most 2, in LANES products, whose product is no infinity yet */
+
+/* max(0, z - own + margin) of a class that is not the label's; NaN stays. */
+static inline double NAME(violation)(T z, int is_label, double own, double margin)
+{
+    const double violation = (double)z - own + margin;
+    return is_label || violation <= 0 ? 0 : violation;
+}
+
+/* The sum over j != label of max(0, logits[j] - logits[label] + margin) and its subgradient. */
+static double NAME(hinge)(const T *logits, long label, const T *targets, const double *settings,
+                          double scale, T *dlogits, long k)
+{
+    const double own = logits[label], margin = settings[0];
+    double loss = 0, count = 0;
+    long j = 0;
+    if (k >= LANES) {
+        double losses[LANES] = {0}, counts[LANES] = {0};
+        for (; j + LANES <= k; j += LANES) {
+            T dz[LANES];
+            KEEP_LOOP
+            for (long i = 0; i < LANES; i++) {
+                const double v = NAME(violation)(logits[j + i], j + i == label, own, margin);
+                losses[i] += v;
+                counts[i] += v != 0;
+                dz[i] = v != 0 ? (T)scale : 0;
+            }
+            if (dlogits)
+                memcpy(dlogits + j, dz, sizeof dz);
+        }
+        loss = NAME(sum_lanes)(losses);
+        count = NAME(sum_lanes)(counts);
+    }
+    for (; j < k; j++) {
+        const double v = NAME(violation)(logits[j], j == label, own, margin);
+        loss += v;
+        count += v != 0;
+        if (dlogits)
+            dlogits[j] = v != 0 ? (T)scale : 0;
+    }
+    if (dlogits)
+        dlogits[label] = (T)(-scale * count);
+    return loss;
+}
+
+/* sigmoid_cross_entropy of n items: log(1 + exp(s)) = max(0, s) + log1p(exp(-|s|)), where s is z or, of the
+ * label, -z. Adds max(0, s) to sums, and multiplies 1 + products by 1 + exp(-|s|); past the items
+ * these are as good as nothing. */
+INLINE void NAME(sigmoid_items)(
+    const T *z, long n, long label, double scale, T *dz, double *sums, double *products)
+{
+    T row[LANES], e[LANES];
+    const int has_label = label >= 0 && label < n;
+    KEEP_LOOP
+    for (long i = 0; i < LANES; i++)
+        row[i] = i < n ? z[i] : EXP_LEAST;
+    if (has_label)
+        row[label] = -row[label];
+    KEEP_LOOP
+    for (long i = 0; i < LANES; i++)
+        e[i] = NAME(exp)(row[i] < 0 ? row[i] : -row[i]);
+    KEEP_LOOP
+    for (long i = 0; i < LANES; i++)
+        sums[i] += row[i] < 0 ? 0 : row[i];
+    KEEP_LOOP
+    for (long i = 0; i < LANES; i++)
+        products[i] += e[i] + products[i] * e[i];
+    KEEP_LOOP
+    for (long i = 0; i < LANES; i++)
+        e[i] = (T)(scale * ((row[i] < 0 ? e[i] : (T)1) / (1 + e[i])));
+    if (has_label)
+        e[label] = -e[label];
+    if (dz)
+        memcpy(dz, e, n * sizeof(T));
+}
+
+/* log of the product of 1 + products, which become 1. */
+static double NAME(take_log)(double *products)
+{
+    KEEP_LOOP
+    for (int i = 0; i < LANES / 2; i++)
+        products[i] += products[i + LANES / 2] + products[i] * products[i + LANES / 2];
+    KEEP_LOOP
+    for (int i = 0; i < LANES / 4; i++)
+        products[i] += products[i + LANES / 4] + products[i] * products[i + LANES / 4];
+    double all = 0;
+    for (int i = 0; i < LANES / 4; i++)
+        all += products[i] + all * products[i];
+    memset(products, 0, LANES * sizeof(double));
+    return log1p(all);
+}
+
+/* The binary cross-entropy of each output against onehot(label): the mean over the k outputs. */
+static double NAME(sigmoid_cross_entropy)(const T *logits, long label, const T *targets,
+                                          const double *settings, double scale, T *dlogits, long k)
+{
+    double sums[LANES] = {0}, products[LANES] = {0}, logs = 0;
+    for (long j = 0; j < k; j += LANES) {
+        T *dz = dlogits ? dlogits + j : NULL;
+        if (k - j >= LANES)
+            NAME(sigmoid_items)(logits + j, LANES, label - j, scale / k, dz, sums, products);
+        else
+            NAME(sigmoid_items)(logits + j, k - j, label - j, scale / k, dz, sums, products);
+        if (j / LANES % FACTORS == FACTORS - 1)
+            logs += NAME(take_log)(products);
+    }
+    logs += NAME(take_log)(products);
+    return (NAME(sum_lanes)(sums) + logs) / k;
+}
+
+/* The mean over the k outputs of (outputs - targets)^2. */
+static double NAME(mse)(const T *outputs, long label, const T *targets, const double *settings,
+                        double scale, T *doutputs, long k)
+{
+    const double rate = 2 * scale / k;
+    double loss = 0;
+    long j = 0;
+    if (k >= LANES) {
+        double losses[LANES] = {0};
+        for (; j + LANES <= k; j += LANES) {
+            T d[LANES];
+            KEEP_LOOP
+            for (long i = 0; i < LANES; i++) {
+                const double difference = (double)outputs[j + i] - targets[j + i];
+                losses[i] += difference * difference;
+                d[i] = (T)(rate * difference);
+            }
+            if (doutputs)
+                memcpy(doutputs + j, d, sizeof d);
+        }
+        loss = NAME(sum_lanes)(losses);
+    }
+    for (; j < k; j++) {
+        const double difference = (double)outputs[j] - targets[j];
+        loss += difference * difference;
+        if (doutputs)
+            doutputs[j] = (T)(rate * difference);
+    }
+    return loss / k;
+}
+
+/* What is not a number is never right. */
+INLINE double NAME(rows)(const NAME(row_loss) row_loss, const void *outputs,
+                         const fastdl_truth *truth, const double *settings, double scale,
+                         void *doutputs, double *each, ptrdiff_t *n_correct, long n, long k)
+{
+    const T *weights = truth->weights, *targets = truth->targets;
+    double total = 0;
+    *n_correct = 0;
+    for (long i = 0; i < n; i++) {
+        const T *row = (const T *)outputs + i * k;
+        const long at = truth->order ? truth->order[i] : i;
+        const long label = truth->labels ? truth->labels[at] : 0;
+        const double weight = weights ? weights[at] : 1;
+        const int hit = truth->labels && label == NAME(argmax)(row, k); /* row may be doutputs */
+        const double loss = row_loss(row, label, targets ? targets + at * k : NULL, settings,
+                                     weight * scale, doutputs ? (T *)doutputs + i * k : NULL, k);
+        *n_correct += hit && !isnan(loss);
+        total += weight * loss;
+        if (each)
+            each[i] = loss;
+    }
+    return total;
+}
+
+#define ROW_BY_ROW(name)                                                                         \
+    static double NAME(loss_##name)(const void *outputs, const fastdl_truth *truth,              \
+                                    const double *settings, double scale, void *doutputs,        \
+                                    double *each, ptrdiff_t *n_correct, long n, long k)          \
+    {                                                                                            \
+        return NAME(rows)(NAME(name), outputs, truth, settings, scale, doutputs, each,           \
+                          n_correct, n, k);                                                      \
+    }
+
+ROW_BY_ROW(hinge)
+ROW_BY_ROW(sigmoid_cross_entropy)
+ROW_BY_ROW(mse)
+#undef ROW_BY_ROW
+#undef FACTORS
+#undef LANES
+#undef NARROW
+#endif

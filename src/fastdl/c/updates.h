@@ -1,0 +1,106 @@
+/* Penalties, and the optimisers' updates, for one type and one target; the compiler vectorises them. */
+
+/* A line here and an update of that name below: an optimiser. */
+#ifndef FASTDL_OPTIMISERS
+#define FASTDL_OPTIMISERS(X) X(sgd) X(momentum) X(nesterov) X(adam)
+#endif
+
+#ifdef T
+
+/* l1 sum(|w|) + l2 sum(w^2). */
+static double NAME(penalty)(const void *weight, long size, double l1, double l2)
+{
+    const T *w = weight;
+    double absolute = 0, square = 0;
+    if (l1 != 0)
+        for (long i = 0; i < size; i++)
+            absolute += fabs((double)w[i]);
+    if (l2 != 0)
+        for (long i = 0; i < size; i++)
+            square += (double)w[i] * w[i];
+    return l1 * absolute + l2 * square;
+}
+
+/* grad + the gradient of l1 |w| + l2 w^2 (at w = 0 the subgradient 0). */
+static inline T NAME(penalised)(T grad, T w, T l1, T l2)
+{
+    return grad + 2 * l2 * w + l1 * (T)((w > 0) - (w < 0));
+}
+
+static void NAME(penalty_gradient)(const void *weight, long size, double l1, double l2, void *out)
+{
+    const T *w = weight;
+    T *dw = out;
+    for (long i = 0; i < size; i++)
+        dw[i] = NAME(penalised)(0, w[i], (T)l1, (T)l2);
+}
+
+/* An update of the arrays as T, by its settings as T. */
+#define UPDATE(name)                                                                             \
+    static void NAME(name)(const fastdl_step *step, double lasso, double ridge,                  \
+                           const void *restrict grads, void *restrict params,                    \
+                           void *restrict firsts, void *restrict seconds, long size)
+#define SETTINGS                                                                                 \
+    const T l1 = (T)lasso, l2 = (T)ridge, *grad = grads;                                         \
+    T *param = params;
+
+/* param -= rate (grad + 2 l2 param + l1 sign(param)). */
+UPDATE(sgd)
+{
+    SETTINGS
+    const T rate = (T)step->learning_rate;
+    if (l1 == 0)
+        for (long i = 0; i < size; i++)
+            param[i] -= rate * (grad[i] + 2 * l2 * param[i]);
+    else
+        for (long i = 0; i < size; i++)
+            param[i] -= rate * NAME(penalised)(grad[i], param[i], l1, l2);
+}
+
+/* velocity = momentum velocity + gradient; param -= rate velocity. */
+UPDATE(momentum)
+{
+    SETTINGS
+    const T rate = (T)step->learning_rate, momentum = (T)step->momentum;
+    T *velocity = firsts;
+    for (long i = 0; i < size; i++) {
+        velocity[i] = momentum * velocity[i] + NAME(penalised)(grad[i], param[i], l1, l2);
+        param[i] -= rate * velocity[i];
+    }
+}
+
+/* The same from where the momentum leads. */
+UPDATE(nesterov)
+{
+    SETTINGS
+    const T rate = (T)step->learning_rate, momentum = (T)step->momentum;
+    T *velocity = firsts;
+    for (long i = 0; i < size; i++) {
+        T g = NAME(penalised)(grad[i], param[i], l1, l2);
+        velocity[i] = momentum * velocity[i] + g;
+        param[i] -= rate * (g + momentum * velocity[i]);
+    }
+}
+
+/* Adam (Kingma & Ba 2015, algorithm 1), its corrections in rate and root. Epsilon is not 0, as a small
+ * one is in single precision: 0 / 0 would follow where no gradient is. */
+UPDATE(adam)
+{
+    SETTINGS
+    const T beta1 = (T)step->beta1, rest1 = (T)(1 - step->beta1);
+    const T beta2 = (T)step->beta2, rest2 = (T)(1 - step->beta2);
+    const T rate = (T)(step->learning_rate / step->correction1);
+    const T root = (T)sqrt(step->correction2);
+    const T epsilon = (T)step->epsilon > LEAST ? (T)step->epsilon : LEAST;
+    T *mean = firsts, *square = seconds;
+    for (long i = 0; i < size; i++) {
+        T g = NAME(penalised)(grad[i], param[i], l1, l2);
+        mean[i] = beta1 * mean[i] + rest1 * g;
+        square[i] = beta2 * square[i] + rest2 * g * g;
+        param[i] -= rate * mean[i] / (SQRT(square[i]) / root + epsilon);
+    }
+}
+
+#undef UPDATE
+#undef SETTINGS
+#endif

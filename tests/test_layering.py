@@ -14,7 +14,7 @@ ORDER = (
     "_blas", "_kernels", "_loops.typed", "_loops.net", "_loops.input", "_loops.call",
     "_loops.offset", "_loops.rows", "_loops.weights", "_loops.batches", "_loops.evaluation",
     "_loops.pace", "_memory", "_epoch", "_hints", "_intake", "_check", "_settings", "_threads",
-    "losses", "init", "schedules", "scaling", "inputs", "history", "checkpoint", "ops", "layers",
+    "losses", "init", "schedules", "scaling", "inputs", "history", "files", "ops", "layers",
     "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation", "saved",
     "network", "gradcheck", "_calling", "_diagnosis", "audit", "advice", "state", "rates",
     "records", "resume", "fit", "run", "loop", "callbacks", "trainer", "datasets", "_openmp",

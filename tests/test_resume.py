@@ -1,5 +1,5 @@
 """resume.py, run.py: a fit that was stopped anywhere and resumed ends with the bits of one that
-never was. What damaged files do is in tests/fuzz, how they are written in test_checkpoint.py."""
+never was. What damaged files do is in tests/fuzz, how they are written in test_files.py."""
 
 import gc
 import json
@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import load
 
 import fastdl as fd
-from fastdl import _check, checkpoint
+from fastdl import _check, files
 from fastdl.fit import Fit
 from tests import nightly
 
@@ -627,7 +627,7 @@ def test_a_forged_place_is_refused(path, problem, change):
     with safe_open(path, framework="numpy") as file:
         config = json.loads(file.metadata()["config"])
     config["training"] |= change
-    checkpoint.write(path, load(path.read_bytes()), config)
+    files.write(path, load(path.read_bytes()), config)
     trainer = make()
     with pytest.raises(fd.CheckpointError, match=f"^{path} must tell "):
         trainer.resume(path) or trainer.fit(**problem, epochs=2)
@@ -639,7 +639,7 @@ KILLED = """
 import hashlib, json, os, pathlib, random, signal, sys, time
 import numpy as np
 import fastdl as fd
-from fastdl import checkpoint
+from fastdl import files
 
 path, number = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 rng = np.random.default_rng(0)
@@ -707,7 +707,7 @@ print(json.dumps(found))
 EVERY_LINE = """
 stride = number  # how many lines for each fit that is resumed to its end
 expected = train(path.with_name("whole"))
-written = checkpoint.write
+written = files.write
 
 def killed_at(line):
     calls, seen = [0], set()
@@ -719,7 +719,7 @@ def killed_at(line):
         return trace
 
     def enter(frame, event, argument):
-        ours = frame.f_code.co_filename == checkpoint.__file__
+        ours = frame.f_code.co_filename == files.__file__
         return trace(frame, "call", None) if ours else None
 
     def write(*arguments):
@@ -728,7 +728,7 @@ def killed_at(line):
         written(*arguments)
         sys.settrace(None)
 
-    checkpoint.write = write
+    files.write = write
     train(path)
     os._exit(0)
 
@@ -791,5 +791,5 @@ def test_settings_that_are_changed_after_resuming_are_refused(problem, path):
     for name, value in (("batch_size", SIZE + 1), ("l2", 5.0), ("shuffle", None)):
         trainer = resumed(path)
         setattr(trainer, name, value)
-        with pytest.raises(checkpoint.CheckpointError, match=name):
+        with pytest.raises(files.CheckpointError, match=name):
             trainer.fit(**problem, epochs=4)

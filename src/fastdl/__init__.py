@@ -17,9 +17,9 @@ from fastdl.callbacks import (
     ReduceOnPlateau,
     Snapshot,
 )
-from fastdl.checkpoint import CheckpointError
 from fastdl.config import show_config
 from fastdl.evaluation import Evaluation, RegressionEvaluation
+from fastdl.files import CheckpointError
 from fastdl.fit import DivergenceError
 from fastdl.gradcheck import GradientCheck, check_gradients
 from fastdl.history import History

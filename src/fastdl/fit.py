@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from fastdl import _kernels, _threads, advice, resume
 from fastdl._check import Array
 from fastdl._epoch import Batches, Program, Workspace
-from fastdl.checkpoint import CheckpointError
 from fastdl.core import Core
 from fastdl.data import Data, refuse_if_not_finite, rows_of_fit
+from fastdl.files import CheckpointError
 from fastdl.history import History
 from fastdl.layers import Dense
 from fastdl.rates import Rates

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastdl import _check, _hints, _threads, checkpoint, data, losses, ops, saved
+from fastdl import _check, _hints, _threads, data, files, losses, ops, saved
 from fastdl._check import Array
 from fastdl._epoch import Workspace
 from fastdl.core import Core
@@ -400,7 +400,7 @@ class Network(_hints.Hinted):
             A file that is there is replaced once the new one is complete.
         """
         core = self._core.copy(self.dtype)  # a fit may go on meanwhile
-        checkpoint.write(path, *saved.contents(core))
+        files.write(path, *saved.contents(core))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastdl import _check, checkpoint, inputs
+from fastdl import _check, files, inputs
 from fastdl._check import Array
-from fastdl.checkpoint import TRAINING, CheckpointError, Layout
 from fastdl.core import Core
 from fastdl.data import Data
+from fastdl.files import TRAINING, CheckpointError, Layout
 from fastdl.history import History
 from fastdl.inputs import Inputs
 from fastdl.optim import Optimiser
@@ -225,7 +225,7 @@ def write(path: str | os.PathLike[str], core: Core, paused: Paused) -> None:
         arrays |= {prefix + name: view for name, view in core.places.views(flat).items()}
     table = [list(record.values()) for record in paused.history.records]
     arrays[_HISTORY] = np.array(table, _DOUBLE).reshape(len(table), len(place.columns))
-    checkpoint.write(path, arrays, config | {"training": asdict(place)})
+    files.write(path, arrays, config | {"training": asdict(place)})
 
 
 def read(path: str | os.PathLike[str], core: Core, settings: Settings) -> Paused:
@@ -243,7 +243,7 @@ def read(path: str | os.PathLike[str], core: Core, settings: Settings) -> Paused
         compare(name, config | place.settings, own)
         return _layout(core, place, n_moments)
 
-    config, arrays = checkpoint.read(path, expect)
+    config, arrays = files.read(path, expect)
     place = _place(name, config)
     if core.scaling is not None:
         for each in ("shift", "scale"):

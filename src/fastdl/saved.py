@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastdl import _check, checkpoint, inputs, layers, losses
+from fastdl import _check, files, inputs, layers, losses
 from fastdl._check import Array
-from fastdl.checkpoint import CheckpointError, Layout
 from fastdl.core import Core
+from fastdl.files import CheckpointError, Layout
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense
 from fastdl.scaling import Scaling
@@ -45,7 +45,7 @@ class Saved(NamedTuple):
 
 def read(path: str | os.PathLike[str]) -> tuple[Saved, Scaling | None, dict[str, Array]]:
     """A saved network: what the file says of it, its scaling, and its arrays."""
-    config, arrays = checkpoint.read(path, lambda config: _layout(_described(path, config)))
+    config, arrays = files.read(path, lambda config: _layout(_described(path, config)))
     saved, scaling = _described(path, config), None
     if saved.scaled:
         try:

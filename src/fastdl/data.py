@@ -46,12 +46,12 @@ def check(
 ) -> Data:
     """Check rows with their labels or targets; known: what rows beside these are."""
     x_name, y_name = names
-    data = read(core, x_name, x, known)
-    _check.some(x_name, data.x)
-    n, k = len(data.x), core.layers[-1].h
+    rows, found = read(core, x_name, x, known)[:2]
+    _check.some(x_name, rows)
+    n, k = len(rows), core.layers[-1].h
     if losses.LOSSES[core.loss].targets:
-        return data._replace(targets=_check.targets(y_name, y, n, k, core.dtype))
-    return data._replace(labels=_check.labels(y_name, y, n, k))
+        return Data(rows, found, None, _check.targets(y_name, y, n, k, core.dtype))
+    return Data(rows, found, _check.labels(y_name, y, n, k))
 
 
 def compiled(core: Core, data: Data, scan_zeros: bool = True, check_finite: bool = False) -> Rows:

@@ -118,13 +118,13 @@ class Fit:
 
     def _allocate(self) -> None:
         """All arrays that the fit needs, once."""
-        core, program = self.core, self._terms.program
+        core, self._program = self.core, self._terms.program
         n, batch = len(self._starts), int((self._stops - self._starts).max())
         self.good, self.kept = self.state.copy(), Kept()
         self.rates = Rates(self._terms.schedule, n)
         self._hyper = self._settings.optimiser.hyper
         self._threads = core.threads(self._settings.n_threads, batch)
-        self._workspace = Workspace(program, batch=batch, moments=self.state.moments)
+        self._workspace = Workspace(self._program, batch=batch, moments=self.state.moments)
         self._rows = rows_of_fit(core, self._train, check_finite=self._has_unread)
         self._losses = np.full(n, np.nan)  # of an epoch's batches, once trained on
         self._correct = np.empty(n, np.intp)
@@ -167,9 +167,9 @@ class Fit:
             return self._starts[order], self._stops[order], None
         return self._starts, self._stops, None
 
-    def steps(self, at: int, n: int) -> None:
-        """Train on the next n batches, of which at are done."""
-        self._steps(at, at + n, self.rates.values[at : at + n])
+    def steps(self, at: int, until: int) -> None:
+        """Train on batches of this epoch, of which the first is the next one."""
+        self._steps(at, until, self.rates.values[at:until])
 
     def _steps(self, at: int, until: int, rates: Array) -> None:
         """Train on these batches of the epoch's order."""
@@ -181,7 +181,7 @@ class Fit:
         )  # fmt: skip
         self.is_steady = self.kept.gone_back = False
         try:
-            self._terms.program.train(
+            self._program.train(
                 self._rows, self._workspace, batches, self._hyper, state.step, state.parameters,
                 self._threads,
             )  # fmt: skip

@@ -19,6 +19,7 @@ class Loop:
         self, fit: Fit, run: Run, callbacks: Sequence[Callback], every: int | str | None
     ) -> None:
         self._fit, self._run, self._callbacks, self._every = fit, run, callbacks, every
+        self._history = fit.records.history
         fit.may_be_saved = bool(callbacks)
 
     def check(self) -> None:
@@ -33,7 +34,7 @@ class Loop:
             if callback.steps is not None:
                 _check.integer(f"steps of {type(callback).__name__}", callback.steps)
             callback.on_check(self._run)
-        left, stopped = self._has_epochs, self._run.history.stopped
+        left, stopped = self._has_epochs, self._history.stopped
         if left:
             fit.plan_rates()
         if stopped is not None:
@@ -59,10 +60,6 @@ class Loop:
     def _has_epochs(self) -> bool:
         return self._fit.state.epoch < self._fit.last_epoch
 
-    @property
-    def _is_stopped(self) -> bool:
-        return self._fit.records.history.stopped is not None
-
     def _epochs(self, bar: Progress) -> None:
         fit, run = self._fit, self._run
         try:
@@ -70,7 +67,7 @@ class Loop:
                 callback.on_begin(run)
             if fit.at and self._has_epochs:
                 self._epoch(bar)
-            while self._has_epochs and not self._is_stopped:
+            while self._has_epochs and self._history.stopped is None:
                 self._epoch(bar)
         except KeyboardInterrupt:
             fit.interrupted = True
@@ -83,15 +80,17 @@ class Loop:
         fit, run = self._fit, self._run
         n = fit.begin_epoch()
         self._record()  # one that an interruption has prevented
-        while (at := fit.at) < n and not self._is_stopped:
+        at, history = fit.at, self._history
+        while at < n and history.stopped is None:
             steps = min(n - at, self._span(bar))
-            fit.steps(at, steps)
+            fit.steps(at, at + steps)
+            at += steps
             self._record()
             for callback in self._callbacks:
                 if callback.steps and run.step % callback.steps == 0:
                     callback.on_step(run)
-            bar.advance(steps, run.history)
-        if fit.at == n:
+            bar.advance(steps, history)
+        if at == n:
             fit.end_epoch()
             for callback in self._callbacks:
                 callback.on_epoch(run)

@@ -11,7 +11,7 @@ RECORDS = .benchmarks
 UNDER = tests/sanitize/under
 # What `make test PART=...` runs: the tests of some files, mirrored here by the tests' names.
 tests = $(wildcard $(patsubst %,tests/test_%.py,$(1)))
-PART_kernels = $(call tests,kernels ops losses reference promises memory golden)
+PART_kernels = $(call tests,kernels lists ops losses reference promises memory golden)
 PART_loops = $(call tests,epoch pace threads pairs processes changing_arrays golden)
 PART_network = $(call tests,network layers init parameters summary evaluation gradcheck audit checkpoint bad_files)
 PART_fit = $(call tests,trainer optim schedules callbacks resume history progress advice read_only golden)
@@ -24,12 +24,14 @@ THREADED = $(addprefix tests/test_,threads.py kernels.py epoch.py ops.py changin
 ALONE = tests/test_processes.py tests/test_threads.py
 FIRST = tests/test_memory.py
 LONG = $(filter-out $(FIRST) $(ALONE),$(shell grep -rl 'nightly\.' tests --include='test_*.py'))
-# What goes by the clock says nothing beside other tests; that or the size of a process, nothing where it
-# is watched.
-NO_CLOCK = not milliseconds and not little_longer
-WATCHED = $(BIN)/python -m pytest -q -o timeout=3600 \
-  -k '$(NO_CLOCK) and not be_started and not stays_flat and not little_memory'
-NO_MINUTES = --ignore=tests/experiments --ignore=tests/fuzz -k '$(NO_CLOCK) and not stays_flat'
+# What goes by the clock (the marker "alone") says nothing beside other tests; that or the size of a
+# process, nothing where it is watched.
+WATCHED = $(BIN)/python -m pytest -q -o timeout=3600 -m 'not alone' \
+  -k 'not be_started and not stays_flat and not little_memory'
+# Of what another build of the extensions can break: kernels, loops, memory, threads. All that is in Python
+# is the same in every build.
+COMPILED = $(addprefix tests/test_,changing_arrays.py config.py epoch.py evaluation.py golden.py \
+  gradcheck.py kernels.py losses.py memory.py network.py ops.py pace.py processes.py threads.py trainer.py)
 # Other builds of the package, in build/KIND/lib, which the tests take instead of the installed one.
 BUILD_debug = FASTDL_DEBUG=1
 BUILD_serial = CC="$(CURDIR)/tests/cc_without_openmp"
@@ -73,19 +75,21 @@ types: $(VENV)/.dev ## mypy, stubtest; a minute
 	$(BIN)/mypy --strict experiments
 	$(BIN)/python -m mypy.stubtest --allowlist tests/stubtest_allow.txt fastdl._kernels fastdl._epoch
 
+# As many at once as there are cores; then, with nothing beside it, what goes by the clock.
 suite: $(VENV)/.dev ## the whole suite alone; 10 minutes
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -m 'not alone' --numprocesses $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -q -m alone
 
-# The library's tests again, but for those that take minutes, on a build with bounds checks, and on one
-# of a compiler without OpenMP, both at once.
-variants: $(VENV)/.dev ## the library's tests with bounds checks, and without OpenMP; 20 minutes
+# The tests of the extensions again, on a build with bounds checks, and on one of a compiler without
+# OpenMP, both at once.
+variants: $(VENV)/.dev ## the extensions' tests with bounds checks, and without OpenMP; 20 minutes
 	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/serial
 
 variant/debug: TOLD = _kernels.DEBUG
 variant/serial: TOLD = not _kernels.OPENMP
 variant/%: build/%/lib
 	$(call TAKE,$*) $(BIN)/python -c "from fastdl import _kernels; assert $(TOLD)"
-	$(call TAKE,$*) $(BIN)/python -m pytest -q $(NO_MINUTES)
+	$(call TAKE,$*) $(BIN)/python -m pytest -q -m 'not alone' -k 'not stays_flat' $(COMPILED)
 
 .PRECIOUS: build/%/lib
 build/%/lib: $(SOURCES) | $(VENV)/.dev

@@ -1,4 +1,4 @@
-"""What the tests share: a generator, the dtypes, thread counts, and arguments for every op."""
+"""What the tests share: a generator, dtypes, instruction sets, thread counts, calls of ops."""
 
 import os
 from pathlib import Path
@@ -6,16 +6,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 from fastdl import _kernels
+from tests import cases
 
 settings.register_profile("fastdl", deadline=None)  # a busy machine is no failure
 settings.load_profile("fastdl")
 
-D, K = 7, 5
-TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
-CHANGED_IN_PLACE = ("param", "velocity", "mean", "square")
-ELEMENTWISE = ("identity", "relu", "leaky_relu", "sigmoid", "tanh")
+
+@pytest.fixture(autouse=True, scope="session")
+def one_blas_thread():
+    """NumPy's products, beside which ours are held: its threads wait by turning in circles."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk():
+    """What a power cut would leave is not tested; the order in which files are written is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(params=_kernels.ISAS)
@@ -46,40 +58,8 @@ def n_threads(request):
 def arguments(rng):
     """arguments(op, n, dtype): good arguments for an op of fastdl.ops, by name, with n rows."""
 
-    def make(op, n=6, dtype=np.float64):
-        def x(*shape):
-            return rng.standard_normal(shape).astype(dtype)
-
-        labelled = {"logits": 3 * x(n, K), "labels": rng.integers(0, K, n)}
-        weighted = labelled | {"sample_weight": rng.uniform(0.5, 2, n).astype(dtype)}
-        step = {"learning_rate": 0.1, "l1": 0.01, "l2": 0.02}
-        state = {"param": x(n, D), "grad": x(n, D)}
-        moments = {"mean": x(n, D), "square": x(n, D) ** 2}
-        return {
-            "matmul": {"a": x(n, D), "b": x(D, K)},
-            "gather": {
-                "x": x(n, D), "order": rng.permutation(n), "shift": x(D), "scale": x(D),
-                "dtype": dtype,
-            },
-            "bias_activation": {"z": x(n, D), "bias": x(D), "activation": "sigmoid"},
-            "bias_activation_backward": {
-                "dout": x(n, D), "out": x(n, D), "activation": "leaky_relu",
-            },
-            **{name: {"x": x(n, D)} for name in ELEMENTWISE},
-            **{f"{name}_backward": {"dout": x(n, D), "out": x(n, D)} for name in ELEMENTWISE},
-            "softmax": {"logits": 3 * x(n, K)},
-            "softmax_cross_entropy": weighted,
-            "hinge": weighted | {"margin": 0.7},
-            "sigmoid_cross_entropy": weighted,
-            "mse": {
-                "outputs": x(n, K), "targets": x(n, K), "sample_weight": weighted["sample_weight"],
-            },
-            "accuracy": labelled,
-            "penalty": {"weight": x(n, D), "l1": 0.1, "l2": 0.2},
-            "sgd_update": state | step,
-            "momentum_update": state | step | {"velocity": x(n, D), "momentum": 0.8},
-            "adam_update": state | step | moments | {"t": 3},
-        }[op]  # fmt: skip
+    def make(op, n=6, dtype=np.float64, **settings):
+        return cases.OPS[op].arguments(rng, dtype, settings, n=n)
 
     return make
 
@@ -89,11 +69,12 @@ def call():
     """call(module, op, arguments): the results as a tuple; what is changed in place is copied."""
 
     def run(module, op, arguments):
-        changed = {name for name in CHANGED_IN_PLACE if type(arguments.get(name)) is np.ndarray}
+        state = cases.OPS[op].state
+        changed = {name for name in state if type(arguments[name]) is np.ndarray}
         arguments = arguments | {name: arguments[name].copy() for name in changed}
         result = getattr(module, op)(**arguments)
         if result is None:
-            return tuple(arguments[name] for name in CHANGED_IN_PLACE if name in arguments)
+            return tuple(arguments[name] for name in state)
         return result if isinstance(result, tuple) else (result,)
 
     return run
@@ -118,7 +99,7 @@ def agree():
     """agree(actual, expected, dtype): 1e-5 (float32) or 1e-12 (float64) of the greatest element."""
 
     def check(actual, expected, dtype):
-        tolerance = TOLERANCE[np.dtype(dtype).name]
+        tolerance = cases.TOLERANCE[np.dtype(dtype).name]
         for a, e in zip(actual, expected, strict=True):
             assert np.shape(a) == np.shape(e)
             largest = np.abs(e).max(initial=0.0)

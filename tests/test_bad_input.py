@@ -1,8 +1,7 @@
 """Bad arrays, for every public function: an error that names the argument, or the right answer.
 
-A new function is one row: of OPS, its array arguments and their kinds (the arguments themselves
-come from conftest.py); of OTHERS, also how it is called. What is no array is in
-test_bad_settings.py.
+An op has its row in cases.py; any other new function is one row of OTHERS: how it is called, its
+array arguments and their kinds. What is no array is in test_bad_settings.py.
 """
 
 import re
@@ -19,38 +18,9 @@ from scipy import sparse
 import fastdl as fd
 from fastdl import _reference, ops
 from tests import public, remedies
+from tests.cases import OPS
 
 N, D, K = 20, 7, 5
-
-_backward = {"dout": "floats", "out": "floats"}
-_loss = {"logits": "floats", "labels": "labels", "sample_weight": "weights"}
-_step = {"param": "state", "grad": "floats"}
-OPS = {  # op: its array arguments and their kinds
-    "matmul": {"a": "floats", "b": "floats"},
-    "gather": {"x": "rows", "order": "labels", "shift": "floats", "scale": "floats"},
-    "bias_activation": {"z": "floats", "bias": "floats"},
-    "bias_activation_backward": _backward,
-    "identity": {"x": "floats"},
-    "relu": {"x": "floats"},
-    "leaky_relu": {"x": "floats"},
-    "sigmoid": {"x": "floats"},
-    "tanh": {"x": "floats"},
-    "identity_backward": _backward,
-    "relu_backward": _backward,
-    "leaky_relu_backward": _backward,
-    "sigmoid_backward": _backward,
-    "tanh_backward": _backward,
-    "softmax": {"logits": "floats"},
-    "softmax_cross_entropy": _loss,
-    "hinge": _loss,
-    "sigmoid_cross_entropy": _loss,
-    "mse": {"outputs": "floats", "targets": "targets", "sample_weight": "weights"},
-    "accuracy": {"logits": "floats", "labels": "labels"},
-    "penalty": {"weight": "floats"},
-    "sgd_update": _step,
-    "momentum_update": _step | {"velocity": "state"},
-    "adam_update": _step | {"mean": "state", "square": "state"},
-}
 
 
 def net(loss="softmax_cross_entropy"):
@@ -113,7 +83,8 @@ OTHERS = {  # public name, in which way: how it is called with its array argumen
     "Scaling.standard": (lambda x: scaling(fd.Scaling.standard, x=x), {"x": "finite rows"}),
     "Scaling.centred": (lambda x: scaling(fd.Scaling.centred, x=x), {"x": "finite rows"}),
 }  # fmt: skip
-KINDS = OPS | {name: kinds for name, (_, kinds) in OTHERS.items()}
+KINDS = {op: {name: array.kind for name, array in row.arrays.items()} for op, row in OPS.items()}
+KINDS |= {name: kinds for name, (_, kinds) in OTHERS.items()}
 ARRAYS = [(name, argument) for name, kinds in KINDS.items() for argument in kinds]
 
 
@@ -231,10 +202,8 @@ def has_a_remedy(name, argument, how):
     return not elsewhere and how not in NO_REMEDY + FOLLOWED_ELSEWHERE
 
 
-NONE_IS_FINE = [(name, "sample_weight") for name in KINDS] + [
-    ("gather", "shift"),
-    ("gather", "scale"),
-]
+NONE_IS_FINE = [(name, "sample_weight") for name in OTHERS]
+NONE_IS_FINE += [(op, name) for op, row in OPS.items() for name in row.optional]
 WRONG = [(name, arg, how) for name, arg in ARRAYS for how in REFUSED[KINDS[name][arg]]]
 
 
@@ -253,7 +222,7 @@ def test_wrong_arrays_are_refused_by_name_and_the_remedy_works(name, argument, h
 
 @pytest.mark.parametrize(
     ("name", "argument"),
-    [(op, arg) for op, kinds in OPS.items() for arg in kinds if list(kinds.values())[:2] in TWINS],
+    [(op, arg) for op in OPS for arg in KINDS[op] if list(KINDS[op].values())[:2] in TWINS],
 )
 def test_two_dtypes_in_one_call_are_refused_or_are_the_wider_one(name, argument, make, run):
     given = make(name)
@@ -501,9 +470,3 @@ def test_every_public_function_of_arrays_has_its_row(name):
         return
     rows = [row for row in KINDS if row.partition(",")[0] == name.removeprefix("ops.")]
     assert arrays <= {argument.partition("[")[0] for row in rows for argument in KINDS[row]}
-
-
-@pytest.mark.parametrize("op", ops.__all__)
-def test_every_array_of_an_op_is_in_its_row(op, arguments):
-    arrays = {name for name, value in arguments(op).items() if isinstance(value, np.ndarray)}
-    assert set(OPS[op]) == arrays

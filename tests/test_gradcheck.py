@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import fastdl as fd
-from fastdl import _kernels, gradcheck, losses
+from fastdl import gradcheck, losses
+from tests.cases import ACTIVATIONS
 
 N, D, K = 12, 4, 3
-ACTIVATIONS = tuple(_kernels.ACTIVATIONS)
 
 
 @pytest.fixture

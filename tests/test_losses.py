@@ -1,4 +1,4 @@
-"""Every loss of the table: value, gradient, weights, extremes."""
+"""Every loss of the table: any shape, weights, extremes; what all ops share is in test_ops.py."""
 
 import numpy as np
 import pytest
@@ -6,19 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdl import _kernels, _reference, losses, ops
+from tests import cases
+from tests.cases import LABELLED
 
 LOSSES = sorted(losses.LOSSES)
-LABELLED = [name for name in LOSSES if not losses.LOSSES[name].targets]
-ROWS = (1, 2, 255, 256, 257, 513)
+SHIFT_FREE = [name for name in LOSSES if cases.LOSSES[name].shift_free]
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
 
-def problem(name, rng, n, k, dtype="float64", scale=3.0):
-    """Outputs, and labels or targets."""
-    outputs = (scale * rng.standard_normal((n, k))).astype(dtype)
-    if losses.LOSSES[name].targets:
-        return outputs, rng.standard_normal((n, k)).astype(dtype)
-    return outputs, rng.integers(0, k, n)
+def problem(name, rng, n, k, dtype="float64"):
+    return cases.problem(name, rng, n, k, dtype, scale=3.0)
 
 
 def reference(name, outputs, y, **settings):
@@ -41,14 +38,6 @@ def test_table_has_every_kernel_and_refuses_other_names():
             losses.get(wrong)
 
 
-@pytest.mark.parametrize("n", ROWS)
-@pytest.mark.parametrize("name", LOSSES)
-def test_loss_and_gradient_agree_with_the_reference(name, n, dtype, n_threads, rng, agree):
-    outputs, y = problem(name, rng, n, 10, dtype)
-    expected = reference(name, outputs, y)
-    agree(getattr(ops, name)(outputs, y, n_threads=n_threads), expected, dtype)
-
-
 @given(shapes, st.integers(0, 2**32 - 1), st.sampled_from(LOSSES))
 def test_any_shape_agrees_with_the_reference(shape, seed, name):
     outputs, y = problem(name, np.random.default_rng(seed), *shape)
@@ -58,18 +47,7 @@ def test_any_shape_agrees_with_the_reference(shape, seed, name):
     np.testing.assert_allclose(doutputs, dexpected, rtol=1e-11, atol=1e-15)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("k", [1, 2, 10])
-@pytest.mark.parametrize("name", LOSSES)
-def test_gradient_is_the_derivative(name, k, weighted, rng, derivative):
-    outputs, y = problem(name, rng, 5, k)
-    settings = {"sample_weight": rng.uniform(0.2, 2, 5)} if weighted else {}
-    _, doutputs = getattr(ops, name)(outputs, y, **settings)
-    numerical = derivative(lambda s: getattr(ops, name)(s, y, **settings)[0], outputs)
-    np.testing.assert_allclose(doutputs, numerical, rtol=1e-6, atol=1e-9)
-
-
-@given(shapes, st.integers(0, 2**32 - 1), st.sampled_from(["softmax_cross_entropy", "hinge"]))
+@given(shapes, st.integers(0, 2**32 - 1), st.sampled_from(SHIFT_FREE))
 def test_rows_of_the_gradient_sum_to_zero(shape, seed, name):
     """These losses do not change when all logits of a row do by the same."""
     logits, labels = problem(name, np.random.default_rng(seed), *shape)

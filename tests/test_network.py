@@ -10,8 +10,7 @@ import pytest
 
 import fastdl as fd
 from fastdl import _kernels, _reference, losses
-
-LABELLED = [name for name, loss in losses.LOSSES.items() if not loss.targets]
+from tests.cases import LABELLED
 
 
 def make(loss="softmax_cross_entropy", dtype="float64", **settings):

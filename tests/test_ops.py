@@ -1,6 +1,10 @@
-"""fastdl.ops against the NumPy reference, against differences, and at the edges of the numbers."""
+"""fastdl.ops against the NumPy reference, against differences, and at the edges of the numbers.
+
+Every op by the table of cases.py, on every instruction set; more of the losses in test_losses.py.
+"""
 
 import inspect
+from itertools import product
 
 import numpy as np
 import pytest
@@ -8,46 +12,98 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from fastdl import _kernels, _reference, ops
+from fastdl import _kernels, _reference, losses, ops
+from tests import cases
+from tests.cases import ACTIVATIONS, OPS
 
 ROWS = (1, 255, 256, 257, 513)  # around _kernels.BLOCK_ROWS
-ACTIVATIONS = sorted(_kernels.ACTIVATIONS)
-THREADED = [
-    op for op in ops.__all__ if "n_threads" in inspect.signature(getattr(ops, op)).parameters
-]
-LOSSES = ("softmax_cross_entropy", "hinge", "sigmoid_cross_entropy", "mse", "accuracy")
-OTHERS = [op for op in ops.__all__ if op not in LOSSES]
-SPECIAL = (np.nan, np.inf, -np.inf)
+THREADED = [op for op in OPS if "n_threads" in inspect.signature(getattr(ops, op)).parameters]
+CHANGED = [(op, name) for op, row in OPS.items() for name in row.state]
 floats = st.floats(-1e3, 1e3)
+
+
+def test_every_op_loss_and_optimiser_has_its_row():
+    assert set(OPS) == set(ops.__all__)
+    assert set(cases.LOSSES) == set(losses.LOSSES)
+    assert set(cases.OPTIMISERS) == set(_kernels.OPTIMISERS)
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_a_row_names_the_arrays_of_its_op_and_which_may_be_none(op):
+    parameters = inspect.signature(getattr(ops, op)).parameters
+    assert set(OPS[op].arrays) | set(OPS[op].settings) <= set(parameters)
+    may_be_none = {name for name, p in parameters.items() if p.default is None} - {"n_threads"}
+    assert set(OPS[op].optional) == may_be_none
 
 
 # --- every op --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n", ROWS)
-@pytest.mark.parametrize("op", ops.__all__)
-def test_agrees_with_the_reference(op, n, dtype, arguments, call, as_double, agree):
-    given_arguments = arguments(op, n, dtype)
-    expected = call(_reference, op, as_double(given_arguments))
-    agree(call(ops, op, given_arguments), expected, dtype)
+@pytest.mark.parametrize("op", OPS)
+def test_agrees_with_the_reference(op, isa, dtype, arguments, call, as_double, agree):
+    absent = dict.fromkeys(OPS[op].optional)
+    for n in ROWS:
+        for form in ({}, absent, *OPS[op].forms):
+            given_arguments = arguments(op, n, dtype, **form)
+            expected = call(_reference, op, as_double(given_arguments))
+            agree(call(ops, op, given_arguments), expected, dtype)
 
 
-@pytest.mark.parametrize("op", ops.__all__)
+def outcome(op, known, by, dout=1.0):
+    """A function of one argument: the sum of the first result, weighted."""
+
+    def of(x):
+        result = getattr(ops, op)(**known | {by: x})
+        return np.sum(dout * (result[0] if isinstance(result, tuple) else result))
+
+    return of
+
+
+@pytest.mark.parametrize("op", [op for op, row in OPS.items() if row.gradient_of])
+def test_gradient_is_the_derivative(op, isa, rng, derivative):
+    by = OPS[op].gradient_of
+    for k in (1, 2, 10):
+        for absent in ({}, dict.fromkeys(OPS[op].optional)):
+            known = OPS[op].arguments(rng, settings=absent, n=5, k=k)
+            numerical = derivative(outcome(op, known, by), known[by])
+            _, gradient = getattr(ops, op)(**known)
+            np.testing.assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("op", [op for op, row in OPS.items() if row.backward_of])
+def test_backward_is_the_derivative(op, isa, rng, derivative, call):
+    forward = OPS[op].backward_of
+    for form in ({}, *OPS[op].forms):
+        settings = OPS[op].settings | form
+        known = OPS[forward].arguments(rng, settings=settings)
+        out = getattr(ops, forward)(**known)
+        more = {"dout": rng.standard_normal(out.shape), "out": out}
+        wanted = {name: (known | more)[name] for name in OPS[op].arrays}
+        gradients = call(ops, op, wanted | settings)
+        for by, gradient in zip(OPS[forward].arrays, gradients, strict=True):
+            numerical = derivative(outcome(forward, known, by, more["dout"]), known[by])
+            np.testing.assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("op", OPS)
 def test_results_have_the_dtype_of_the_arguments(op, dtype, arguments, call):
     for result in call(ops, op, arguments(op, dtype=dtype)):
         assert isinstance(result, float) or result.dtype == dtype
 
 
 @pytest.mark.parametrize("op", THREADED)
-def test_bits_do_not_depend_on_threads(op, dtype, arguments, call):
-    given_arguments = arguments(op, 1025, dtype)
-    one = call(ops, op, given_arguments | {"n_threads": 1})
-    for n_threads in (2, 3, None):
-        other = call(ops, op, given_arguments | {"n_threads": n_threads})
-        assert [np.asarray(a).tobytes() for a in one] == [np.asarray(a).tobytes() for a in other]
+def test_bits_do_not_depend_on_threads(op, isa, dtype, arguments, call):
+    for form in ({}, *OPS[op].forms):
+        given_arguments = arguments(op, 1025, dtype, **form)
+        one = call(ops, op, given_arguments | {"n_threads": 1})
+        for n_threads in (2, 3, None):
+            other = call(ops, op, given_arguments | {"n_threads": n_threads})
+            assert [np.asarray(a).tobytes() for a in one] == [
+                np.asarray(a).tobytes() for a in other
+            ]
 
 
-@pytest.mark.parametrize("op", [op for op in ops.__all__ if not op.endswith("_update")])
+@pytest.mark.parametrize("op", [op for op, row in OPS.items() if not row.state])
 def test_arguments_are_left_alone(op, dtype, arguments, call):
     given_arguments = arguments(op, dtype=dtype)
     before = {k: v.copy() for k, v in given_arguments.items() if isinstance(v, np.ndarray)}
@@ -63,51 +119,44 @@ def classes(x):
     return np.select([np.isnan(x), np.isposinf(x), np.isneginf(x)], [3, 1, 2], 0)
 
 
-@pytest.mark.parametrize("value", [*SPECIAL, "large", "-large", "tiny"])
-@pytest.mark.parametrize("op", ops.__all__)
-def test_special_numbers_give_the_class_that_numpy_gives(
-    op, value, dtype, arguments, call, as_double
-):
+def extremes(kind, dtype):
+    """The special numbers that an array of this kind may hold; others are in test_bad_input.py."""
     large = np.sqrt(np.finfo(dtype).max) / 8  # its square does not overflow
-    tiny = np.finfo(dtype).smallest_subnormal
-    bad = {"large": large, "-large": -large, "tiny": tiny}.get(value, value)
-    arrays = [k for k, v in arguments(op).items() if isinstance(v, np.ndarray) and v.dtype == float]
-    for name in arrays:
-        if name == "sample_weight" or (name == "targets" and value in SPECIAL):
-            continue  # refused: test_bad_input.py
-        given_arguments = arguments(op, dtype=dtype)
-        given_arguments[name].flat[::3] = bad
-        with np.errstate(all="ignore"):
-            expected = call(_reference, op, as_double(given_arguments))
-            expected = [np.asarray(e).astype(dtype) for e in expected]
-        for a, e in zip(call(ops, op, given_arguments), expected, strict=True):
-            np.testing.assert_array_equal(classes(a), classes(e), err_msg=f"{name} = {bad}")
+    finite = (large, -large, np.finfo(dtype).smallest_subnormal)
+    special = (np.nan, np.inf, -np.inf)
+    return {"labels": (), "weights": (), "targets": finite}.get(kind, special + finite)
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_special_numbers_give_the_class_that_numpy_gives(
+    op, isa, dtype, arguments, call, as_double
+):
+    for name, array in OPS[op].arrays.items():
+        for bad, form in product(extremes(array.kind, dtype), ({}, *OPS[op].forms)):
+            given_arguments = arguments(op, dtype=dtype, **form)
+            given_arguments[name].flat[::3] = bad
+            with np.errstate(all="ignore"):
+                expected = call(_reference, op, as_double(given_arguments))
+                expected = [np.asarray(e).astype(dtype) for e in expected]
+            for a, e in zip(call(ops, op, given_arguments), expected, strict=True):
+                np.testing.assert_array_equal(
+                    classes(a), classes(e), err_msg=f"{name} = {bad}, {form}"
+                )
 
 
 @pytest.mark.parametrize("shape", [(0, 7), (6, 0), (0, 0)])
-@pytest.mark.parametrize("op", OTHERS)
-def test_nothing_gives_nothing_of_the_right_shape(op, shape, arguments, call):
-    def cut(value):
-        if not isinstance(value, np.ndarray):
-            return value
-        return value[: shape[0], : shape[1]] if value.ndim == 2 else value[: shape[1]]
-
-    given_arguments = {name: cut(value) for name, value in arguments(op).items()}
-    if op == "matmul":
-        given_arguments["b"] = np.zeros((shape[1], 4))
-    if op == "gather":
-        given_arguments["order"] = np.arange(shape[0])
+@pytest.mark.parametrize("op", [op for op, row in OPS.items() if row.of_nothing])
+def test_nothing_gives_nothing_of_the_right_shape(op, shape, rng, call):
+    n, d = shape
+    given_arguments = OPS[op].arguments(rng, n=n, d=d, k=d, m=6)
     expected = call(_reference, op, given_arguments)
     for a, e in zip(call(ops, op, given_arguments), expected, strict=True):
         np.testing.assert_array_equal(a, e, strict=not isinstance(a, float))
 
 
-@pytest.mark.parametrize("op", LOSSES)
+@pytest.mark.parametrize("op", [op for op, row in OPS.items() if not row.of_nothing])
 def test_the_mean_of_nothing_is_refused(op, arguments, call):
-    given_arguments = {
-        name: value[:0] if isinstance(value, np.ndarray) else value
-        for name, value in arguments(op).items()
-    }
+    given_arguments = arguments(op, 0)
     with pytest.raises(ValueError, match=r"(logits|outputs) must have at least one row"):
         call(ops, op, given_arguments)
 
@@ -172,26 +221,6 @@ def test_gather_scales_while_it_reads(kind, dtype, rng, agree):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_bias_activation_agrees_with_the_reference(activation, dtype, n_threads, rng, agree):
-    z, bias = 4 * rng.standard_normal((300, 9)).astype(dtype), rng.standard_normal(9).astype(dtype)
-    expected = _reference.bias_activation(z.astype(float), bias.astype(float), activation)
-    actual = ops.bias_activation(z, bias, activation, n_threads=n_threads)
-    agree([actual], [expected], dtype)
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_bias_activation_backward_is_the_derivative(activation, rng, derivative):
-    z, bias, dout = rng.standard_normal((4, 6)), rng.standard_normal(6), rng.standard_normal((4, 6))
-    z[np.abs(z + bias) < 1e-3] += 0.1  # away from the kink
-    out = ops.bias_activation(z, bias, activation)
-    dz, dbias = ops.bias_activation_backward(dout, out, activation)
-    numerical = derivative(lambda z: (dout * ops.bias_activation(z, bias, activation)).sum(), z)
-    np.testing.assert_allclose(dz, numerical, rtol=1e-6, atol=1e-9)
-    numerical = derivative(lambda b: (dout * ops.bias_activation(z, b, activation)).sum(), bias)
-    np.testing.assert_allclose(dbias, numerical, rtol=1e-6, atol=1e-9)
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations_take_any_shape(activation, rng):
     for shape in [(), (3,), (2, 3, 4), (0, 2)]:
         x = rng.standard_normal(shape)
@@ -217,45 +246,24 @@ def test_subnormal_numbers_are_not_flushed(dtype):
 # --- penalties and updates -------------------------------------------------------------------
 
 
-def test_penalty_gradient_is_the_derivative(rng, derivative):
-    weight = rng.standard_normal((5, 4))
-    _, dweight = ops.penalty(weight, l1=0.3, l2=0.7)
-    numerical = derivative(lambda w: ops.penalty(w, l1=0.3, l2=0.7)[0], weight)
-    np.testing.assert_allclose(dweight, numerical, rtol=1e-6)
-
-
 def test_penalty_gradient_at_zero_is_zero(dtype):
     assert not ops.penalty(np.zeros(3, dtype), l1=1.0, l2=1.0)[1].any()
 
 
-@pytest.mark.parametrize(
-    ("op", "moments", "settings"),
-    [
-        ("sgd_update", (), {}),
-        ("momentum_update", ("velocity",), {"momentum": 0.9}),
-        ("momentum_update", ("velocity",), {"momentum": 0.9, "nesterov": True}),
-        ("adam_update", ("mean", "square"), {}),
-    ],
-)
-def test_optimisers_stay_with_the_reference_for_ten_steps(op, moments, settings, dtype, rng, agree):
-    state = {name: np.zeros((4, 5), dtype) for name in ("param", *moments)}
-    state["param"][...] = rng.standard_normal((4, 5))
-    double = {name: value.astype(float) for name, value in state.items()}
-    settings = settings | {"learning_rate": 0.1, "l1": 0.001, "l2": 0.01}
+@pytest.mark.parametrize("name", cases.OPTIMISERS)
+def test_optimisers_stay_with_the_reference_for_ten_steps(name, isa, dtype, rng, agree):
+    optimiser = cases.OPTIMISERS[name].made
+    state = np.zeros((1 + optimiser.n_moments, 4, 5), dtype)
+    state[0] = rng.standard_normal((4, 5))
+    double = state.astype(float)
     for t in range(1, 11):
         grad = rng.standard_normal((4, 5)).astype(dtype)
-        more = {"t": t} if op == "adam_update" else {}
-        getattr(ops, op)(grad=grad, **state, **settings, **more)
-        getattr(_reference, op)(grad=grad.astype(float), **double, **settings, **more)
-    agree(state.values(), double.values(), dtype)
-
-
-UPDATES = {
-    "sgd_update": ["param"],
-    "momentum_update": ["param", "velocity"],
-    "adam_update": ["param", "mean", "square"],
-}
-CHANGED = [(op, name) for op, names in UPDATES.items() for name in names]
+        for module, (param, *moments), g in (
+            (ops, state, grad),
+            (_reference, double, grad.astype(float)),
+        ):
+            cases.update(module, optimiser, param, g, moments, t, l1=0.001, l2=0.01)
+    agree([state], [double], dtype)
 
 
 @pytest.mark.parametrize("how", ["read-only", "Fortran order", "steps", "misaligned"])
@@ -281,7 +289,7 @@ def test_what_is_changed_in_place_must_be_in_order(op, name, how, arguments):
 
 @pytest.mark.parametrize(("op", "name"), CHANGED)
 def test_what_is_changed_in_place_must_not_overlap(op, name, arguments):
-    for other in {*UPDATES[op], "grad"} - {name}:
+    for other in {*OPS[op].state, "grad"} - {name}:
         given_arguments, memory = arguments(op), np.zeros(43)
         given_arguments[name] = memory[1:].reshape(6, 7)
         given_arguments[other] = memory[:-1].reshape(6, 7)

@@ -5,24 +5,20 @@ import pytest
 
 import fastdl as fd
 from fastdl import _kernels
-
-TABLE = {  # optimiser, the kernel's name, arrays that it keeps
-    "sgd": (fd.SGD(0.1), "sgd", 0),
-    "sgd, momentum 0": (fd.SGD(0.1, momentum=0.0), "sgd", 0),
-    "momentum": (fd.SGD(0.1, momentum=0.9), "momentum", 1),
-    "nesterov": (fd.SGD(0.1, momentum=0.9, nesterov=True), "nesterov", 1),
-    "adam": (fd.Adam(), "adam", 2),
-}
+from tests import cases
 
 
-@pytest.mark.parametrize(("optimiser", "name", "n_moments"), TABLE.values(), ids=TABLE)
-def test_the_kernel_and_the_moments_of_each(optimiser, name, n_moments):
-    assert optimiser.hyper.optimiser == _kernels.OPTIMISERS[name]
-    assert optimiser.n_moments == n_moments
+@pytest.mark.parametrize("name", cases.OPTIMISERS)
+def test_the_kernel_and_the_moments_of_each(name):
+    row = cases.OPTIMISERS[name]
+    assert row.made.hyper.optimiser == _kernels.OPTIMISERS[name]
+    assert row.made.n_moments == len(cases.OPS[row.op].state) - 1
 
 
-def test_every_kernel_has_an_optimiser():
-    assert {name for _, name, _ in TABLE.values()} == set(_kernels.OPTIMISERS)
+def test_a_momentum_of_zero_is_none():
+    plain = fd.SGD(0.1, momentum=0.0)
+    assert plain.hyper.optimiser == _kernels.OPTIMISERS["sgd"]
+    assert plain.n_moments == 0
 
 
 def test_settings_reach_the_kernel():

@@ -150,6 +150,7 @@ def steps_a_second(workers, n_threads):
     return steps / seconds
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not _kernels.OPENMP, reason="a build without OpenMP")
 def test_processes_with_default_threads_keep_up_with_the_best_setting():
     """As many processes as cores: as many threads as cores in each, or one, or two."""

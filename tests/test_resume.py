@@ -762,7 +762,7 @@ def test_a_fit_that_is_killed_at_any_moment_ends_with_the_same_bits(path):
 
 
 def test_a_fit_that_is_killed_at_any_line_of_a_write_ends_with_the_same_bits(path):
-    found = run(EVERY_LINE, path, 1, nightly.count(6, 1))
+    found = run(EVERY_LINE, path, 1, nightly.count(12, 1))
     nightly.report("fits killed at a line of a write", **found)
     assert found["old"] + found["new"] == found["lines"] > 40
     assert 0 < found["new"] < found["old"]

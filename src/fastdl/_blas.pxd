@@ -2,24 +2,25 @@
 
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
+from fastdl._matrix cimport Matrix
+
 
 cdef inline void blas_gemm(
-    bint single, bint transpose_a, bint transpose_b,  # in
-    int m, int n, int k, const void* a, int lda, const void* b, int ldb, bint add,
-    void* c, int ldc,  # out
+    bint single, const Matrix* a, const Matrix* b, bint add, const Matrix* c,
 ) noexcept nogil:
-    """C (m x n) = op(A) op(B) (+ C if add), all row-major; k is the depth."""
-    # BLAS is column-major: a row-major C is its C^T = op(B)^T op(A)^T. The casts drop the const
-    # that SciPy's declarations lack.
-    cdef char ta = c't' if transpose_a else c'n'
-    cdef char tb = c't' if transpose_b else c'n'
+    """C = A B (+ C if add), all row-major."""
+    # BLAS is column-major: a row-major C is its C^T = B^T A^T.
+    cdef char ta = c't' if a.transposed else c'n'
+    cdef char tb = c't' if b.transposed else c'n'
+    cdef int m = <int> c.rows, n = <int> c.columns, k = <int> a.columns
+    cdef int lda = <int> a.ld, ldb = <int> b.ld, ldc = <int> c.ld
     cdef float one = 1, beta = add
     cdef double one_of_doubles = 1, beta_of_doubles = add
     if single:
         sgemm(
-            &tb, &ta, &n, &m, &k, &one, <float*> b, &ldb, <float*> a, &lda, &beta, <float*> c,
-            &ldc)
+            &tb, &ta, &n, &m, &k, &one, <float*> b.at, &ldb, <float*> a.at, &lda, &beta,
+            <float*> c.at, &ldc)
     else:
         dgemm(
-            &tb, &ta, &n, &m, &k, &one_of_doubles, <double*> b, &ldb, <double*> a, &lda,
-            &beta_of_doubles, <double*> c, &ldc)
+            &tb, &ta, &n, &m, &k, &one_of_doubles, <double*> b.at, &ldb, <double*> a.at, &lda,
+            &beta_of_doubles, <double*> c.at, &ldc)

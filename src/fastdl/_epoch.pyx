@@ -19,9 +19,11 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cython.parallel cimport parallel
 from libc.string cimport memset
 
-from fastdl._kernels cimport Step, address, team_of
+from fastdl._kernels cimport (
+    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, Step, address, kernels_of, team_of,
+)
 from fastdl._loops.batches cimport Progress, run_batch, run_batches
-from fastdl._loops.call cimport Call, Memory, Team, fastdl_seconds
+from fastdl._loops.call cimport Call, Memory, Outcome, Team, fastdl_seconds
 from fastdl._loops.evaluation cimport Evaluation, evaluate_pieces
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
 from fastdl._loops.net cimport (
@@ -29,7 +31,6 @@ from fastdl._loops.net cimport (
 )
 from fastdl._loops.offset cimport fill_offset_parts
 from fastdl._loops.pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
-from fastdl._loops.typed cimport Kernels, Outcome, Source
 from fastdl._loops.weights cimport transpose_weights
 
 from fastdl import _memory
@@ -40,20 +41,22 @@ def weight_stride(Py_ssize_t columns):
     return stride_of_weight(columns)
 
 
-cdef Source source_of(x):
-    """Rows without a scaling; the caller keeps them alive."""
-    cdef Source source
-    source.kind = "fdB".index(x.dtype.char)
-    source.stride = x.strides[0] // x.itemsize
-    source.x = <const char*> address(x)
-    source.shift = source.scale = NULL
-    return source
-
-
 def often_sparse(x):
     """Whether, of some rows of x, a quarter or more have zeros enough for products to skip them."""
-    cdef Source source = source_of(x)
-    return bool(are_often_sparse(&source, x.shape[0], x.shape[1]))
+    cdef View view = view_of(x)
+    return bool(are_often_sparse(kernels_of(sizeof(float)), &view))
+
+
+cdef View view_of(x):
+    """Rows alone, which the caller keeps alive."""
+    cdef View view
+    memset(&view, 0, sizeof(View))
+    view.n, view.d = x.shape
+    view.kind = (
+        FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8)["fdB".index(x.dtype.char)]
+    view.item, view.stride = x.itemsize, x.strides[0] // x.itemsize
+    view.x = <const char*> address(x)
+    return view
 
 
 @cython.final
@@ -85,16 +88,13 @@ cdef class Rows:
     def __cinit__(self, x, scaling, labels, targets, weights, bint scan_zeros, bint check_finite):
         shift, scale, offset = scaling
         self.arrays = (x, scaling, labels, targets, weights)
-        self.view.n = x.shape[0]
-        self.view.source = source_of(x)
-        self.view.source.shift = address(shift)
-        self.view.source.scale = address(scale)
+        self.view = view_of(x)
+        self.view.shift, self.view.scale = address(shift), address(scale)
         self.view.offset = address(offset)
-        self.view.answers.labels = <const int*> address(labels)
-        self.view.answers.targets = address(targets)
-        self.view.answers.weights = address(weights)
+        self.view.truth.labels = <const int*> address(labels)
+        self.view.truth.targets, self.view.truth.weights = address(targets), address(weights)
         self.view.scan_zeros = scan_zeros and (shift is None or offset is not None)
-        self.view.check_finite = check_finite and self.view.source.kind != 2
+        self.view.check_finite = check_finite and self.view.kind != FASTDL_SOURCE_u8
 
 
 @cython.final
@@ -222,7 +222,6 @@ cdef class Program:
     """
 
     cdef Net net
-    cdef Kernels kernels
     cdef Pace training, evaluation
 
     def __cinit__(
@@ -236,7 +235,7 @@ cdef class Program:
         self.net.layers = <Layer*> PyMem_Calloc(self.net.n_layers, sizeof(Layer))
         if self.net.layers == NULL:
             raise MemoryError
-        self.net.loss.code, self.net.loss.margin = loss, margin
+        self.net.loss, self.net.margin = loss, margin
         for i in range(self.net.n_layers):
             layer = &self.net.layers[i]
             layer.d, layer.h = layers[i, 0], layers[i, 1]
@@ -244,7 +243,6 @@ cdef class Program:
             layer.activation, layer.by_unit = <int> layers[i, 5], <bint> layers[i, 6]
             layer.l1, layer.l2 = penalties[i, 0], penalties[i, 1]
         lay_out(&self.net)
-        self.kernels.single, self.kernels.item = single, self.net.item
 
     def __dealloc__(self):
         PyMem_Free(self.net.layers)
@@ -331,7 +329,8 @@ cdef class Program:
         """What all threads share."""
         cdef Call call
         memset(&call, 0, sizeof(Call))
-        call.kernels, call.net, call.rows, call.team = &self.kernels, &self.net, &rows.view, team
+        call.kernels, call.net = kernels_of(self.net.item), &self.net
+        call.rows, call.team = &rows.view, team
         call.arrays.params = <char*> address(params, workspace.grads is not None)
         call.arrays.grads = <char*> address(workspace.grads, True)
         call.arrays.first = <char*> address(workspace.first, True)

@@ -3,12 +3,7 @@
 Arrays are void: a table of kernels tells of which type they are.
 """
 
-from cython cimport floating
-
-ctypedef fused source:
-    float
-    double
-    unsigned char
+from fastdl._matrix cimport Matrix
 
 cdef extern from "kernels.h" nogil:
     ctypedef struct Coming "fastdl_coming":  # rows of a data set to ask for: see kernels.h
@@ -76,18 +71,31 @@ cdef void* address(object array, bint writable=*) except? NULL
 
 cdef const Kernels* kernels_of(Py_ssize_t item) noexcept nogil
 
+cdef struct Fold:  # a step that a weight takes together with its gradient
+    const Step* step
+    double l2
+    void* param
+
+cdef inline Truth truth_from(
+    const Truth* truth, Py_ssize_t first, Py_ssize_t k, Py_ssize_t item,
+) noexcept nogil:
+    """What is right for the rows from first on; k outputs, item bytes each of a target."""
+    cdef Truth result = truth[0]
+    if truth.labels != NULL:
+        result.labels = truth.labels + first
+    if truth.targets != NULL:
+        result.targets = <const char*> truth.targets + first * k * item
+    if truth.weights != NULL:
+        result.weights = <const char*> truth.weights + first * item
+    return result
+
 cdef void multiply(
-    const Kernels* kernels, bint transpose_a, bint transpose_b,
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const void* a, Py_ssize_t lda, const void* b, Py_ssize_t ldb,
-    bint add, void* c, Py_ssize_t ldc,
+    const Kernels* kernels, const Matrix* a, const Matrix* b, bint add, const Matrix* c,
 ) noexcept nogil
 
 cdef void take_gradient(
-    const Kernels* kernels, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const void* a, Py_ssize_t lda, const void* b, Py_ssize_t ldb,
-    const Py_ssize_t* order, const Coming* coming, const Step* step, double l2, bint add,
-    void* grad, void* param, Py_ssize_t ldc,
+    const Kernels* kernels, const Matrix* a, const Matrix* b, const Coming* coming,
+    const Fold* fold, bint add, const Matrix* grad,
 ) noexcept nogil
 
 cdef bint folds(const Step* step, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil
@@ -97,116 +105,3 @@ cdef bint has_microkernels() noexcept nogil
 cdef bint transposes(Py_ssize_t h, Py_ssize_t n) noexcept nogil
 
 cdef bint skips(Py_ssize_t d, Py_ssize_t h) noexcept nogil
-
-
-# --- the same for a type that the caller knows -------------------------------------------------
-
-cdef inline void gemm_block(
-    bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
-    floating beta, floating* c, Py_ssize_t ldc,
-) noexcept nogil:
-    multiply(
-        kernels_of(sizeof(floating)), transpose_a, transpose_b, m, n, k, a, lda, b, ldb,
-        beta != 0, c, ldc)
-
-
-cdef inline void dot_block(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating* a, Py_ssize_t lda, const Py_ssize_t* order, const floating* b, Py_ssize_t ldb,
-    floating beta, floating* c, Py_ssize_t ldc,
-) noexcept nogil:
-    kernels_of(sizeof(floating)).dot_product(
-        m, n, k, a, lda, order, b, ldb, beta != 0, c, ldc)
-
-
-cdef inline void gradient_block(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
-    const Py_ssize_t* order, const Coming* coming, const Step* step, double l2, floating beta,
-    floating* grad, floating* param, Py_ssize_t ldc,
-) noexcept nogil:
-    take_gradient(
-        kernels_of(sizeof(floating)), m, n, k, a, lda, b, ldb, order, coming, step, l2,
-        beta != 0, grad, param, ldc)
-
-
-cdef inline void transpose_block(
-    const floating* a, Py_ssize_t lda, floating* b, Py_ssize_t ldb, Py_ssize_t m, Py_ssize_t n,
-) noexcept nogil:
-    kernels_of(sizeof(floating)).transpose(m, n, a, lda, b, ldb)
-
-
-cdef inline void skip_block(
-    bint transpose_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
-    const Coming* coming, floating beta, floating* c, Py_ssize_t ldc,
-) noexcept nogil:
-    kernels_of(sizeof(floating)).skip_product(
-        m, n, k, a, 1 if transpose_a else lda, lda if transpose_a else 1, b, ldb, coming,
-        beta != 0, c, ldc)
-
-
-cdef inline int code_of(const source* x) noexcept nogil:
-    """The code of a type of items."""
-    if source is float:
-        return FASTDL_SOURCE_f32
-    elif source is double:
-        return FASTDL_SOURCE_f64
-    else:
-        return FASTDL_SOURCE_u8
-
-
-cdef inline bint is_sparse(const source* row, Py_ssize_t d) noexcept nogil:
-    return kernels_of(4).is_sparse[code_of(row)](row, d)
-
-
-cdef inline bint is_finite(const floating* row, Py_ssize_t d) noexcept nogil:
-    return kernels_of(sizeof(floating)).finite(row, 0, NULL, 1, d)
-
-
-cdef inline void gather_block(
-    const source* x, Py_ssize_t stride, const Py_ssize_t* order,
-    const void* shift, const void* scale,
-    floating* out, Py_ssize_t ldo, unsigned char* sparse, Py_ssize_t n, Py_ssize_t d,
-) noexcept nogil:
-    kernels_of(sizeof(floating)).read[code_of(x)](
-        x, stride, order, shift, scale, out, ldo, sparse, n, d)
-
-
-cdef inline void activate_block(
-    int activation, const floating* bias, floating* z, Py_ssize_t n, Py_ssize_t h, Py_ssize_t ld,
-) noexcept nogil:
-    kernels_of(sizeof(floating)).activate[activation](bias, z, n, h, ld)
-
-
-cdef inline void activate_backward_block(
-    int activation, const floating* out, floating* dout, Py_ssize_t n, Py_ssize_t h,
-    Py_ssize_t ld,
-) noexcept nogil:
-    kernels_of(sizeof(floating)).activate_backward[activation](out, dout, n, h, ld)
-
-
-cdef inline void sum_rows_block(
-    const floating* x, Py_ssize_t ldx, floating beta, floating* out, Py_ssize_t n, Py_ssize_t h,
-) noexcept nogil:
-    kernels_of(sizeof(floating)).sum_rows(x, n, h, ldx, beta != 0, out)
-
-
-cdef inline double loss_block(
-    int loss, const floating* logits, const int* labels, const floating* targets,
-    const floating* weights, const Py_ssize_t* order, double margin, double scale,
-    floating* dlogits, Py_ssize_t* n_correct, Py_ssize_t n, Py_ssize_t k,
-) noexcept nogil:
-    cdef Truth truth
-    truth.labels, truth.targets, truth.weights, truth.order = labels, targets, weights, order
-    return kernels_of(sizeof(floating)).loss[loss](
-        logits, &truth, &margin, scale, dlogits, NULL, n_correct, n, k)
-
-
-cdef inline void update_block(
-    const Step* step, double l1, double l2, const floating* grad,
-    floating* param, floating* first, floating* second, Py_ssize_t size,
-) noexcept nogil:
-    kernels_of(sizeof(floating)).update[step.optimiser](
-        step, l1, l2, grad, param, first, second, size)

@@ -1,8 +1,10 @@
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 _Array = NDArray[Any]
+_Answers = tuple[_Array | None, _Array | None, _Array | None]  # labels, targets, weights
 
 OPENMP: bool
 DEBUG: bool
@@ -36,14 +38,11 @@ def sum_rows(x: _Array, out: _Array) -> None: ...
 def loss_forward_backward(
     loss: int,
     logits: _Array,
-    labels: _Array | None,
-    targets: _Array | None,
-    weights: _Array | None,
+    answers: _Answers,
     margin: float,
     scale: float,
     dlogits: _Array | None,
     partial: _Array,
-    n_correct: _Array,
     n_threads: int,
 ) -> tuple[float, int]: ...
 def row_losses(
@@ -58,17 +57,12 @@ def finite(x: _Array) -> bool: ...
 def penalty(weight: _Array, l1: float, l2: float) -> float: ...
 def penalty_gradient(weight: _Array, l1: float, l2: float, dweight: _Array) -> None: ...
 def update(
-    optimiser: int,
-    param: _Array,
-    grad: _Array,
-    first: _Array | None,
-    second: _Array | None,
+    hyper: tuple[int, float, float, float, float],
     learning_rate: float,
-    momentum: float,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
     t: int,
     l1: float,
     l2: float,
+    param: _Array,
+    grad: _Array,
+    moments: Sequence[_Array],
 ) -> None: ...

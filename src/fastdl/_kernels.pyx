@@ -17,6 +17,12 @@ from cython cimport floating
 from cython.parallel cimport prange
 
 from fastdl._blas cimport blas_gemm
+from fastdl._matrix cimport Matrix, column_step, matrix, row_step, transposed
+
+ctypedef fused source:
+    float
+    double
+    unsigned char
 
 
 cdef extern from "kernels.h" nogil:
@@ -109,53 +115,50 @@ cdef const Kernels* kernels_of(Py_ssize_t item) noexcept nogil:
 # --- which kernel serves which shape -----------------------------------------------------------
 
 cdef void multiply(
-    const Kernels* kernels, bint transpose_a, bint transpose_b,  # in
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const void* a, Py_ssize_t lda, const void* b, Py_ssize_t ldb,
-    bint add,
-    void* c, Py_ssize_t ldc,  # out
+    const Kernels* kernels, const Matrix* a, const Matrix* b, bint add, const Matrix* c,
 ) noexcept nogil:
-    """C (m x n) = op(A) op(B) (+ C if add), row-major.
+    """C = A B (+ C if add).
 
     With multiplies() the one place that decides which kernel serves which shape.
     """
     cdef bint single = kernels.item == sizeof(float)
-    if not transpose_b and multiplies(single, m, n):
+    cdef Py_ssize_t m = c.rows, n = c.columns, k = a.columns
+    if not b.transposed and multiplies(single, m, n):
         kernels.product(
-            m, n, k, a, 1 if transpose_a else lda, lda if transpose_a else 1, b, ldb, NULL, NULL,
-            add, c, ldc)
-    elif transpose_b and not transpose_a and dots(single, m, n, k):
-        kernels.dot_product(m, n, k, a, lda, NULL, b, ldb, add, c, ldc)
+            m, n, k, a.at, row_step(a), column_step(a), b.at, b.ld, NULL, NULL, add, c.at, c.ld)
+    elif b.transposed and not a.transposed and dots(single, m, n, k):
+        kernels.dot_product(m, n, k, a.at, a.ld, NULL, b.at, b.ld, add, c.at, c.ld)
     else:
-        blas_gemm(
-            single, transpose_a, transpose_b, <int> m, <int> n, <int> k, a, <int> lda,
-            b, <int> ldb, add, c, <int> ldc)
+        blas_gemm(single, a, b, add, c)
 
 
 cdef void take_gradient(
-    const Kernels* kernels, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,  # in
-    const void* a, Py_ssize_t lda, const void* b, Py_ssize_t ldb,
-    const Py_ssize_t* order, const Coming* coming, const Step* step, double l2, bint add,
-    void* grad, void* param, Py_ssize_t ldc,  # out
+    const Kernels* kernels, const Matrix* a, const Matrix* b, const Coming* coming,
+    const Fold* fold, bint add, const Matrix* grad,
 ) noexcept nogil:
-    """grad (m x n) = A^T B[order] (+ grad if add), which may ask for coming rows meanwhile.
+    """grad = A^T B (+ grad if add), which may ask for coming rows meanwhile.
 
-    order NULL: B's first rows, else there must be micro-kernels. coming may be NULL. step, if not
-    NULL, is taken by param instead: for steps that fold, and without add.
+    Where B has an order there must be micro-kernels. coming may be NULL. fold, if not NULL, is done
+    instead: for steps that fold, and without add.
     """
-    cdef double rate = 0 if step == NULL else step.learning_rate
-    if order == NULL and not add and are_few(n, k):
+    cdef Py_ssize_t m = grad.rows, n = grad.columns, k = a.rows
+    cdef double rate = 0 if fold == NULL else fold.step.learning_rate
+    cdef double decay = 1 if fold == NULL else 1 - 2 * rate * fold.l2
+    cdef Matrix left
+    if b.order == NULL and not add and are_few(n, k):
         kernels.few_rows(
-            m, n, k, a, lda, b, ldb, coming, rate, 1 - 2 * rate * l2, grad,
-            NULL if step == NULL else param, ldc)
-    elif order == NULL and not multiplies(kernels.item == sizeof(float), m, n):
-        multiply(kernels, True, False, m, n, k, a, lda, b, ldb, add, grad, ldc)
+            m, n, k, a.at, a.ld, b.at, b.ld, coming, rate, decay, grad.at,
+            NULL if fold == NULL else fold.param, grad.ld)
+    elif b.order == NULL and not multiplies(kernels.item == sizeof(float), m, n):
+        left = transposed(a)
+        multiply(kernels, &left, b, add, grad)
     else:
-        kernels.product(m, n, k, a, 1, lda, b, ldb, order, coming, add, grad, ldc)
+        kernels.product(
+            m, n, k, a.at, 1, a.ld, b.at, b.ld, b.order, coming, add, grad.at, grad.ld)
 
 
 cdef bint folds(const Step* step, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    """Whether take_gradient, order NULL, takes the step with a gradient of n columns, k deep."""
+    """Whether a step folds into a gradient of n columns, k deep, of rows without an order."""
     return step.optimiser == SGD and l1 == 0 and are_few(n, k)
 
 
@@ -245,24 +248,36 @@ cdef inline Py_ssize_t block_rows(Py_ssize_t block, Py_ssize_t n) noexcept nogil
     return min(BLOCK, n - block * BLOCK)
 
 
+cdef inline void multiply_block(
+    const Kernels* kernels, const Matrix* a, const Matrix* b, const Matrix* c, Py_ssize_t block,
+) noexcept nogil:
+    """C = A B for one block of rows."""
+    cdef Matrix some = a[0], out = c[0]
+    some.rows = out.rows = block_rows(block, c.rows)
+    some.at += block * BLOCK * row_step(a) * kernels.item
+    out.at += block * BLOCK * c.ld * kernels.item
+    multiply(kernels, &some, b, False, &out)
+
+
 def gemm(
     bint transpose_a, bint transpose_b,
     const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] out, int n_threads,
 ):
     """out = op(a) op(b)."""
-    cdef Py_ssize_t i, m = out.shape[0], n = out.shape[1]
-    cdef Py_ssize_t k = a.shape[0] if transpose_a else a.shape[1]
-    cdef Py_ssize_t row_step = 1 if transpose_a else a.shape[1]
+    cdef Py_ssize_t i
+    cdef Matrix left = matrix(&a[0, 0], a.shape[0], a.shape[1], a.shape[1])
+    cdef Matrix right = matrix(&b[0, 0], b.shape[0], b.shape[1], b.shape[1])
+    cdef Matrix c = matrix(&out[0, 0], out.shape[0], out.shape[1], out.shape[1])
+    if transpose_a:
+        left = transposed(&left)
+    if transpose_b:
+        right = transposed(&right)
     n_threads = team_of(n_threads)
     for i in prange(
-        n_blocks(m), nogil=True, schedule="dynamic", num_threads=n_threads,
+        n_blocks(c.rows), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
     ):
-        gemm_block[floating](
-            transpose_a, transpose_b, block_rows(i, m), n, k,
-            &a[0, 0] + i * BLOCK * row_step, a.shape[1], &b[0, 0], b.shape[1],
-            0, &out[i * BLOCK, 0], n,
-        )
+        multiply_block(kernels_of(sizeof(floating)), &left, &right, &c, i)
 
 
 def gather(
@@ -275,6 +290,9 @@ def gather(
     """
     cdef Py_ssize_t i, n = out.shape[0], d = out.shape[1]
     cdef Py_ssize_t stride = x.strides[0] // <Py_ssize_t> sizeof(source)
+    cdef int code = (
+        FASTDL_SOURCE_f32 if source is float else
+        FASTDL_SOURCE_f64 if source is double else FASTDL_SOURCE_u8)
     cdef const void* p_shift = address(shift)
     cdef const void* p_scale = address(scale)
     n_threads = team_of(n_threads)
@@ -282,10 +300,9 @@ def gather(
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
     ):
-        gather_block(
-            <const source*> &x[0, 0], stride, &order[i * BLOCK], p_shift, p_scale,
-            &out[i * BLOCK, 0], d, NULL, block_rows(i, n), d,
-        )
+        kernels_of(sizeof(floating)).read[code](
+            &x[0, 0], stride, &order[i * BLOCK], p_shift, p_scale, &out[i * BLOCK, 0], d, NULL,
+            block_rows(i, n), d)
 
 
 def bias_activation(int activation, const floating[::1] bias, floating[:, ::1] z, int n_threads):
@@ -296,7 +313,8 @@ def bias_activation(int activation, const floating[::1] bias, floating[:, ::1] z
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
     ):
-        activate_block(activation, &bias[0], &z[i * BLOCK, 0], block_rows(i, n), h, h)
+        kernels_of(sizeof(floating)).activate[activation](
+            &bias[0], &z[i * BLOCK, 0], block_rows(i, n), h, h)
 
 
 def activation_backward(
@@ -309,9 +327,8 @@ def activation_backward(
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
     ):
-        activate_backward_block(
-            activation, &out[i * BLOCK, 0], &dout[i * BLOCK, 0], block_rows(i, n), h, h,
-        )
+        kernels_of(sizeof(floating)).activate_backward[activation](
+            &out[i * BLOCK, 0], &dout[i * BLOCK, 0], block_rows(i, n), h, h)
 
 
 def softmax(floating[:, ::1] logits, int n_threads):
@@ -328,50 +345,69 @@ def sum_rows(const floating[:, ::1] x, floating[::1] out):
     """out = the sum of x over its rows."""
     cdef Py_ssize_t h = x.shape[1]
     with nogil:
-        sum_rows_block[floating](&x[0, 0], h, 0, &out[0], x.shape[0], h)
+        kernels_of(sizeof(floating)).sum_rows(&x[0, 0], x.shape[0], h, h, False, &out[0])
+
+
+cdef struct Loss:  # what all blocks of a call share
+    const Kernels* kernels
+    int code
+    double margin, scale
+    Truth truth
+    Matrix logits
+    char* dlogits
+
+
+cdef Truth truth_of(answers):
+    """Labels, targets and weights, or None for each, which the caller keeps alive."""
+    cdef Truth truth
+    labels, targets, weights = answers
+    truth.labels, truth.order = <const int*> address(labels), NULL
+    truth.targets, truth.weights = address(targets), address(weights)
+    return truth
+
+
+cdef inline void loss_of_block(const Loss* call, Py_ssize_t block, double* out) noexcept nogil:
+    """The loss and the number correct of one block of rows."""
+    cdef Py_ssize_t n_correct, first = block * BLOCK, k = call.logits.columns
+    cdef Py_ssize_t skip = first * k * call.kernels.item
+    cdef Truth truth = truth_from(&call.truth, first, k, call.kernels.item)
+    out[0] = call.kernels.loss[call.code](
+        call.logits.at + skip, &truth, &call.margin, call.scale,
+        NULL if call.dlogits == NULL else call.dlogits + skip, NULL, &n_correct,
+        block_rows(block, call.logits.rows), k)
+    out[1] = <double> n_correct
 
 
 def loss_forward_backward(
-    int loss, const floating[:, ::1] logits, const int[::1] labels,
-    const floating[:, ::1] targets, const floating[::1] weights, double margin, double scale,
-    floating[:, ::1] dlogits, double[::1] partial, Py_ssize_t[::1] n_correct, int n_threads,
+    int loss, const floating[:, ::1] logits, answers, double margin, double scale,
+    floating[:, ::1] dlogits, double[:, ::1] partial, int n_threads,
 ):
     """The weighted sum of the rows' losses and the number correct; fills dlogits.
 
-    labels or targets, weights and dlogits may be None. partial and n_correct are workspace, an
-    element a block.
+    answers: labels, targets and weights, of which labels or targets is None, and weights may be, as
+    dlogits. partial is workspace, two elements a block.
     """
-    cdef Py_ssize_t i, n = logits.shape[0], k = logits.shape[1]
-    cdef const int* p_labels = &labels[0] if labels is not None else NULL
-    cdef const floating* p_targets = &targets[0, 0] if targets is not None else NULL
-    cdef const floating* p_weights = &weights[0] if weights is not None else NULL
-    cdef floating* p_dlogits = &dlogits[0, 0] if dlogits is not None else NULL
+    cdef Py_ssize_t i, n = logits.shape[0]
+    cdef Loss call
+    call.kernels, call.code, call.margin = kernels_of(sizeof(floating)), loss, margin
+    call.scale, call.truth = scale, truth_of(answers)
+    call.logits = matrix(&logits[0, 0], n, logits.shape[1], logits.shape[1])
+    call.dlogits = <char*> &dlogits[0, 0] if dlogits is not None else NULL
     n_threads = team_of(n_threads)
     for i in prange(
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
     ):
-        partial[i] = loss_block(
-            loss, &logits[i * BLOCK, 0],
-            p_labels + i * BLOCK if p_labels != NULL else NULL,
-            p_targets + i * BLOCK * k if p_targets != NULL else NULL,
-            p_weights + i * BLOCK if p_weights != NULL else NULL, NULL, margin, scale,
-            p_dlogits + i * BLOCK * k if p_dlogits != NULL else NULL,
-            &n_correct[i], block_rows(i, n), k,
-        )
-    return sum(partial), sum(n_correct)
+        loss_of_block(&call, i, &partial[i, 0])
+    return sum(partial[:, 0]), int(sum(partial[:, 1]))
 
 
 def row_losses(
-    int loss, const floating[:, ::1] logits, const int[::1] labels,
-    const floating[:, ::1] targets, double margin, double[::1] out,
+    int loss, const floating[:, ::1] logits, labels, targets, double margin, double[::1] out,
 ):
     """out = the loss of each row; labels or targets is None."""
-    cdef Truth truth
+    cdef Truth truth = truth_of((labels, targets, None))
     cdef Py_ssize_t n_correct
-    truth.labels = &labels[0] if labels is not None else NULL
-    truth.targets = &targets[0, 0] if targets is not None else NULL
-    truth.weights = truth.order = NULL
     with nogil:
         kernels_of(sizeof(floating)).loss[loss](
             &logits[0, 0], &truth, &margin, 0, NULL, &out[0], &n_correct, logits.shape[0],
@@ -380,7 +416,7 @@ def row_losses(
 
 def finite(const floating[::1] x):
     """Whether no element is NaN or infinite."""
-    return bool(is_finite(&x[0], x.shape[0]))
+    return bool(kernels_of(sizeof(floating)).finite(&x[0], 0, NULL, 1, x.shape[0]))
 
 
 def penalty(const floating[::1] weight, double l1, double l2):
@@ -399,23 +435,20 @@ def penalty_gradient(const floating[::1] weight, double l1, double l2, floating[
 
 
 def update(
-    int optimiser, floating[::1] param, const floating[::1] grad,
-    floating[::1] first, floating[::1] second, double learning_rate, double momentum,
-    double beta1, double beta2, double epsilon, Py_ssize_t t, double l1, double l2,
+    hyper, double learning_rate, Py_ssize_t t, double l1, double l2, floating[::1] param,
+    const floating[::1] grad, moments,
 ):
-    """One step of an optimiser over a whole array; t counts its steps from 1."""
+    """One step of an optimiser over a whole array; t counts its steps from 1.
+
+    hyper: (optimiser, momentum, beta1, beta2, epsilon); moments: as many as it has, up to two.
+    """
     cdef Step step
-    step.optimiser = optimiser
+    first, second = [*moments, None, None][:2]
+    cdef void* p_first = address(first, True)
+    cdef void* p_second = address(second, True)
+    step.optimiser, step.momentum, step.beta1, step.beta2, step.epsilon = hyper
     step.learning_rate = learning_rate
-    step.momentum = momentum
-    step.beta1 = beta1
-    step.beta2 = beta2
-    step.epsilon = epsilon
-    step.correction1 = 1 - beta1 ** t
-    step.correction2 = 1 - beta2 ** t
-    cdef floating* p_first = &first[0] if first is not None else NULL
-    cdef floating* p_second = &second[0] if second is not None else NULL
+    step.correction1, step.correction2 = 1 - step.beta1 ** t, 1 - step.beta2 ** t
     with nogil:
-        update_block(
-            &step, l1, l2, &grad[0], &param[0], p_first, p_second, param.shape[0],
-        )
+        kernels_of(sizeof(floating)).update[step.optimiser](
+            &step, l1, l2, &grad[0], &param[0], p_first, p_second, param.shape[0])

@@ -441,8 +441,8 @@ def _loss(
     dlogits = np.empty_like(logits)
     blocks = -(-n // _kernels.BLOCK_ROWS)
     total, _ = _kernels.loss_forward_backward(
-        loss.code, logits, labels, targets, weights, margin, 1 / n, dlogits,
-        np.empty(blocks), np.empty(blocks, np.intp), _threads.resolve(n_threads, 20 * n * k),
+        loss.code, logits, (labels, targets, weights), margin, 1 / n, dlogits,
+        np.empty((blocks, 2)), _threads.resolve(n_threads, 20 * n * k),
     )  # fmt: skip
     return total / n, dlogits
 
@@ -588,13 +588,10 @@ def _update(
     moments = {key: _check.writable(key, moment, param) for key, moment in moments.items()}
     _check.apart(param=param, grad=grad, **moments)
     settings = {"momentum": 0.0, "beta1": 0.0, "beta2": 0.0, "epsilon": 0.0, "t": 1} | hyper
-    first, second = [moment.reshape(-1) for moment in moments.values()] + [None] * (
-        2 - len(moments)
-    )
+    code, t = _kernels.OPTIMISERS[name], settings.pop("t")
     if param.size:
         _kernels.update(
-            _kernels.OPTIMISERS[name], param.reshape(-1), grad.reshape(-1), first, second,
-            _check.real("learning_rate", learning_rate, 0.0),
-            settings["momentum"], settings["beta1"], settings["beta2"], settings["epsilon"],
-            settings["t"], _check.real("l1", l1, 0.0), _check.real("l2", l2, 0.0),
+            (code, *settings.values()), _check.real("learning_rate", learning_rate, 0.0), t,
+            _check.real("l1", l1, 0.0), _check.real("l2", l2, 0.0), param.reshape(-1),
+            grad.reshape(-1), [moment.reshape(-1) for moment in moments.values()],
         )  # fmt: skip

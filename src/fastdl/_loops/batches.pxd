@@ -4,11 +4,10 @@ from libc.math cimport isfinite
 
 from fastdl._kernels cimport Step
 from fastdl._loops.call cimport (
-    Call, Tile, fastdl_claim, fastdl_meet, fastdl_seconds, fastdl_team_rank, fastdl_team_size,
+    Call, Outcome, Tile, fastdl_claim, fastdl_meet, fastdl_seconds, fastdl_team_rank, fastdl_team_size,
 )
 from fastdl._loops.net cimport TILE_ROWS, count_slices, piece_start
 from fastdl._loops.rows cimport rows_phase, slice_start
-from fastdl._loops.typed cimport Outcome
 from fastdl._loops.weights cimport train_part
 
 cdef struct Progress:  # of one call: its batches, and what they gave

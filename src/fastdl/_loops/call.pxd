@@ -1,9 +1,9 @@
 """What all threads of a call to the loops share, and where the rows of a tile lie meanwhile."""
 
-from fastdl._kernels cimport Step, transposes
-from fastdl._loops.input cimport View
+from fastdl._kernels cimport Kernels, Step, transposes
+from fastdl._loops.input cimport View, Which
 from fastdl._loops.net cimport PIECES_MOST, TILE_ROWS, Layer, Net
-from fastdl._loops.typed cimport Kernels, Matrix, Outcome, Params, Which, matrix
+from fastdl._matrix cimport Matrix, matrix
 
 cdef extern from "team.h" nogil:
     ctypedef struct fastdl_team:
@@ -13,6 +13,10 @@ cdef extern from "team.h" nogil:
     double fastdl_seconds()
     long fastdl_claim(fastdl_team* team, long pieces)
     void fastdl_meet(fastdl_team* team, int size)
+
+cdef struct Outcome:
+    double loss
+    Py_ssize_t n_correct
 
 cdef struct Team:  # what the threads tell each other
     fastdl_team shared
@@ -28,6 +32,12 @@ cdef struct Memory:  # of a fit or of an evaluation
     char* rows  # x, every layer's outputs, and their gradients
     char* transposed  # weights as (h x d)
     char* offset_parts  # of offset W, then sums of dz
+
+cdef struct Params:  # flat arrays of one layout
+    char* params
+    char* grads
+    char* first  # NULL, as second, where the optimiser has no such moment
+    char* second
 
 cdef struct Call:
     const Kernels* kernels

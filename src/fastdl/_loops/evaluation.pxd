@@ -1,14 +1,16 @@
 """An evaluation: blocks of rows forward, each thread in its own part of the workspace."""
 
-from libc.string cimport memcpy, memset
+from libc.math cimport NAN
+from libc.string cimport memcpy
 
+from fastdl._kernels cimport Truth
 from fastdl._loops.call cimport (
     Call, bytes_of, fastdl_claim, fastdl_seconds, fastdl_team_rank, outputs_at,
 )
-from fastdl._loops.input cimport row_is_finite
+from fastdl._loops.input cimport Which, are_finite, take_truth
 from fastdl._loops.net cimport EVALUATION_ROWS, Layer, room_of_piece
-from fastdl._loops.rows cimport Piece, forward, read_piece
-from fastdl._loops.typed cimport Matrix, Outcome, Which, losses
+from fastdl._loops.rows cimport Piece, forward, read_piece, some_rows
+from fastdl._matrix cimport Matrix
 
 cdef struct Evaluation:
     Py_ssize_t done, n  # blocks of rows
@@ -25,11 +27,11 @@ cdef inline void evaluate_piece(
     """
     cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
     cdef unsigned char sparse[EVALUATION_ROWS]
-    cdef Py_ssize_t row, size = bytes_of(call, call.net.k)
+    cdef Py_ssize_t row, n_correct, size = bytes_of(call, call.net.k)
     cdef Which which
     cdef Piece piece
-    cdef Matrix outputs
-    cdef Outcome found
+    cdef Truth truth
+    cdef Matrix outputs, x
     which.order, which.first = NULL, i * call.net.evaluation_rows
     piece.first, piece.n = 0, min(call.net.evaluation_rows, call.rows.n - which.first)
     piece.block.n = piece.n
@@ -40,15 +42,16 @@ cdef inline void evaluate_piece(
     forward(call, &piece)
     outputs = outputs_at(call, last, &piece.block, 0, piece.n)
     for row in range(piece.n if call.rows.check_finite else 0):
-        if not row_is_finite(call.kernels, &piece.x, row):
-            memset(outputs.at + row * size, 0xFF, size)  # NaN, single or double
+        x = some_rows(call, &piece.x, row, row + 1)
+        if not are_finite(call.kernels, &x):
+            call.kernels.fill(NAN, outputs.at + row * size, call.net.k)
     if evaluation.out != NULL:
         memcpy(evaluation.out + which.first * size, outputs.at, piece.n * size)
     if evaluation.results != NULL:
-        found = losses(
-            call.kernels, &call.net.loss, &call.rows.answers, which, &outputs, 0, NULL)
-        evaluation.results[2 * i] = found.loss
-        evaluation.results[2 * i + 1] = <double> found.n_correct
+        truth = take_truth(call.kernels, call.net, call.rows, which)
+        evaluation.results[2 * i] = call.kernels.loss[call.net.loss](
+            outputs.at, &truth, &call.net.margin, 0, NULL, NULL, &n_correct, piece.n, call.net.k)
+        evaluation.results[2 * i + 1] = <double> n_correct
 
 
 cdef inline void evaluate_pieces(const Call* call, const Evaluation* evaluation) noexcept nogil:

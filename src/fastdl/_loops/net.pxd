@@ -6,8 +6,6 @@ of a layer into parts. All of these depend on the shapes alone.
 n rows, d inputs, h units, k classes.
 """
 
-from fastdl._loops.typed cimport Loss
-
 cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
     POWER = 64  # items: rows a multiple of it apart share a few places of the cache,
@@ -37,7 +35,8 @@ cdef struct Layer:
     double l1, l2
 
 cdef struct Net:
-    int n_layers
+    int n_layers, loss
+    double margin
     bint single  # float, else double
     Py_ssize_t item  # bytes of one
     Py_ssize_t d, k  # inputs, outputs
@@ -49,7 +48,6 @@ cdef struct Net:
     Py_ssize_t n_params  # items of all parameters
     Py_ssize_t n_transposed  # items of all transposed weights
     Py_ssize_t n_offset_parts  # items of the parts of offset W, and of sums of dz
-    Loss loss
     Layer* layers
 
 

@@ -6,9 +6,10 @@ its gradient as offset^T (the sum of dz). Both are kept a row for each part of t
 
 from libc.string cimport memcpy, memset
 
+from fastdl._kernels cimport multiply
 from fastdl._loops.call cimport Call, bytes_of, param_at
 from fastdl._loops.net cimport Layer, aligned
-from fastdl._loops.typed cimport Matrix, add_to, matrix, product, skipping
+from fastdl._matrix cimport Matrix, matrix
 
 
 cdef inline char* offset_part(const Call* call, Py_ssize_t i) noexcept nogil:
@@ -29,7 +30,7 @@ cdef inline void fill_offset_part(const Call* call, Py_ssize_t i) noexcept nogil
     cdef Matrix weight = matrix(
         param_at(call, layer.weight + start * layer.ldw), size, layer.h, layer.ldw)
     cdef Matrix out = matrix(offset_part(call, i), 1, layer.h, layer.h)
-    product(call.kernels, &offset, &weight, False, &out)
+    multiply(call.kernels, &offset, &weight, False, &out)
 
 
 cdef inline void fill_offset_parts(const Call* call) noexcept nogil:
@@ -49,10 +50,12 @@ cdef inline void sparse_product(
     if shifted:
         memcpy(z.at, offset_part(call, 0), row)
         for i in range(1, layer.n_parts):
-            add_to(call.kernels, offset_part(call, i), z.at, layer.h)
+            call.kernels.add(offset_part(call, i), z.at, layer.h)
         for i in range(1, z.rows):
             memcpy(z.at + bytes_of(call, i * z.ld), z.at, row)
-    skipping(call.kernels, x, weight, NULL, shifted, z)
+    call.kernels.skip_product(
+        z.rows, z.columns, x.columns, x.at, x.ld, 1, weight.at, weight.ld, NULL, shifted,
+        z.at, z.ld)
 
 
 cdef inline void add_offset_gradient(
@@ -67,6 +70,6 @@ cdef inline void add_offset_gradient(
     memset(sums.at, 0, bytes_of(call, layer.h))
     for row in range(dz.rows):
         if sparse[row]:
-            add_to(call.kernels, dz.at + bytes_of(call, row * dz.ld), sums.at, layer.h)
+            call.kernels.add(dz.at + bytes_of(call, row * dz.ld), sums.at, layer.h)
     offset.rows, offset.columns, offset.ld = offset.columns, 1, 1
-    product(call.kernels, &offset, &sums, True, grad)
+    multiply(call.kernels, &offset, &sums, True, grad)

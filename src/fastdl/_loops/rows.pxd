@@ -2,17 +2,17 @@
 
 from libc.math cimport NAN
 
-from fastdl._kernels cimport Step
+from fastdl._kernels cimport Truth, multiply
 from fastdl._loops.call cimport (
-    Block, Call, Tile, bytes_of, dz_at, fastdl_claim, fastdl_meet, fastdl_team_size, is_transposed,
-    outputs_at, param_at, weight_of, x_at,
+    Block, Call, Outcome, Tile, bytes_of, dz_at, fastdl_claim, fastdl_meet, fastdl_team_size,
+    is_transposed, outputs_at, param_at, weight_of, x_at,
 )
-from fastdl._loops.input cimport are_finite, ask_for_answers, look_for_zeros, rows_in_place
+from fastdl._loops.input cimport (
+    Which, after, are_finite, ask_for_truth, look_for_zeros, read_rows, take_in_place, take_truth,
+)
 from fastdl._loops.net cimport Layer, count_pieces, piece_start
 from fastdl._loops.offset cimport sparse_product
-from fastdl._loops.typed cimport (
-    Matrix, Outcome, Which, activate, activate_backward, dots, gather, losses, matrix, product,
-)
+from fastdl._matrix cimport Matrix, matrix
 
 cdef struct Piece:  # rows of a block on their way through the layers
     Block block
@@ -26,13 +26,12 @@ cdef struct Piece:  # rows of a block on their way through the layers
 cdef inline void read_piece(const Call* call, Piece* piece, Which which) noexcept nogil:
     """Have the piece's x where the first layer can take it, and know which rows are sparse."""
     if call.in_place:
-        piece.x = rows_in_place(
-            &call.rows.source, which, piece.n, call.net.d, call.kernels.item)
+        piece.x = take_in_place(call.rows, which, piece.n)
         if piece.sparse != NULL:
-            look_for_zeros(&call.rows.source, which.first, &piece.x, piece.sparse)
+            look_for_zeros(call.kernels, call.rows, which.first, piece.n, piece.sparse)
     else:
         piece.x = x_at(call, &piece.block, piece.first, piece.n)
-        gather(call.kernels, &call.rows.source, which, &piece.x, piece.sparse)
+        read_rows(call.kernels, call.rows, which, &piece.x, piece.sparse)
 
 
 cdef inline Matrix some_rows(
@@ -50,7 +49,9 @@ cdef inline void first_product(
     cdef Py_ssize_t start = 0, stop
     cdef Matrix x, out
     if piece.x.order != NULL:
-        dots(call.kernels, &piece.x, weight, z)
+        call.kernels.dot_product(
+            z.rows, z.columns, weight.rows, piece.x.at, piece.x.ld, piece.x.order, weight.at,
+            weight.ld, False, z.at, z.ld)
         return
     while start < piece.n:
         stop = piece.n if sparse == NULL else start + 1
@@ -61,7 +62,7 @@ cdef inline void first_product(
         if sparse != NULL and sparse[start]:
             sparse_product(call, &x, weight, &out)
         else:
-            product(call.kernels, &x, weight, False, &out)
+            multiply(call.kernels, &x, weight, False, &out)
         start = stop
 
 
@@ -77,8 +78,9 @@ cdef inline void forward(const Call* call, const Piece* piece) noexcept nogil:
         if i == 0:
             first_product(call, piece, &weight, &z)
         else:
-            product(call.kernels, &x, &weight, False, &z)
-        activate(call.kernels, layer.activation, param_at(call, layer.bias), &z)
+            multiply(call.kernels, &x, &weight, False, &z)
+        call.kernels.activate[layer.activation](
+            param_at(call, layer.bias), z.at, z.rows, z.columns, z.ld)
         x = z
 
 
@@ -102,11 +104,12 @@ cdef inline void backward(const Call* call, const Piece* piece) noexcept nogil:
         layer = &call.net.layers[i]
         outputs = outputs_at(call, layer, &piece.block, piece.first, piece.n)
         dz = dz_at(call, layer, &piece.block, piece.first, piece.n)
-        activate_backward(call.kernels, layer.activation, &outputs, &dz)
+        call.kernels.activate_backward[layer.activation](
+            outputs.at, dz.at, dz.rows, dz.columns, dz.ld)
         if i > 0:
             weight = weight_backward(call, layer)
             dx = dz_at(call, &call.net.layers[i - 1], &piece.block, piece.first, piece.n)
-            product(call.kernels, &dz, &weight, False, &dx)
+            multiply(call.kernels, &dz, &weight, False, &dx)
 
 
 cdef inline Outcome train_piece(
@@ -117,21 +120,21 @@ cdef inline Outcome train_piece(
     The loss of rows that must be looked at, and are not finite, is NaN.
     """
     cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
-    cdef Which which = tile.which
+    cdef Which which = after(tile.which, first)
+    cdef Truth truth = take_truth(call.kernels, call.net, call.rows, which)
     cdef Matrix outputs = outputs_at(call, last, &tile.block, first, n)
     cdef Matrix doutputs = dz_at(call, last, &tile.block, first, n)
     cdef Outcome found
     cdef Piece piece
     piece.block, piece.first, piece.n = tile.block, first, n
     piece.sparse = call.team.sparse + first if call.skips else NULL
-    which.first += first
     if which.order != NULL:
-        which.order += first
-        ask_for_answers(call.net, &call.rows.answers, which.order, n)
+        ask_for_truth(call.net, &truth, which.order, n)
     read_piece(call, &piece, which)
     forward(call, &piece)
-    found = losses(
-        call.kernels, &call.net.loss, &call.rows.answers, which, &outputs, tile.scale, doutputs.at)
+    found.loss = call.kernels.loss[call.net.loss](
+        outputs.at, &truth, &call.net.margin, tile.scale, doutputs.at, NULL, &found.n_correct, n,
+        outputs.columns)
     if call.rows.check_finite and not are_finite(call.kernels, &piece.x):
         found.loss = NAN
     backward(call, &piece)

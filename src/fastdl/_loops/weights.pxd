@@ -3,17 +3,15 @@
 A piece is a part of one layer's inputs. Slices are added in their order.
 """
 
-from fastdl._kernels cimport Coming, Step, folds
+from fastdl._kernels cimport Coming, Fold, folds, take_gradient
 from fastdl._loops.call cimport (
-    Call, Tile, bytes_of, dz_at, is_transposed, outputs_at, param_at, x_at,
+    Call, Params, Tile, bytes_of, dz_at, is_transposed, outputs_at, param_at, x_at,
 )
-from fastdl._loops.input cimport rows_in_place
+from fastdl._loops.input cimport after, take_in_place
 from fastdl._loops.net cimport Layer
 from fastdl._loops.offset cimport add_offset_gradient, fill_offset_part
 from fastdl._loops.rows cimport slice_start
-from fastdl._loops.typed cimport (
-    Fold, Matrix, Which, gradient, matrix, size_of, skipping, sum_rows, transpose, update,
-)
+from fastdl._matrix cimport Matrix, matrix
 
 cdef struct Part:  # some inputs of one layer
     int layer
@@ -43,17 +41,13 @@ cdef inline Matrix inputs_of(
     const Call* call, const Tile* tile, const Part* part, Py_ssize_t first, Py_ssize_t n,
 ) noexcept nogil:
     """What the part's inputs were for some rows of the tile."""
-    cdef Which which = tile.which
     cdef Matrix x
     if part.layer > 0:
         x = outputs_at(call, &call.net.layers[part.layer - 1], &tile.block, first, n)
     elif not call.in_place:
         x = x_at(call, &tile.block, first, n)
     else:
-        which.first += first
-        if which.order != NULL:
-            which.order += first
-        x = rows_in_place(&call.rows.source, which, n, call.net.d, call.kernels.item)
+        x = take_in_place(call.rows, after(tile.which, first), n)
     x.at += bytes_of(call, part.start)
     x.columns = part.size
     return x
@@ -65,9 +59,9 @@ cdef inline Coming next_rows_of(
     """Rows of the next tile, from the part's first input on."""
     cdef Coming coming
     coming.columns = call.net.layers[0].by_unit
-    coming.input = size_of(call.rows.source.kind)
-    coming.row = coming.input * call.rows.source.stride
-    coming.x = call.rows.source.x + coming.input * part.start
+    coming.input = call.rows.item
+    coming.row = coming.input * call.rows.stride
+    coming.x = call.rows.x + coming.input * part.start
     coming.order = tile.next_rows + first
     return coming
 
@@ -77,15 +71,16 @@ cdef inline void gradient_of_scanned(
     const unsigned char* sparse, const Coming* next_rows, bint add,
 ) noexcept nogil:
     """dW = x^T dz (+ dW) for some of the first layer's inputs; rows are looked at for zeros."""
-    cdef Matrix grad = grad_at(call, part), columns = x[0]
+    cdef Matrix grad = grad_at(call, part)
     cdef Py_ssize_t i, n_sparse = 0
     for i in range(x.rows):
         n_sparse += sparse[i]
     if 2 * n_sparse > x.rows:
-        columns.rows, columns.columns, columns.transposed = x.columns, x.rows, True
-        skipping(call.kernels, &columns, dz, next_rows, add, &grad)
+        call.kernels.skip_product(
+            grad.rows, grad.columns, x.rows, x.at, 1, x.ld, dz.at, dz.ld, next_rows, add,
+            grad.at, grad.ld)
     else:
-        gradient(call.kernels, x, dz, next_rows, NULL, add, &grad)
+        take_gradient(call.kernels, x, dz, next_rows, NULL, add, &grad)
     if n_sparse > 0 and call.memory.offset_parts != NULL:
         add_offset_gradient(call, part.i, dz, sparse, &grad)
 
@@ -98,12 +93,12 @@ cdef inline void gradient_of_dense(
     cdef const Layer* layer = &call.net.layers[part.layer]
     cdef Matrix grad = grad_at(call, part)
     cdef Fold fold
-    fold.step, fold.l2 = <Step*> tile.step, layer.l2
+    fold.step, fold.l2 = tile.step, layer.l2
     fold.param = param_at(call, place_of(layer, part))
     if layer.by_unit:
-        gradient(call.kernels, dz, x, next_rows, &fold if part.folds else NULL, add, &grad)
+        take_gradient(call.kernels, dz, x, next_rows, &fold if part.folds else NULL, add, &grad)
     else:
-        gradient(call.kernels, x, dz, next_rows, &fold if part.folds else NULL, add, &grad)
+        take_gradient(call.kernels, x, dz, next_rows, &fold if part.folds else NULL, add, &grad)
 
 
 cdef inline void add_slice(
@@ -125,10 +120,23 @@ cdef inline void add_slice(
     else:
         gradient_of_dense(call, tile, part, &x, &dz, next_rows, add)
     if part.start == 0:
-        sum_rows(call.kernels, &dz, add, call.arrays.grads + bytes_of(call, layer.bias))
+        call.kernels.sum_rows(
+            dz.at, n, layer.h, dz.ld, add, call.arrays.grads + bytes_of(call, layer.bias))
 
 
 # --- the step --------------------------------------------------------------------------------
+
+cdef inline void update(
+    const Call* call, const Tile* tile, double l1, double l2, Py_ssize_t at, Py_ssize_t size,
+) noexcept nogil:
+    """So many parameters from at on take the step."""
+    cdef const Params* arrays = &call.arrays
+    cdef Py_ssize_t skip = bytes_of(call, at)
+    call.kernels.update[tile.step.optimiser](
+        tile.step, l1, l2, arrays.grads + skip, arrays.params + skip,
+        NULL if arrays.first == NULL else arrays.first + skip,
+        NULL if arrays.second == NULL else arrays.second + skip, size)
+
 
 cdef inline void update_weight(const Call* call, const Tile* tile, const Part* part) noexcept nogil:
     """The part's weights take the step."""
@@ -137,19 +145,16 @@ cdef inline void update_weight(const Call* call, const Tile* tile, const Part* p
     if not layer.by_unit:
         size *= layer.ldw
     for j in range(layer.h if layer.by_unit else 1):
-        update(
-            call.kernels, tile.step, layer.l1, layer.l2, &call.arrays, at + j * layer.ldw, size)
+        update(call, tile, layer.l1, layer.l2, at + j * layer.ldw, size)
 
 
 cdef inline void transpose_part(
     const Call* call, const Layer* layer, Py_ssize_t start, Py_ssize_t size,
 ) noexcept nogil:
     """Copy some inputs' weights to where the layer's weight lies as (h x d)."""
-    cdef Matrix weight = matrix(
-        param_at(call, layer.weight + start * layer.ldw), size, layer.h, layer.ldw)
-    cdef Matrix out = matrix(
-        call.memory.transposed + bytes_of(call, layer.transposed + start), layer.h, size, layer.ldt)
-    transpose(call.kernels, &weight, &out)
+    call.kernels.transpose(
+        size, layer.h, param_at(call, layer.weight + start * layer.ldw), layer.ldw,
+        call.memory.transposed + bytes_of(call, layer.transposed + start), layer.ldt)
 
 
 cdef inline void transpose_weights(const Call* call) noexcept nogil:
@@ -166,7 +171,7 @@ cdef inline void update_part(const Call* call, const Tile* tile, const Part* par
     if not part.folds:
         update_weight(call, tile, part)
     if part.start == 0:
-        update(call.kernels, tile.step, 0, 0, &call.arrays, layer.bias, layer.h)
+        update(call, tile, 0, 0, layer.bias, layer.h)
     if is_transposed(call, layer):
         transpose_part(call, layer, part.start, part.size)
     if part.layer == 0 and call.memory.offset_parts != NULL:

@@ -1,6 +1,12 @@
-/* What compilers are told, each in its own way: the target of functions, which loops to unroll. */
+/* What compilers are told, each in its own way: the target of functions, which loops to unroll. A target
+ * includes this, and with it the headers that the templates need, before it begins. */
 #ifndef FASTDL_COMPILE_H
 #define FASTDL_COMPILE_H
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 #define FASTDL_PRAGMA(...) _Pragma(#__VA_ARGS__)

@@ -6,11 +6,6 @@
  *   LOAD, STORE, and LOADM, STOREM for the lanes of a mask; SET1, ADD, FMA, SUM of the lanes
  *   NONZERO(v), an integer whose bit i tells that lane i is not zero (NaN is not)
  *   the sizes that gemm.h and dot.h ask for */
-#include <float.h>
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
 #include "bits.h"
 #include "compile.h"
 #include "kernels.h"

@@ -3,11 +3,7 @@
 #include "../kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#include <float.h>
 #include <immintrin.h>
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
 
 #define TARGET avx2
 #define DEPTH 192

@@ -1,5 +1,6 @@
 /* Any machine: what the compiler makes of the loops; BLAS multiplies. Its sizes lay weights out as the
  * other targets do. */
+#include "../compile.h"
 #include "../kernels.h"
 
 #define TARGET baseline

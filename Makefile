@@ -61,7 +61,7 @@ else ifeq ($(PART_$(PART)),)
 $(error PART must be one of $(PARTS); got $(PART))
 else
 test: develop
-	.venv-dev/bin/python -m pytest -q $(PART_$(PART))
+	.venv-dev/bin/python -m pytest -q --numprocesses $(JOBS) --dist worksteal $(PART_$(PART))
 endif
 
 lint: $(VENV)/.dev ## ruff, cython-lint, codespell; 10 seconds
@@ -76,13 +76,13 @@ types: $(VENV)/.dev ## mypy, stubtest; a minute
 	$(BIN)/python -m mypy.stubtest --allowlist tests/stubtest_allow.txt fastdl._kernels fastdl._epoch
 
 # As many at once as there are cores; then, with nothing beside it, what goes by the clock.
-suite: $(VENV)/.dev ## the whole suite alone; 10 minutes
+suite: $(VENV)/.dev ## the whole suite alone; some minutes
 	$(BIN)/python -m pytest -q -m 'not alone' --numprocesses $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -q -m alone
 
 # The tests of the extensions again, on a build with bounds checks, and on one of a compiler without
 # OpenMP, both at once.
-variants: $(VENV)/.dev ## the extensions' tests with bounds checks, and without OpenMP; 20 minutes
+variants: $(VENV)/.dev ## the extensions' tests with bounds checks, and without OpenMP; some minutes
 	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/serial
 
 variant/debug: TOLD = _kernels.DEBUG

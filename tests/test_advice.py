@@ -11,6 +11,9 @@ from scipy.optimize import minimize
 
 import fastdl as fd
 from fastdl import advice, losses
+from fastdl.data import check
+from fastdl.data import weighted as with_weights
+from fastdl.network import core_of
 
 N, D, K = 300, 6, 3
 
@@ -144,9 +147,9 @@ def test_the_constant_is_the_best_one(loss, weighted, problem, rng):
         y = 3 + x[:, :2]
     k = 2 if losses.LOSSES[loss].targets else K
     network = fd.Network([D, k], loss=loss, dtype="float64", margin=0.7)
-    data = network._data(x, y)
+    data = check(core_of(network), x, y)
     if weighted:
-        data = network._weighted(data, rng.uniform(0.1, 3, N))
+        data = with_weights(core_of(network), data, rng.uniform(0.1, 3, N))
     weights = {} if data.weights is None else {"sample_weight": data.weights}
     settings = {"margin": 0.7} if loss == "hinge" else {}
 

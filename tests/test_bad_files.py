@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load
 
 import fastdl as fd
-from fastdl import checkpoint
+from fastdl import files
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ WRONG_CONFIGS = {
 
 def test_the_configuration_below_is_right_before_it_is_changed(saved):
     arrays = load(saved.read_bytes())
-    checkpoint.write(saved, arrays, CONFIG)
+    files.write(saved, arrays, CONFIG)
     assert fd.Network.load(saved).loss == "hinge"
 
 
@@ -82,7 +82,7 @@ def test_a_configuration_that_does_not_fit_is_refused(saved, key):
         config = CONFIG | {key: value}
         if value == "missing":
             del config[key]
-        checkpoint.write(saved, arrays, config)
+        files.write(saved, arrays, config)
         with pytest.raises(fd.CheckpointError):
             fd.Network.load(saved)
 
@@ -91,6 +91,6 @@ def test_a_configuration_that_does_not_fit_is_refused(saved, key):
 def test_a_scaling_that_is_not_finite_is_refused(saved, value):
     arrays = load(saved.read_bytes())
     arrays["scaling.scale"] = np.full(3, value)
-    checkpoint.write(saved, arrays, CONFIG)
+    files.write(saved, arrays, CONFIG)
     with pytest.raises(fd.CheckpointError, match="scale"):
         fd.Network.load(saved)

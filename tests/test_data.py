@@ -144,7 +144,7 @@ class Sets(fd.Callback):
     """The numbers of the rows on both sides."""
 
     def on_begin(self, run):
-        both = (run._train.x[:, 0], run._validation.x[:, 0])
+        both = (run._fit._train.x[:, 0], run._fit._validation.x[:, 0])
         self.train, self.drawn = (rows.astype(int).tolist() for rows in both)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import fastdl as fd
 from fastdl import _kernels, _memory, _reference, losses
+from fastdl.network import core_of
 from tests import cases
 from tests.cases import ACTIVATIONS
 
@@ -347,8 +348,8 @@ def test_between_the_rows_of_a_weight_lie_zeros(optimiser, widths, batch_size, d
     fd.Trainer(network, OPTIMISERS[optimiser], batch_size=batch_size).fit(x, y, epochs=2)
     for view in network.parameters.values():
         view[...] = 0
-    assert len(network._flat) > network.n_parameters
-    assert not network._flat.any()
+    assert len(core_of(network).flat) > network.n_parameters
+    assert not core_of(network).flat.any()
 
 
 def test_an_epsilon_that_single_precision_takes_for_zero(rng):
@@ -360,7 +361,7 @@ def test_an_epsilon_that_single_precision_takes_for_zero(rng):
     fd.Trainer(network, fd.Adam(0.01, epsilon=1e-60), batch_size=16).fit(x, y, epochs=2)
     changed = (network.parameters["layers.0.weight"] != before).any(axis=1)
     assert changed.tolist() == [True, True, False, True, True]
-    assert np.isfinite(network._flat).all()
+    assert np.isfinite(core_of(network).flat).all()
 
 
 def test_adam_with_its_own_epsilon(rng):

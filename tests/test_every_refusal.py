@@ -2,7 +2,7 @@
 
 The tables are CASES of test_bad_settings.py, WRONG and SHAPES of test_bad_input.py, ROWS, INSTEAD
 and NOTHING_TO_TELL of test_refusals.py. What is wrong in a file is left out, for no other argument
-mends it: test_bad_files.py, test_checkpoint.py, test_resume.py.
+mends it: test_bad_files.py, test_files.py, test_resume.py.
 """
 
 import ast
@@ -23,10 +23,10 @@ KINDS = (
     *("TypeError", "ValueError", "OverflowError", "KeyError", "IndexError", "AttributeError"),
     *("RuntimeError", "ModuleNotFoundError"),
 )
-OF_FILES = ("checkpoint.py", "resume.py")
+OF_FILES = ("files.py", "resume.py")
 MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
-    "columns must be the names of": "a damaged file: test_checkpoint.py",
-    "a layer must have the keys": "a damaged file: test_checkpoint.py",
+    "columns must be the names of": "a damaged file: test_files.py",
+    "a layer must have the keys": "a damaged file: test_files.py",
     "which is not installed": "it needs a machine without a package: test_history.py",
 }
 

@@ -113,7 +113,7 @@ def test_a_property_that_fails_speaks_for_itself():
 
     with pytest.raises(AttributeError, match=r"'Dense' object has no attribute 'nothing'"):
         Own([3, 2]).broken  # noqa: B018
-    with pytest.raises(AttributeError, match="_layers"):
+    with pytest.raises(AttributeError, match="_core"):
         fd.Network.__new__(fd.Network).layers  # noqa: B018
 
 

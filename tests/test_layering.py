@@ -1,4 +1,4 @@
-"""Imports run one way, and only the reference's readers know it."""
+"""Imports run one way, only the reference's readers know it, and what is private stays so."""
 
 import ast
 import re
@@ -14,10 +14,11 @@ ORDER = (
     "_matrix", "_blas", "_kernels", "_loops.net", "_loops.input", "_loops.call",
     "_loops.offset", "_loops.rows", "_loops.weights", "_loops.batches", "_loops.evaluation",
     "_loops.pace", "_memory", "_epoch", "_hints", "_intake", "_check", "_settings", "_threads",
-    "losses", "init", "schedules", "scaling", "inputs", "history", "parameters",
-    "checkpoint", "ops", "layers", "summary", "optim", "config", "progress", "evaluation",
-    "callbacks", "network", "gradcheck", "_calling", "_diagnosis", "audit", "data", "advice",
-    "resume", "run", "trainer", "datasets", "_openmp", "__init__",
+    "losses", "init", "schedules", "scaling", "inputs", "history", "files", "ops", "layers",
+    "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation", "saved",
+    "network", "gradcheck", "_calling", "_diagnosis", "audit", "advice", "state", "rates",
+    "records", "resume", "fit", "run", "loop", "callbacks", "trainer", "datasets", "_openmp",
+    "__init__",
 )
 EXPERIMENTS = (
     "spec", "coding", "assignments", "store", "data", "trial", "results", "storage", "search",
@@ -33,6 +34,9 @@ EXACTLY = {
     "_loops.pace": set(),
     "_reference": set(),
 }
+# The only function that reaches into an object: users see a Network, the library its Core.
+DOOR = ("network", "core_of")
+PUBLIC = {"_asdict", "_fields", "_replace"}  # of named tuples, which want no names of their own
 AT_MOST = {"ops": {"_check", "_kernels", "_threads", "losses"}}
 MOST_ARGUMENTS = 8
 # All others are keywords that a user writes by name, of an algorithm whose paper names as many.
@@ -42,21 +46,17 @@ MAY_HAVE_MORE = {
     "network.py __init__",
     "trainer.py __init__",
     "trainer.py fit",
-    "run.py __init__",
 }
 pytestmark = pytest.mark.skipif(not SOURCE.is_dir(), reason="reads the source tree")
 
 
 def imports(path):
-    """The modules of fastdl that a file imports when it runs."""
+    """The modules of fastdl that a file imports, when it runs or for types alone."""
     if path.suffix != ".py":
         text = "".join(p.read_text() for p in path.parent.glob(f"{path.stem}.p[xy]*"))
         found = re.findall(r"^from fastdl(?:\.([\w.]+) c?import| import (\w+))", text, re.MULTILINE)
         return {"".join(names) for names in found} - {path.stem}
     tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            node.body = []
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -101,6 +101,61 @@ def test_a_module_imports_only_what_stands_before_it(module):
     assert found <= AT_MOST.get(module, found)
     if module != "_reference":
         assert found <= set(ORDER[: ORDER.index(module)])
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__") and name not in PUBLIC
+
+
+def own_names(kind):
+    """The private names that a class, or one inside it, has."""
+    found = {each.name for each in ast.walk(kind) if isinstance(each, ast.FunctionDef)}
+    for node in ast.walk(kind):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found |= {node.attr} if node.value.id in ("self", "cls") else set()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):  # of __slots__
+            found.add(node.value)
+    return found
+
+
+def reaches(node, own=frozenset()):
+    """Where a private name is read of what is neither oneself nor of one's own class."""
+    if isinstance(node, ast.ClassDef):
+        own |= own_names(node)
+    if isinstance(node, ast.Attribute) and is_private(node.attr):
+        of = node.value.id if isinstance(node.value, ast.Name) else ""
+        if of not in {"self", "cls"} and node.attr not in own:
+            yield f"{node.lineno}: {ast.unparse(node)}"
+    for child in ast.iter_child_nodes(node):
+        yield from reaches(child, own)
+
+
+@pytest.mark.parametrize("path", list(SOURCE.rglob("*.py")), ids=lambda path: path.stem)
+def test_no_object_reads_what_is_private_to_another(path):
+    tree = ast.parse(path.read_text())
+    if path.stem == DOOR[0]:
+        tree.body.remove(next(each for each in tree.body if getattr(each, "name", "") == DOOR[1]))
+    assert not list(reaches(tree))
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("self._x", []),
+        ("module._x", ["module._x"]),
+        ("other._fields", []),
+        ("other.__class__", []),
+        ("other._x", ["other._x"]),
+        ("self.other._x = 1", ["self.other._x"]),
+        ("f()._x", ["f()._x"]),
+        ("class A:\n def f(self, other): return self._x + other._x", []),
+        ("class A:\n __slots__ = ('_x',)\n def f(self, other): return other._x", []),
+        ("class A:\n def f(self, other): return other._x", ["other._x"]),
+        ("class A:\n def f(self): return self._x\ndef g(a): return a._x", ["a._x"]),
+    ],
+)
+def test_a_reach_is_found(code, found):
+    assert [line.partition(": ")[2] for line in reaches(ast.parse(code))] == found
 
 
 @pytest.mark.parametrize("path", sorted(p for p in SOURCE.rglob("*.p[yx]*") if p.suffix != ".pyi"))

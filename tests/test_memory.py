@@ -96,15 +96,15 @@ import fastdl as fd
 from fastdl import _kernels, _memory
 
 _memory.empty = guarded  # parameters, moments and workspace
-shuffled = fd.run.Run._shuffled
+shuffled = fd.fit.Fit._shuffled
 
 
-def guarded_order(run):
-    starts, stops, order = shuffled(run)
+def guarded_order(fit):
+    starts, stops, order = shuffled(fit)
     return starts, stops, like(order)
 
 
-fd.run.Run._shuffled = guarded_order
+fd.fit.Fit._shuffled = guarded_order
 rng = np.random.default_rng(0)
 WIDTHS = [[1, 1], [7, 5], [20, 150], [33, 16, 10], [130, 200, 10], [300, 20, 4], [784, 50, 10],
           [40, 17, 130, 3], [64, 128, 64]]
@@ -133,8 +133,8 @@ for isa in _kernels.ISAS:
 ORDERS = """
 import fastdl as fd
 
-shuffled, run = fd.run.Run._shuffled, fd.run.Run
-run._shuffled = lambda self: (*shuffled(self)[:2], like(np.random.permutation(len(x))))
+shuffled, fit = fd.fit.Fit._shuffled, fd.fit.Fit
+fit._shuffled = lambda self: (*shuffled(self)[:2], like(np.random.permutation(len(x))))
 x, y = np.ones((150, 100), np.float32), np.zeros(150, int)
 for h in (10, 50):  # rows taken where they lie, and copied
     for size in (1, 16, 20, 70, 100, 149, 150):

@@ -1,5 +1,5 @@
 """resume.py, run.py: a fit that was stopped anywhere and resumed ends with the bits of one that
-never was. What damaged files do is in tests/fuzz, how they are written in test_checkpoint.py."""
+never was. What damaged files do is in tests/fuzz, how they are written in test_files.py."""
 
 import gc
 import json
@@ -16,7 +16,8 @@ from safetensors import safe_open
 from safetensors.numpy import load
 
 import fastdl as fd
-from fastdl import _check, checkpoint
+from fastdl import _check, files
+from fastdl.fit import Fit
 from tests import nightly
 
 pytestmark = pytest.mark.filterwarnings("ignore:nothing of the resumed fit is left")
@@ -255,7 +256,10 @@ def test_a_second_fit_is_resumed_with_its_own_epochs_and_history(path, problem):
 
 
 def test_seconds_are_those_of_all_parts(path, problem):
-    keep = At(3, lambda run: setattr(run, "_began", run._began - 1000))
+    def earlier(run):
+        run._fit.records.began -= 1000
+
+    keep = At(3, earlier)
     make().fit(**problem, epochs=2, callbacks=[keep, fd.Checkpoint(path)])
     history = resumed(path).fit(**problem, epochs=3)
     assert (np.diff(history["seconds"]) > 0).all()
@@ -436,7 +440,7 @@ def test_a_fit_that_is_interrupted_before_its_first_batch_leaves_the_file(
     fit(make(), At(STEPS - 1, interrupt))
     before = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("fastdl.run.Progress", interrupted)
+        patch.setattr("fastdl.loop.Progress", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fit(resumed(path))
     assert path.read_bytes() == before
@@ -582,8 +586,8 @@ def test_a_saved_network_is_no_checkpoint_and_a_fitted_one_is_busy(path, problem
 def test_an_epoch_that_numpy_shuffles_otherwise_is_refused(path, problem, monkeypatch):
     make().fit(**problem, callbacks=[At(2, interrupt), fd.Checkpoint(path)])
     trainer = resumed(path)
-    shuffled = fd.Run._shuffled
-    monkeypatch.setattr(fd.Run, "_shuffled", lambda run: (*shuffled(run)[:2], np.arange(N)))
+    shuffled = Fit._shuffled
+    monkeypatch.setattr(Fit, "_shuffled", lambda fit: (*shuffled(fit)[:2], np.arange(N)))
     with pytest.raises(fd.CheckpointError, match=r"where NumPy shuffles as .*\d does"):
         trainer.fit(**problem)
 
@@ -623,7 +627,7 @@ def test_a_forged_place_is_refused(path, problem, change):
     with safe_open(path, framework="numpy") as file:
         config = json.loads(file.metadata()["config"])
     config["training"] |= change
-    checkpoint.write(path, load(path.read_bytes()), config)
+    files.write(path, load(path.read_bytes()), config)
     trainer = make()
     with pytest.raises(fd.CheckpointError, match=f"^{path} must tell "):
         trainer.resume(path) or trainer.fit(**problem, epochs=2)
@@ -635,7 +639,7 @@ KILLED = """
 import hashlib, json, os, pathlib, random, signal, sys, time
 import numpy as np
 import fastdl as fd
-from fastdl import checkpoint
+from fastdl import files
 
 path, number = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 rng = np.random.default_rng(0)
@@ -703,7 +707,7 @@ print(json.dumps(found))
 EVERY_LINE = """
 stride = number  # how many lines for each fit that is resumed to its end
 expected = train(path.with_name("whole"))
-written = checkpoint.write
+written = files.write
 
 def killed_at(line):
     calls, seen = [0], set()
@@ -715,7 +719,7 @@ def killed_at(line):
         return trace
 
     def enter(frame, event, argument):
-        ours = frame.f_code.co_filename == checkpoint.__file__
+        ours = frame.f_code.co_filename == files.__file__
         return trace(frame, "call", None) if ours else None
 
     def write(*arguments):
@@ -724,7 +728,7 @@ def killed_at(line):
         written(*arguments)
         sys.settrace(None)
 
-    checkpoint.write = write
+    files.write = write
     train(path)
     os._exit(0)
 
@@ -787,5 +791,5 @@ def test_settings_that_are_changed_after_resuming_are_refused(problem, path):
     for name, value in (("batch_size", SIZE + 1), ("l2", 5.0), ("shuffle", None)):
         trainer = resumed(path)
         setattr(trainer, name, value)
-        with pytest.raises(checkpoint.CheckpointError, match=name):
+        with pytest.raises(files.CheckpointError, match=name):
             trainer.fit(**problem, epochs=4)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import fastdl as fd
+from fastdl.fit import Fit
+from fastdl.network import core_of
 
 N, SIZE = 10, 4  # rows and batch size: two whole batches and one of two rows
 
@@ -239,16 +241,16 @@ def test_another_penalty_counts_from_the_next_fit_on(problem):
 def test_what_is_learned_of_threads_lasts_from_fit_to_fit(problem):
     network = fd.Network([3, 4, 2])
     trainer = fd.Trainer(network, fd.SGD(0.1), l2=0.5)
-    seen, look = [], lambda run: seen.append(run._program)
+    seen, look = [], lambda run: seen.append(run._fit._terms.program)
     for l2 in (0.5, 0.5, None, None):
         trainer.l2 = l2
         trainer.fit(*problem, callbacks=[fd.Snapshot(1, look)])
     assert seen[0] is seen[1]
-    assert seen[2] is seen[3] is network._program
+    assert seen[2] is seen[3] is core_of(network).program
     network.set_penalty(l2=0.0)
-    assert network._program is seen[3]
+    assert core_of(network).program is seen[3]
     network.set_penalty(l2=0.1)
-    assert network._program is not seen[3]
+    assert core_of(network).program is not seen[3]
 
 
 # --- weights ---------------------------------------------------------------------------------
@@ -385,7 +387,8 @@ def test_adam_goes_back_with_its_moments_its_count_and_its_order(problem, drop_l
     other.fit(x, y, epochs=2)
     assert bits(diverging) == bits(smooth)
     if shuffle:
-        other._rng.permutation(len(x) if shuffle == "rows" else n)  # of the epoch that diverged
+        # Of the epoch that diverged.
+        other._state.shuffling.permutation(len(x) if shuffle == "rows" else n)
     trainer.optimiser.learning_rate.at = []
     for each in (trainer, other):
         each.fit(x, y, epochs=2)
@@ -608,10 +611,10 @@ def test_a_range_test_smooths_losses_as_computed_by_hand(monkeypatch):
     """The running mean m = .9 m + .1 loss, over what the first losses have of it: 1 - .9^t."""
     given, at = [2.0, 1.0, 3.0, 0.5], iter(range(4))
 
-    def steps(run, *_):
-        run._losses[0] = given[next(at)]
+    def steps(fit, *_):
+        fit._losses[0] = given[next(at)]
 
-    monkeypatch.setattr(fd.Run, "_steps", steps)
+    monkeypatch.setattr(Fit, "_steps", steps)
     result = fd.Trainer(make(), fd.SGD(0.1)).range_test(
         np.zeros((N, 3)), np.zeros(N, int), low=0.1, high=100.0, steps=4
     )
@@ -676,7 +679,7 @@ def test_a_trainer_that_travels_goes_on_as_the_one_that_stays(problem, travel):
     trainer.fit(*problem, epochs=2)
     other = travel(trainer)
     state = other.__getstate__()
-    for moments in state["_moments"]:
+    for moments in state["_state"].moments:
         moments.flags.writeable = False
     other.__setstate__(state)
     assert other.network is not trainer.network

@@ -10,7 +10,6 @@ from fastdl import datasets, init, ops, schedules
 from fastdl.advice import ScalingWarning
 from fastdl.audit import GradientAudit, audit_gradients
 from fastdl.callbacks import (
-    Callback,
     Checkpoint,
     CSVLog,
     EarlyStopping,
@@ -18,15 +17,16 @@ from fastdl.callbacks import (
     ReduceOnPlateau,
     Snapshot,
 )
-from fastdl.checkpoint import CheckpointError
 from fastdl.config import show_config
 from fastdl.evaluation import Evaluation, RegressionEvaluation
+from fastdl.files import CheckpointError
+from fastdl.fit import DivergenceError
 from fastdl.gradcheck import GradientCheck, check_gradients
 from fastdl.history import History
 from fastdl.layers import Dense
 from fastdl.network import Network
 from fastdl.optim import SGD, Adam
-from fastdl.run import DivergenceError, Run
+from fastdl.run import Callback, Run
 from fastdl.scaling import Scaling
 from fastdl.trainer import RangeTest, Trainer
 

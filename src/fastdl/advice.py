@@ -6,9 +6,9 @@ import numpy as np
 
 from fastdl import losses
 from fastdl._check import Array
-from fastdl.data import part
+from fastdl.core import Core
+from fastdl.data import Data, part
 from fastdl.evaluation import Evaluator
-from fastdl.network import Data, Network
 
 _LARGE, _SMALL = 8.0, 0.03  # the root of a mean square that is far from one
 _SAMPLE = 300  # about the rows that are looked at
@@ -19,27 +19,28 @@ class ScalingWarning(UserWarning):
     """A fit has learnt nothing, and its data lie orders of magnitude from unit size."""
 
 
-def learnt_nothing(network: Network, data: Data, about: float) -> str | None:
+def learnt_nothing(core: Core, data: Data, about: float) -> str | None:
     """A sentence where a network is no better than a constant answer for want of scaling.
 
     Parameters
     ----------
-    network : Network
+    core : Core
+        Of the core.
     data : Data
         What it was trained on; some hundred rows of it are looked at.
     about : float
         The loss as training has shown it; only where that is no better are rows looked at.
     """
     rows = _sample(data)
-    constant = constant_loss(network, data, rows)
+    constant = constant_loss(core, data, rows)
     if constant == 0 or about <= _BETTER * constant:  # 0: there is nothing to learn
         return None
-    some = part(network, data, rows)
-    remedy = _of_scale(network, some, data)
+    some = part(core, data, rows)
+    remedy = _of_scale(core, some, data)
     if remedy is None:
         return None
-    with network._serial_blas():
-        loss = Evaluator(network, some, 1).evaluate(0.0).loss
+    with core.serial_blas():
+        loss = Evaluator(core, some, 1).evaluate(0.0).loss
     if loss <= _BETTER * constant:
         return None
     return (
@@ -48,9 +49,9 @@ def learnt_nothing(network: Network, data: Data, about: float) -> str | None:
     )
 
 
-def of_scale(network: Network, data: Data) -> str | None:
+def of_scale(core: Core, data: Data) -> str | None:
     """What to scale and how, as the end of a sentence; None where all is near unit size."""
-    return _of_scale(network, part(network, data, _sample(data)), data)
+    return _of_scale(core, part(core, data, _sample(data)), data)
 
 
 def _sample(data: Data) -> Array:
@@ -59,9 +60,9 @@ def _sample(data: Data) -> Array:
     return counted[:: -(-len(counted) // _SAMPLE)]
 
 
-def constant_loss(network: Network, data: Data, rows: Array) -> float:
+def constant_loss(core: Core, data: Data, rows: Array) -> float:
     """The least loss of one answer for some rows; of the hinge the lesser of two plain answers."""
-    k = network.layers[-1].h
+    k = core.layers[-1].h
     weights = np.ones(len(rows)) if data.weights is None else data.weights[rows].astype(np.float64)
     if data.targets is not None:
         targets = data.targets[rows].astype(np.float64)
@@ -70,9 +71,9 @@ def constant_loss(network: Network, data: Data, rows: Array) -> float:
         return float(np.where(np.ptp(targets, axis=0) > 0, variance, 0.0).mean())
     assert data.labels is not None
     share = np.bincount(data.labels[rows], weights, k) / weights.sum()
-    if network.loss == "hinge":
-        return float(network.margin * min(k - 1, k * (1 - share.max())))
-    if losses.LOSSES[network.loss].probabilities == "sigmoid":
+    if core.loss == "hinge":
+        return float(core.margin * min(k - 1, k * (1 - share.max())))
+    if losses.LOSSES[core.loss].probabilities == "sigmoid":
         return float((_entropy(share) + _entropy(1 - share)) / k)
     return float(_entropy(share))
 
@@ -82,8 +83,8 @@ def _entropy(share: Array) -> float:
     return -float(some @ np.log(some))
 
 
-def _of_scale(network: Network, some: Data, data: Data) -> str | None:
-    rows, scaling = some.x.astype(np.float64), network._scaling_of(some.x)
+def _of_scale(core: Core, some: Data, data: Data) -> str | None:
+    rows, scaling = some.x.astype(np.float64), core.applied.of(some.x)
     if scaling is not None:
         rows = (rows - scaling[0]) * scaling[1]
     advice = []

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastdl import _calling, _check, _diagnosis, gradcheck, losses, ops
+from fastdl import _calling, _check, _diagnosis, data, gradcheck, losses, ops
 from fastdl._calling import Layout, Problem
 from fastdl._check import Array
-from fastdl.network import Network
+from fastdl.network import Network, core_of
 
 _STEP = 1e-5
 _GOOD = 0.999  # a cosine: this layout is the function's
@@ -173,8 +173,8 @@ def _move_biases(double: Network) -> bool:
 
 def _problem(double: Network, x: ArrayLike, y: ArrayLike, l2: float) -> tuple[Array, Problem]:
     """The rows as they are and the problem with them; a row less where its number is a width."""
-    data = double._data(x, y)
-    inputs = gradcheck.network_inputs(double, data.x)
+    given = data.check(core_of(double), x, y)
+    inputs = gradcheck.network_inputs(double, given.x)
     widths = {double.layers[0].d, *(layer.h for layer in double.layers)}
     n = next((n for n in range(len(inputs), 1, -1) if n not in widths), len(inputs))
     parameters = double.parameters
@@ -183,9 +183,9 @@ def _problem(double: Network, x: ArrayLike, y: ArrayLike, l2: float) -> tuple[Ar
     network = _diagnosis.Network([layer.activation for layer in double.layers], ops.identity)
     zs, outputs = _diagnosis.forward(network, inputs[:n], weights, biases)
     p: Array = getattr(ops, losses.LOSSES[double.loss].probabilities or "identity")(outputs[-1])
-    targets = np.asarray(data.targets) if data.labels is None else data.labels.astype(np.int64)
+    targets = np.asarray(given.targets) if given.labels is None else given.labels.astype(np.int64)
     problem = Problem(inputs[:n], targets[:n], weights, biases, zs, outputs[:-1], p, l2)
-    return data.x[:n], problem
+    return given.x[:n], problem
 
 
 def _loss(double: Network, y: Array) -> Callable[[Array], Array]:

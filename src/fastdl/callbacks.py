@@ -6,64 +6,16 @@ import csv
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import Literal, TextIO
 
 import numpy as np
 
 from fastdl import _check, _hints
-from fastdl._settings import Setting, show
+from fastdl._settings import Setting
 from fastdl.evaluation import KNOWN, RISING
-
-if TYPE_CHECKING:
-    from fastdl.run import Run
+from fastdl.run import Callback, Run, needs_records
 
 Mode = Literal["min", "max"] | None
-
-
-class Callback:
-    """Does nothing; override what you need. ``run`` is the fit: see ``Run``.
-
-    Attributes
-    ----------
-    steps : int or None
-        ``on_step`` is called whenever so many more steps are done; None: never.
-    """
-
-    steps: int | None = None
-
-    def __repr__(self) -> str:
-        return show(self)
-
-    @property
-    def _needs_records(self) -> bool:
-        return type(self).on_record is not Callback.on_record
-
-    def on_check(self, run: Run) -> None:
-        """Before anything begins; raise here to refuse a fit that would fail later."""
-
-    def on_begin(self, run: Run) -> None:
-        """Before the first batch; ``run.history`` has the records of a fit that is resumed."""
-
-    def on_record(self, run: Run) -> None:
-        """After a record was added to ``run.history``."""
-
-    def on_step(self, run: Run) -> None:
-        """After a step whose number ``steps`` divides, and after its record if there is one."""
-
-    def on_epoch(self, run: Run) -> None:
-        """After an epoch, ``run.epoch`` counting it."""
-
-    def on_interrupt(self, run: Run) -> None:
-        """After Ctrl-C, before any ``on_finish``; unless it came while callbacks heard a record."""
-
-    def on_finish(self, run: Run) -> None:
-        """After the last batch of a fit that did not fail, before any ``on_end``.
-
-        What changes the parameters once more does it here: it is saved whatever the order.
-        """
-
-    def on_end(self, run: Run) -> None:
-        """At the end, also of a fit that was stopped or interrupted, or that failed."""
 
 
 # --- what is monitored -----------------------------------------------------------------------
@@ -111,21 +63,65 @@ class _Best:
     step: float | None = None
     waited: int = 0  # records since
 
-    def improves(
+    def look(
         self, record: dict[str, float], column: str, mode: Mode, min_delta: float = 0.0
-    ) -> bool:
+    ) -> None:
         """Compare a record with the best so far."""
         rises = column.removeprefix("val_") in RISING if mode is None else mode == "max"
         value, sign = record[column], -1.0 if rises else 1.0
         better = np.isnan(self.value) or sign * value < sign * self.value - min_delta
-        if not (np.isfinite(value) and better):
+        if np.isfinite(value) and better:
+            self.value, self.epoch, self.step = value, record["epoch"], record["step"]
+            self.waited = 0
+        else:
             self.waited += 1
-            return False
-        self.value, self.epoch, self.step, self.waited = value, record["epoch"], record["step"], 0
-        return True
 
 
-class EarlyStopping(Callback):
+class _Watch(Callback):
+    """Looks at every record, first at those of a fit that is resumed: so it comes to the same."""
+
+    def _forget(self) -> None:
+        """Forget what an earlier fit has shown."""
+
+    def _look(self, run: Run, record: dict[str, float]) -> None:
+        """Take in a record."""
+
+    def on_begin(self, run: Run) -> None:
+        """Forget what an earlier fit has shown; look again at the records of a resumed one."""
+        self._forget()
+        for record in run.history.records:
+            self._look(run, record)
+
+    def on_record(self, run: Run) -> None:
+        """Look at the newest record."""
+        self._look(run, run.history.last)
+
+
+class _Monitor(_Watch):
+    """Waits for a column to improve."""
+
+    monitor = Setting(_column)
+    patience = Setting(_check.integer)
+    min_delta = Setting(lambda name, value: _check.real(name, value, 0.0))
+    mode = Setting(_mode)
+
+    def __init__(self, monitor: str, patience: int, min_delta: float, mode: Mode) -> None:
+        self.monitor, self.patience = monitor, patience
+        self.min_delta, self.mode = min_delta, mode
+        self._forget()
+
+    def on_check(self, run: Run) -> None:
+        """Refuse a column that there will not be."""
+        _check_monitor("monitor", self.monitor, self.mode, run)
+
+    def _forget(self) -> None:
+        self._best = _Best()
+
+    def _look(self, run: Run, record: dict[str, float]) -> None:
+        self._best.look(record, self.monitor, self.mode, self.min_delta)
+
+
+class EarlyStopping(_Monitor):
     """Stop when a recorded quantity no longer improves, and go back to the best parameters.
 
     A value that is NaN or infinite is no improvement.
@@ -150,11 +146,6 @@ class EarlyStopping(Callback):
         The epoch of its record.
     """
 
-    monitor = Setting(_column)
-    patience = Setting(_check.integer)
-    min_delta = Setting(lambda name, value: _check.real(name, value, 0.0))
-    mode = Setting(_mode)
-
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -163,9 +154,7 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         mode: Mode = None,
     ) -> None:
-        self.monitor, self.patience = monitor, patience
-        self.min_delta, self.mode = min_delta, mode
-        self._best = _Best()
+        super().__init__(monitor, patience, min_delta, mode)
 
     @property
     def best(self) -> float:
@@ -183,31 +172,23 @@ class EarlyStopping(Callback):
         mode = "" if self.mode is None else f"{self.mode} "
         return f"best {mode}{self.monitor} by {self.min_delta!r}"
 
-    def _improves(self, record: dict[str, float]) -> bool:
-        return self._best.improves(record, self.monitor, self.mode, self.min_delta)
-
     def _stop_if_late(self, run: Run) -> None:
         if self._best.waited >= self.patience:
             run.stop(f"no better {self.monitor} in {self.patience} records")
 
-    def on_check(self, run: Run) -> None:
-        """Refuse a column that there will not be."""
-        _check_monitor("monitor", self.monitor, self.mode, run)
-
     def on_begin(self, run: Run) -> None:
         """Forget what an earlier fit has shown; look again at the records of a resumed one."""
-        self._best = _Best()
-        for record in run.history.records:
-            self._improves(record)
+        super().on_begin(run)
         if run.is_at(self._best.step):  # maybe saved before this callback heard of that record
             run.keep(self._name)
         elif not (np.isnan(self.best) or run.keeps(self._name)):
-            self._best = _Best()
+            self._forget()
         self._stop_if_late(run)
 
     def on_record(self, run: Run) -> None:
         """Keep the parameters if they are the best so far, stop if they have not been for long."""
-        if self._improves(run.history.last):
+        super().on_record(run)
+        if self._best.waited == 0:
             run.keep(self._name)
         self._stop_if_late(run)
 
@@ -216,7 +197,7 @@ class EarlyStopping(Callback):
         run.go_back(self._name)
 
 
-class ReduceOnPlateau(Callback):
+class ReduceOnPlateau(_Monitor):
     """Lower the learning rate when a recorded quantity no longer improves.
 
     The rates of the schedule are scaled for the rest of the fit. A value that is NaN or infinite
@@ -238,12 +219,8 @@ class ReduceOnPlateau(Callback):
         As for ``EarlyStopping``.
     """
 
-    monitor = Setting(_column)
     factor = Setting(lambda name, value: _check.real(name, value, below=1.0, above=0.0))
-    patience = Setting(_check.integer)
-    min_delta = Setting(lambda name, value: _check.real(name, value, 0.0))
     least = Setting(lambda name, value: _check.real(name, value, 0.0))
-    mode = Setting(_mode)
 
     def __init__(
         self,
@@ -255,26 +232,11 @@ class ReduceOnPlateau(Callback):
         least: float = 0.0,
         mode: Mode = None,
     ) -> None:
-        self.monitor, self.factor, self.patience = monitor, factor, patience
-        self.min_delta, self.least, self.mode = min_delta, least, mode
-        self._best = _Best()
-
-    def on_check(self, run: Run) -> None:
-        """Refuse a column that there will not be."""
-        _check_monitor("monitor", self.monitor, self.mode, run)
-
-    def on_begin(self, run: Run) -> None:
-        """Forget what an earlier fit has shown; look again at the records of a resumed one."""
-        self._best = _Best()
-        for record in run.history.records:
-            self._look(run, record)
-
-    def on_record(self, run: Run) -> None:
-        """Lower the rate if there has been no improvement for long."""
-        self._look(run, run.history.last)
+        super().__init__(monitor, patience, min_delta, mode)
+        self.factor, self.least = factor, least
 
     def _look(self, run: Run, record: dict[str, float]) -> None:
-        self._best.improves(record, self.monitor, self.mode, self.min_delta)
+        super()._look(run, record)
         if self._best.waited < self.patience:
             return
         self._best.waited = 0
@@ -284,7 +246,7 @@ class ReduceOnPlateau(Callback):
             run.scale_rate(lowered / rate)
 
 
-class OverfitWatch(Callback):
+class OverfitWatch(_Watch):
     """Watch the gap between training and validation cost.
 
     Parameters
@@ -307,6 +269,9 @@ class OverfitWatch(Callback):
 
     def __init__(self, threshold: float = 0.5, *, stop: bool = False) -> None:
         self.threshold, self.stop = threshold, stop
+        self._forget()
+
+    def _forget(self) -> None:
         self.largest_gap = 0.0
         self.epoch: float | None = None
 
@@ -316,17 +281,6 @@ class OverfitWatch(Callback):
             raise ValueError(
                 "OverfitWatch must have a validation set; got none, use validation_split=0.2"
             )
-
-    def on_begin(self, run: Run) -> None:
-        """Forget what an earlier fit has shown; look again at the records of a resumed one."""
-        self.largest_gap = 0.0
-        self.epoch = None
-        for record in run.history.records:
-            self._look(run, record)
-
-    def on_record(self, run: Run) -> None:
-        """Compare the two costs of the newest record."""
-        self._look(run, run.history.last)
 
     def _look(self, run: Run, record: dict[str, float]) -> None:
         gap = abs(record["cost"] - record["val_cost"])
@@ -469,7 +423,7 @@ class CSVLog(Callback):
             self._file = None
 
 
-class Checkpoint(Callback):
+class Checkpoint(_Watch):
     """Save the fit every so often, after Ctrl-C and at its end, so that it can be resumed.
 
     ``Trainer.resume`` goes on from the file; ``Network.load`` reads the network in it. After an
@@ -514,11 +468,7 @@ class Checkpoint(Callback):
             )
         if best is None and mode is not None:
             raise ValueError(f"mode must go with best; got {mode!r} alone, use best='val_loss'")
-        self._so_far = _Best()
-
-    @property
-    def _needs_records(self) -> bool:
-        return self.best is not None
+        self._forget()
 
     @property
     def steps(self) -> int | None:  # type: ignore[override]
@@ -531,20 +481,23 @@ class Checkpoint(Callback):
         if self.best is not None:
             _check_monitor("best", self.best, self.mode, run)
 
+    def _forget(self) -> None:
+        self._so_far = _Best()
+
+    def _look(self, run: Run, record: dict[str, float]) -> None:
+        if self.best is not None:
+            self._so_far.look(record, self.best, self.mode)
+
     def on_begin(self, run: Run) -> None:
         """Forget what an earlier fit has shown; look again at the records of a resumed one."""
-        self._so_far = _Best()
-        for record in run.history.records if self.best is not None else ():
-            self._improves(record)
+        super().on_begin(run)
         if run.is_at(self._so_far.step):  # maybe saved by another one before this one heard of it
             run.save(self.path)
 
-    def _improves(self, record: dict[str, float]) -> bool:
-        return self.best is not None and self._so_far.improves(record, self.best, self.mode)
-
     def on_record(self, run: Run) -> None:
         """Save the best so far."""
-        if self._improves(run.history.last):
+        super().on_record(run)
+        if self.best is not None and self._so_far.waited == 0:
             run.save(self.path)
 
     def on_step(self, run: Run) -> None:
@@ -565,3 +518,8 @@ class Checkpoint(Callback):
         """Save the end, if the fit has come to it."""
         if self.best is None and not (run.failed or run.interrupted):
             run.save(self.path)
+
+
+@needs_records.register
+def _(callback: Checkpoint) -> bool:
+    return callback.best is not None

@@ -1,17 +1,18 @@
-"""What a fit is given: the rows to train on and those to validate on, checked and weighted."""
+"""Data sets: rows with labels or targets, checked and weighted; those of a fit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check
+from fastdl import _check, inputs, losses
 from fastdl._check import Array
+from fastdl._epoch import Rows, often_sparse
+from fastdl.core import Core
 from fastdl.inputs import Inputs
-from fastdl.network import Data, Network
 
 ClassWeight = Mapping[int, float] | ArrayLike | Literal["balanced"]
 Validation = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]
@@ -20,8 +21,75 @@ _DOUBLE = np.dtype(np.float64)
 _SPLIT = 1  # so that the rows are drawn from another stream than the shuffling's
 
 
+class Data(NamedTuple):
+    """A checked data set: rows, what they are, labels or targets, and weights."""
+
+    x: Array
+    inputs: Inputs
+    labels: NDArray[np.intc] | None = None
+    targets: Array | None = None
+    weights: Array | None = None
+
+
+def read(core: Core, name: str, x: ArrayLike, known: Inputs | None = None) -> Data:
+    """Rows alone, and what they are: as those known, or as it was fitted."""
+    given = _check.table(name, x, core.layers[0].d)
+    return Data(*inputs.read(name, given, known or core.inputs, core.scaling is not None))
+
+
+def check(
+    core: Core,
+    x: ArrayLike,
+    y: ArrayLike,
+    names: tuple[str, str] = ("x", "y"),
+    known: Inputs | None = None,
+) -> Data:
+    """Check rows with their labels or targets; known: what rows beside these are."""
+    x_name, y_name = names
+    rows, found = read(core, x_name, x, known)[:2]
+    _check.some(x_name, rows)
+    n, k = len(rows), core.layers[-1].h
+    if losses.LOSSES[core.loss].targets:
+        return Data(rows, found, None, _check.targets(y_name, y, n, k, core.dtype))
+    return Data(rows, found, _check.labels(y_name, y, n, k))
+
+
+def compiled(core: Core, data: Data, scan_zeros: bool = True, check_finite: bool = False) -> Rows:
+    """A data set as the loops take it."""
+    scaling = core.applied.of(data.x)
+    applied = (None, None, None) if scaling is None else (*scaling, core.applied.offset)
+    return Rows(data.x, applied, data.labels, data.targets, data.weights, scan_zeros, check_finite)
+
+
+def rows_of_fit(core: Core, data: Data, check_finite: bool = False) -> Rows:
+    """Rows that are read many times: where few are sparse, none is looked at for zeros."""
+    return compiled(core, data, often_sparse(data.x), check_finite)
+
+
+def refuse_if_not_finite(core: Core, name: str, rows: Array) -> None:
+    """Name the first item that is not finite, or is not once it is an input."""
+    _check.finite(name, rows, core.dtype, core.applied.of(rows))
+
+
+def weighted(core: Core, data: Data, weights: Array) -> Data:
+    """The data set with weights (n,) on its rows, brought to a mean of one."""
+    share = weights / weights.max()  # so that no sum of them overflows
+    return data._replace(weights=(share / share.mean()).astype(core.dtype))
+
+
+def part(core: Core, data: Data, rows: Array) -> Data:
+    """A copy of some rows."""
+    labels = None if data.labels is None else data.labels[rows]
+    targets = None if data.targets is None else data.targets[rows]
+    some = Data(data.x[rows], data.inputs, labels, targets)
+    return some if data.weights is None else weighted(core, some, data.weights[rows])
+
+
+# --- those of a fit --------------------------------------------------------------------------
+
+
 def data_sets(
-    network: Network,
+    core: Core,
     x: ArrayLike,
     y: ArrayLike,
     *,
@@ -36,34 +104,34 @@ def data_sets(
         raise ValueError(
             "validation_split must not go with validation; got both, use validation=None"
         )
-    train = network._data(x, y)
+    train = check(core, x, y)
     n, own = len(train.x), None
     if sample_weight is not None:
         own = _check.weights("sample_weight", sample_weight, n, _DOUBLE)
     where, held_out, own_held_out = "validation", None, None
     if validation is not None:
-        held_out, own_held_out = _validation(network, validation, train.inputs)
+        held_out, own_held_out = _validation(core, validation, train.inputs)
     elif validation_split is not None:
         where = "what validation_split draws"
-        network._refuse_if_not_finite("x", train.x)  # while its rows still have their numbers
+        refuse_if_not_finite(core, "x", train.x)  # while its rows still have their numbers
         rows, drawn = _split(n, validation_split, seed)
         if own is not None:
             own, own_held_out = own[rows], own[drawn]
-        train, held_out = part(network, train, rows), part(network, train, drawn)
+        train, held_out = part(core, train, rows), part(core, train, drawn)
     by_class = None
     if class_weight is not None:
         if train.labels is None:
             raise ValueError(
                 "class_weight must go with labels; got targets, use None, and sample_weight instead"
             )
-        by_class = _class_weights(class_weight, train.labels, network.layers[-1].h)
-    train = _weighted(network, train, own, by_class, "x")
+        by_class = _class_weights(class_weight, train.labels, core.layers[-1].h)
+    train = _with_weights(core, train, own, by_class, "x")
     if held_out is not None:
-        held_out = _weighted(network, held_out, own_held_out, by_class, where)
+        held_out = _with_weights(core, held_out, own_held_out, by_class, where)
     return train, held_out
 
 
-def _validation(network: Network, given: Validation, known: Inputs) -> tuple[Data, Array | None]:
+def _validation(core: Core, given: Validation, known: Inputs) -> tuple[Data, Array | None]:
     """A validation set, whose rows are what is known, and the weights that it brings along."""
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         parts = isinstance(given, tuple | list)
@@ -72,8 +140,8 @@ def _validation(network: Network, given: Validation, known: Inputs) -> tuple[Dat
             f"validation must be (x, y) or (x, y, sample_weight); got {got}, use (x, y) of rows "
             "that are not trained on, or validation_split=0.2"
         )
-    data = network._data(given[0], given[1], ("validation[0]", "validation[1]"), known)
-    network._refuse_if_not_finite("validation[0]", data.x)
+    data = check(core, given[0], given[1], ("validation[0]", "validation[1]"), known)
+    refuse_if_not_finite(core, "validation[0]", data.x)
     if len(given) == 2 or given[2] is None:
         return data, None
     return data, _check.weights("validation[2]", given[2], len(data.x), _DOUBLE)
@@ -92,17 +160,8 @@ def _split(n: int, share: float, seed: int) -> tuple[Array, Array]:
     return np.sort(order[count:]), np.sort(order[:count])
 
 
-def part(network: Network, data: Data, rows: Array) -> Data:
-    """A copy of some rows."""
-    x = data.x[rows]
-    labels = None if data.labels is None else data.labels[rows]
-    targets = None if data.targets is None else data.targets[rows]
-    some = Data(x, labels, targets, data.inputs)
-    return some if data.weights is None else network._weighted(some, data.weights[rows])
-
-
-def _weighted(
-    network: Network, data: Data, own: Array | None, by_class: Array | None, where: str
+def _with_weights(
+    core: Core, data: Data, own: Array | None, by_class: Array | None, where: str
 ) -> Data:
     """The rows with their own weights times those of their classes."""
     weights = own
@@ -124,7 +183,7 @@ def _weighted(
             f"{' times '.join(names)} must leave some row of {where} a weight above 0; "
             f"got 0 for every one, use {names[-1]}=None"
         )
-    return network._weighted(data, weights)
+    return weighted(core, data, weights)
 
 
 def _class_weights(given: ClassWeight, labels: NDArray[np.intc], k: int) -> Array:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from numbers import Real
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fastdl._check import Array
 from fastdl._epoch import Rows, Workspace
-
-if TYPE_CHECKING:
-    from fastdl.network import Data, Network
+from fastdl.core import Core
+from fastdl.data import Data, compiled
 
 Metric = Callable[[Array, Array], float]
 
@@ -114,7 +113,8 @@ class Evaluator:
 
     Parameters
     ----------
-    network : Network
+    core : Core
+        Of the network.
     data : Data
     n_threads : int
     metrics : dict of str to callable, optional
@@ -135,24 +135,24 @@ class Evaluator:
 
     def __init__(
         self,
-        network: Network,
+        core: Core,
         data: Data,
         n_threads: int,
         metrics: Mapping[str, Metric] | None = None,
         workspace: Workspace | None = None,
         rows: Rows | None = None,
     ) -> None:
-        program, n, k = network._program, len(data.x), network.layers[-1].h
-        self._program, self._flat, self._data = program, network._flat, data
+        program, n, k = core.program, len(data.x), core.layers[-1].h
+        self._program, self._flat, self._data = program, core.flat, data
         self._threads, self._metrics = n_threads, metrics or {}
         self.workspace = workspace or Workspace(program, n_threads=n_threads)
-        self.rows = rows or network._compiled(data)
+        self.rows = rows or compiled(core, data)
         self._results = np.empty((program.pieces(n), 2))
         self._residuals = None
         if data.targets is not None:
             self._residuals = _Residuals(data.targets, data.weights)
         needed = self._residuals is not None or self._metrics
-        self._outputs = np.empty((n, k), network.dtype) if needed else None
+        self._outputs = np.empty((n, k), core.dtype) if needed else None
         kind = Evaluation if self._residuals is None else RegressionEvaluation
         self.columns = [*kind._fields, *self._metrics]
 

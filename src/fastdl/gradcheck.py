@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastdl import _check, _kernels, losses, ops
+from fastdl import _check, _kernels, data, losses, ops
 from fastdl._check import Array
-from fastdl.network import Network
+from fastdl.network import Network, core_of
 
 _ROUNDED = 10 * float(np.finfo(np.float64).eps)  # of a cost, at most: sums lose a few digits
 _KINKED = ("relu", "leaky_relu")
@@ -214,9 +214,10 @@ def differences(
 
 def network_inputs(network: Network, x: ArrayLike) -> Array:
     """The rows as the first layer sees them, finite."""
-    rows, _ = network._read("x", x)
-    network._refuse_if_not_finite("x", rows)
-    scaling = network._scaling_of(rows)
+    core = core_of(network)
+    rows = data.read(core, "x", x).x
+    data.refuse_if_not_finite(core, "x", rows)
+    scaling = core.applied.of(rows)
     shift, scale = (None, None) if scaling is None else scaling
     return ops.gather(rows, np.arange(len(rows)), shift=shift, scale=scale, dtype="float64")
 

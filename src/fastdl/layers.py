@@ -1,11 +1,13 @@
 """What a layer is: its sizes, its activation, its penalties, its initialisation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
-from fastdl import _check, _kernels
+import numpy as np
+
+from fastdl import _check, _kernels, losses
 from fastdl.init import Init
 
 _KEYS = ("input", "output", "nonlinear", "regularization")
@@ -47,6 +49,27 @@ class Dense:
     def n_parameters(self) -> int:
         """Weights and biases together."""
         return self.d * self.h + self.h
+
+
+def from_given(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple[Dense, ...]:
+    """Layers as they are, or by their widths; this is then the activation of the hidden ones."""
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
+        raise TypeError(
+            f"layers must be widths or Dense layers; got {given!r:.100}, use [784, 128, 10]"
+        )
+    if all(isinstance(layer, Dense) for layer in given):
+        dense = tuple(layer for layer in given if isinstance(layer, Dense))
+    elif any(isinstance(layer, Dense) for layer in given):
+        i = next(i for i, layer in enumerate(given) if not isinstance(layer, Dense))
+        raise TypeError(
+            f"layers[{i}] must be a Dense layer, as others are; got {given[i]!r:.100}, "
+            f"use {_between(given, i)}"
+        )
+    else:
+        _check.choice("activation", activation, tuple(_kernels.ACTIVATIONS))
+        dense = from_widths(cast(Sequence[int], given), activation)
+    check_chain(dense)
+    return dense
 
 
 def from_widths(widths: Sequence[int], activation: str) -> tuple[Dense, ...]:
@@ -123,3 +146,35 @@ def check_chain(layers: Sequence[Dense]) -> None:
                 f"layers[{i + 1}] must take the {below.h} outputs of layers[{i}]; got d={layer.d}, "
                 f"use fd.Dense({below.h}, {layer.h})"
             )
+
+
+def penalised(layers: tuple[Dense, ...], l1: float | None, l2: float | None) -> tuple[Dense, ...]:
+    """The layers, but with this l1 or l2; None stands for what they have."""
+    if l1 is None and l2 is None:
+        return layers
+    l1 = None if l1 is None else _check.real("l1", l1, 0.0)
+    l2 = None if l2 is None else _check.real("l2", l2, 0.0)
+    return tuple(
+        replace(layer, l1=layer.l1 if l1 is None else l1, l2=layer.l2 if l2 is None else l2)
+        for layer in layers
+    )
+
+
+def _between(given: Sequence[object], i: int) -> str:
+    """In code, the layer that fits where something else is given."""
+    before, odd, after = given[i - 1 : i], given[i], given[i + 1 : i + 2]
+    d = next((layer.h for layer in before if isinstance(layer, Dense)), 784)
+    h = odd if type(odd) is int and odd > 0 else 10
+    return f"fd.Dense({d}, {next((layer.d for layer in after if isinstance(layer, Dense)), h)})"
+
+
+def check_outputs(
+    dense: Sequence[Dense], loss: str, given: Sequence[int] | Sequence[Dense]
+) -> None:
+    """A single output would be the only class there is, and so always right."""
+    if dense[-1].h == 1 and not losses.LOSSES[loss].targets:
+        raise ValueError(
+            f"layers[-1] must have an output for each label with {loss}; got 1 alone, use "
+            + (f"fd.Dense({dense[-1].d}, 2)" if isinstance(given[-1], Dense) else "2")
+            + " for the labels 0 and 1, or loss='mse' for numbers"
+        )

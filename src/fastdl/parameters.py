@@ -1,14 +1,63 @@
-"""The parameters of a network by name, to read and to write."""
+"""The parameters of a network: where each lies in a flat array, and by name to read and write."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NoReturn
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from fastdl import _check, _hints
+from fastdl import _check, _hints, _kernels, _memory
 from fastdl._check import Array
+from fastdl._epoch import weight_stride
+from fastdl.layers import Dense
+
+
+class Places:
+    """Where every weight and bias lies in a flat array.
+
+    Attributes
+    ----------
+    table : int64 array
+        As the loops take it, a row a layer.
+    size : int
+        Of a flat array.
+    """
+
+    def __init__(self, layers: Sequence[Dense], dtype: np.dtype[Any]) -> None:
+        rows, at = [], 0
+        for i, layer in enumerate(layers):
+            code = _kernels.ACTIVATIONS[layer.activation]
+            by_unit = _kernels.lies_by_unit(layer.d, layer.h, dtype == np.float32, i == 0)
+            n, columns = (layer.h, layer.d) if by_unit else (layer.d, layer.h)
+            ld = weight_stride(columns)
+            bias = at + n * ld
+            rows.append((layer.d, layer.h, at, ld, bias, code, by_unit))
+            at = _memory.aligned(bias + layer.h)
+        self.table = np.array(rows, np.int64)
+        self.size, self.dtype = at, dtype
+
+    def zeros(self) -> Array:
+        """A flat array of zeros."""
+        return _memory.zeros(self.size, self.dtype)
+
+    def views(self, flat: Array) -> dict[str, Array]:
+        """A flat array, cut up as the parameters are."""
+        views = {}
+        for i, (d, h, weight, ld, bias, _, by_unit) in enumerate(self.table.tolist()):
+            w = flat[weight:bias].reshape(-1, ld)
+            views[f"layers.{i}.weight"] = w[:, :d].T if by_unit else w[:, :h]
+            views[f"layers.{i}.bias"] = flat[bias : bias + h]
+        return views
+
+    def penalty(self, flat: Array, layers: Sequence[Dense]) -> float:
+        """The penalties that these layers put on the weights."""
+        total = 0.0
+        for layer, (_, _, weight, _, bias, _, _) in zip(layers, self.table.tolist(), strict=True):
+            if layer.l1 or layer.l2:
+                total += _kernels.penalty(flat[weight:bias], layer.l1, layer.l2)
+        return total
 
 
 class Parameters(_hints.Hinted, MutableMapping[str, Array]):

@@ -1,29 +1,54 @@
 """What a checkpoint has of a fit beside its network: to a file and back.
 
-Nothing here knows how a fit runs: ``Run.save`` hands out its state, ``Trainer.resume`` takes one.
+Nothing here knows how a fit runs: ``Fit.save`` hands out what it has, ``Trainer.resume`` takes it.
 """
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastdl import _check, _memory, checkpoint, inputs
+from fastdl import _check, files, inputs
 from fastdl._check import Array
-from fastdl.checkpoint import TRAINING, CheckpointError, Layout
+from fastdl.core import Core
+from fastdl.data import Data
+from fastdl.files import TRAINING, CheckpointError, Layout
 from fastdl.history import History
 from fastdl.inputs import Inputs
-from fastdl.network import Network
+from fastdl.optim import Optimiser
+from fastdl.saved import contents
+from fastdl.state import Shuffling, State
 
 _LAST = 2**62  # of what is counted: the compiled loops take 64 bits
 _MOST_KEPT = 64  # so that a bad file's names do not fill the memory
+_SAMPLE = 1000  # about the rows by which x is told from another one
 _DOUBLE = np.dtype(np.float64)
 _HISTORY = f"{TRAINING}history"
+
+
+class Settings(NamedTuple):
+    """A trainer's, as they are when a fit begins."""
+
+    optimiser: Optimiser
+    batch_size: int
+    l1: float | None
+    l2: float | None
+    shuffle: str | None
+    drop_last: bool
+    seed: int | None
+    n_threads: int | None
+
+    def alike(self) -> dict[str, Any]:
+        """Those that a trainer which goes on must have alike."""
+        others = self._asdict()
+        del others["n_threads"]
+        return others | {"optimiser": describe(self.optimiser)}
 
 
 @dataclass(frozen=True)
@@ -102,8 +127,8 @@ class Place:
 
 
 @dataclass(frozen=True)
-class State:
-    """A fit as a checkpoint has it: the flat arrays are laid out as the network's.
+class Paused:
+    """A fit as a checkpoint has it.
 
     Attributes
     ----------
@@ -111,8 +136,8 @@ class State:
         Of the checkpoint.
     place : Place
     history : History
-    now, good : list of array
-        The parameters and the optimiser's moments; as they are, and at the end of the last epoch.
+    now, good : State
+        As it is, and as it was before the epoch at hand.
     kept : dict of str to array
         Parameters that callbacks have kept.
     inputs : Inputs or None
@@ -122,10 +147,26 @@ class State:
     path: str
     place: Place
     history: History
-    now: list[Array]
-    good: list[Array]
+    now: State
+    good: State
     kept: dict[str, Array]
     inputs: Inputs | None
+
+    def check_epochs(self, asked: int) -> None:
+        """Refuse a number of epochs for which the fit cannot go on."""
+        place, path = self.place, self.path
+        begun = place.epoch - place.first_epoch + (place.batches > 0)
+        if asked < begun:
+            raise CheckpointError(
+                f"epochs must be at least {begun}, of which the fit in {path} has begun the last; "
+                f"got {asked}"
+            )
+        if place.stopped is not None and asked > place.epochs:
+            raise CheckpointError(
+                f"epochs must be {place.epochs}, as before: the fit in {path} was stopped, with "
+                f"{place.stopped!r:.200}; got {asked}, to train on give a new Trainer the network "
+                f"that Network.load({path!r}) reads"
+            )
 
 
 def _expect(name: str, value: Any, kind: type) -> Any:
@@ -146,6 +187,25 @@ def describe(value: object) -> Any:
     return type(value).__qualname__
 
 
+def checksums(train: Data, validation: Data | None) -> dict[str, int]:
+    """What data that a fit goes on with must have alike."""
+    x, weights = train.x, train.weights
+    y = train.targets if train.labels is None else train.labels
+    assert y is not None
+    return {
+        "the rows of x": len(x),
+        "the checksum of x": checksum(x[:: -(-len(x) // _SAMPLE)]),
+        "the checksum of y": checksum(y),
+        "the checksum of weights": 0 if weights is None else checksum(weights),
+        "the rows of validation": 0 if validation is None else len(validation.x),
+    }
+
+
+def checksum(array: Array) -> int:
+    """By which an array is told from another one."""
+    return zlib.crc32(np.ascontiguousarray(array).data)
+
+
 def compare(path: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     """Refuse a checkpoint whose settings are not one's own."""
     for name, value in own.items():
@@ -156,47 +216,55 @@ def compare(path: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None
             )
 
 
-def write(path: str | os.PathLike[str], network: Network, state: State) -> None:
-    """Write a network and the state of its fit."""
-    arrays, config = checkpoint.contents(network)
-    flats = [*state.now[1:], *state.good, *state.kept.values()]
-    for prefix, flat in zip(_prefixes(state.place, len(state.now) - 1), flats, strict=True):
-        arrays |= {prefix + name: view for name, view in network._views(flat).items()}
-    table = [list(record.values()) for record in state.history.records]
-    arrays[_HISTORY] = np.array(table, _DOUBLE).reshape(len(table), len(state.place.columns))
-    checkpoint.write(path, arrays, config | {"training": asdict(state.place)})
+def write(path: str | os.PathLike[str], core: Core, paused: Paused) -> None:
+    """Write a network and what there is of its fit."""
+    arrays, config = contents(core)
+    now, place = paused.now, paused.place
+    flats = [*now.moments, *(paused.good.arrays if place.batches else ()), *paused.kept.values()]
+    for prefix, flat in zip(_prefixes(place, len(now.moments)), flats, strict=True):
+        arrays |= {prefix + name: view for name, view in core.places.views(flat).items()}
+    table = [list(record.values()) for record in paused.history.records]
+    arrays[_HISTORY] = np.array(table, _DOUBLE).reshape(len(table), len(place.columns))
+    files.write(path, arrays, config | {"training": asdict(place)})
 
 
-def read(
-    path: str | os.PathLike[str], network: Network, n_moments: int, settings: Mapping[str, Any]
-) -> State:
-    """The state in a checkpoint, which must be of such a network and of these settings."""
+def read(path: str | os.PathLike[str], core: Core, settings: Settings) -> Paused:
+    """What is in a checkpoint, which must be of such a network and of these settings."""
+    n_moments = settings.optimiser.n_moments
     name = _check.path(path)
+    _, own = contents(core)
+    own |= settings.alike()
+    del own["inputs"]  # it takes those of the file
 
     def expect(config: dict[str, Any]) -> Layout:
         if "training" not in config:
             raise CheckpointError(f"{name} must be a checkpoint of a fit; got a saved network")
         place = _place(name, config)
-        compare(name, config | place.settings, settings)
-        return _layout(network, place, n_moments)
+        compare(name, config | place.settings, own)
+        return _layout(core, place, n_moments)
 
-    config, arrays = checkpoint.read(path, expect)
+    config, arrays = files.read(path, expect)
     place = _place(name, config)
-    if network.scaling is not None:
+    if core.scaling is not None:
         for each in ("shift", "scale"):
-            if not np.array_equal(arrays[f"scaling.{each}"], getattr(network.scaling, each)):
+            if not np.array_equal(arrays[f"scaling.{each}"], getattr(core.scaling, each)):
                 raise CheckpointError(f"scaling.{each} must be the one in {name} to go on from it")
-    flats = [_flat(network, arrays, prefix) for prefix in _prefixes(place, n_moments)]
-    now, good = flats[:n_moments], flats[n_moments : len(flats) - len(place.kept)]
-    kept = dict(zip(place.kept, flats[len(flats) - len(place.kept) :], strict=True))
-    now.insert(0, _flat(network, arrays, ""))
+    flats = [_flat(core, arrays, prefix) for prefix in _prefixes(place, n_moments)]
+    moments, flats = flats[:n_moments], flats[n_moments:]
+    shuffling = Shuffling.saved(place.generator)
+    now = State(_flat(core, arrays, ""), moments, shuffling, place.epoch, place.step)
+    good = now
+    if place.batches:
+        (parameters, *moments), flats = flats[: n_moments + 1], flats[n_moments + 1 :]
+        good = State(parameters, moments, shuffling, place.epoch, place.step - place.batches)
+    kept = dict(zip(place.kept, flats, strict=True))
     history = _history(place, arrays[_HISTORY])
-    return State(name, place, history, now, good, kept, _inputs(name, config, network))
+    return Paused(name, place, history, now, good, kept, _inputs(name, config, core))
 
 
-def _inputs(path: str, config: dict[str, Any], network: Network) -> Inputs | None:
+def _inputs(path: str, config: dict[str, Any], core: Core) -> Inputs | None:
     try:
-        return inputs.from_saved(config.get("inputs"), network.layers[0].d)
+        return inputs.from_saved(config.get("inputs"), core.layers[0].d)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path} must tell what its rows are: {error!s:.200}") from error
 
@@ -204,17 +272,10 @@ def _inputs(path: str, config: dict[str, Any], network: Network) -> Inputs | Non
 def _place(path: str, config: dict[str, Any]) -> Place:
     try:
         place = Place(**config["training"])
-        generator(place)
+        Shuffling.saved(place.generator)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{path} must tell where the fit was: {error!s:.200}") from error
     return place
-
-
-def generator(place: Place) -> np.random.Generator:
-    """The shuffling's generator, as it was when the epoch began."""
-    result = np.random.default_rng(0)
-    result.bit_generator.state = place.generator
-    return result
 
 
 def _prefixes(place: Place, n_moments: int) -> list[str]:
@@ -226,25 +287,25 @@ def _prefixes(place: Place, n_moments: int) -> list[str]:
     return [f"{TRAINING}{group}." for group in groups]
 
 
-def _layout(network: Network, place: Place, n_moments: int) -> Layout:
+def _layout(core: Core, place: Place, n_moments: int) -> Layout:
     """Every array of a checkpoint."""
-    shapes = {name: (view.shape, view.dtype) for name, view in network.parameters.items()}
+    shapes = {name: (view.shape, view.dtype) for name, view in core.parameters.items()}
     layout = {
         prefix + name: shape
         for prefix in ("", *_prefixes(place, n_moments))
         for name, shape in shapes.items()
     }
-    if network.scaling is not None:
-        shape = (len(network.scaling.shift),)
+    if core.scaling is not None:
+        shape = (len(core.scaling.shift),)
         layout["scaling.shift"] = layout["scaling.scale"] = (shape, _DOUBLE)
     layout[_HISTORY] = ((place.n_records, len(place.columns)), _DOUBLE)
     return layout
 
 
-def _flat(network: Network, arrays: dict[str, Array], prefix: str) -> Array:
+def _flat(core: Core, arrays: dict[str, Array], prefix: str) -> Array:
     """Arrays named like the parameters, laid out as the network's."""
-    flat = _memory.zeros(len(network._flat), network.dtype)
-    for name, view in network._views(flat).items():
+    flat = core.places.zeros()
+    for name, view in core.places.views(flat).items():
         view[...] = arrays[prefix + name]
     return flat
 

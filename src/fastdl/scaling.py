@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,7 @@ from fastdl import _check
 from fastdl._check import Array
 
 _BLOCK = 256  # rows that are held as float64 at once
+_LARGEST_OFFSET = 256.0  # deviations from zero to a mean: with more, (x - 0) * scale loses digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,46 @@ class Scaling:
         """
         divisor = _check.real("divisor", divisor, above=0.0)
         return cls(np.zeros(_check.integer("d", d)), np.full(d, 1 / divisor))
+
+
+class Applied:
+    """A scaling in the types in which rows are scaled, or that of pixels where none is.
+
+    Attributes
+    ----------
+    offset : array (d,) or None
+        What inputs lack where the shift is left out; None where to leave it out loses digits.
+    """
+
+    def __init__(self, scaling: Scaling | None, d: int, dtype: np.dtype[Any]) -> None:
+        if scaling is not None and not isinstance(scaling, Scaling):
+            raise TypeError(
+                f"scaling must be a Scaling; got {scaling!r:.100}, use "
+                f"fd.Scaling.divided({d}) for pixels or fd.Scaling.standard(x)"
+            )
+        if scaling is not None and len(scaling.shift) != d:
+            raise ValueError(
+                f"scaling must be of {d} features, the network's inputs; got "
+                f"{len(scaling.shift)}, use fd.Scaling.divided({d}) or make it of these rows"
+            )
+        self._only_pixels, self._dtype = scaling is None, dtype
+        double = scaling or Scaling.divided(d)
+        shift = _check.cast("scaling.shift", double.shift, dtype)
+        scale = _check.cast("scaling.scale", double.scale, dtype)
+        if ((scale == 0) & (double.scale != 0)).any():
+            raise ValueError(
+                f"scaling.scale must not be as small as {np.abs(double.scale).min():g} in "
+                f"{dtype}; use dtype='float64'"
+            )
+        self._by_dtype = {dtype: (shift, scale), np.dtype(np.float64): (double.shift, double.scale)}
+        offset = _check.cast("scaling.shift", -double.shift * double.scale, dtype)
+        self.offset = offset if np.abs(offset).max() <= _LARGEST_OFFSET else None
+
+    def of(self, x: Array) -> tuple[Array, Array] | None:
+        """The shift and the scale of rows of this dtype, in the type in which they are applied."""
+        if self._only_pixels and x.dtype != np.uint8:
+            return None
+        return self._by_dtype[x.dtype if x.dtype == np.float64 else self._dtype]
 
 
 def _data(x: ArrayLike) -> Array:

@@ -11,18 +11,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check, _hints, _memory, _threads, checkpoint, resume, schedules
+from fastdl import _check, _hints, _threads, resume, schedules
 from fastdl._epoch import Program
 from fastdl._settings import Setting, T, show
-from fastdl.callbacks import Callback
 from fastdl.data import ClassWeight, Validation, data_sets
 from fastdl.evaluation import Metric, own_metrics
+from fastdl.fit import Fit, Terms
 from fastdl.history import History
 from fastdl.inputs import Inputs
-from fastdl.layers import Dense
-from fastdl.network import Network
+from fastdl.layers import Dense, penalised
+from fastdl.loop import Loop
+from fastdl.network import Network, core_of
 from fastdl.optim import SGD, Adam, Optimiser
-from fastdl.run import Run
+from fastdl.records import Asked
+from fastdl.run import Callback, Run
+from fastdl.state import State
 
 Shuffle = Literal["rows", "batches"] | None
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
@@ -107,27 +110,6 @@ def _at_most(name: str, value: int | None) -> int | None:
     return value
 
 
-class _BetweenFits(Setting[T]):
-    """A setting that a fit takes when it begins."""
-
-    def __set__(self, instance: object, value: Any) -> None:
-        if instance._fits:  # type: ignore[attr-defined]
-            raise RuntimeError(
-                f"{self._name} must be set between two fits; got one that is running, "
-                "which would go on as it began"
-            )
-        super().__set__(instance, value)
-
-
-class _Done:
-    """What is done. To count here calls no function of Python, where Ctrl-C could come between."""
-
-    __slots__ = ("epoch", "step")
-
-    def __init__(self) -> None:
-        self.epoch = self.step = 0
-
-
 class Trainer(_hints.Hinted):
     """Trains a network on batches.
 
@@ -167,10 +149,21 @@ class Trainer(_hints.Hinted):
 
     # With these alone a setting that is misspelt, or that there is not, cannot be set.
     __slots__ = (
-        *("_batch_size", "_done", "_drop_last", "_fits", "_l1", "_l2", "_moments", "_n_threads"),
-        *("_network", "_optimiser", "_program", "_resumed", "_rng", "_schedule", "_seed"),
-        *("_shuffle", "_split_seed", "__weakref__"),
+        *("_batch_size", "_core", "_drop_last", "_fits", "_l1", "_l2", "_n_threads", "_network"),
+        *("_optimiser", "_program", "_resumed", "_schedule", "_seed", "_shuffle", "_split_seed"),
+        *("_state", "__weakref__"),
     )
+
+    class _BetweenFits(Setting[T]):
+        """A setting that a fit takes when it begins."""
+
+        def __set__(self, instance: Any, value: Any) -> None:
+            if instance._fits:
+                raise RuntimeError(
+                    f"{self._name} must be set between two fits; got one that is running, "
+                    "which would go on as it began"
+                )
+            super().__set__(instance, value)
 
     batch_size = _BetweenFits(_check.integer)
     l1 = _BetweenFits(_penalty)
@@ -202,7 +195,7 @@ class Trainer(_hints.Hinted):
                 f"optimiser must be an SGD or Adam; got {optimiser!r:.100}, use fd."
                 + ("Adam(0.001)" if "adam" in str(optimiser).lower() else "SGD(0.1)")
             )
-        self._network = network
+        self._network, self._core = network, core_of(network)
         self._optimiser = optimiser
         self._fits = False
         self.batch_size = batch_size
@@ -210,13 +203,10 @@ class Trainer(_hints.Hinted):
         self.shuffle, self.drop_last = shuffle, drop_last
         self._seed = None if seed is None else _check.integer("seed", seed, 0, 2**63 - 1)
         self.n_threads = n_threads
-        self._done = _Done()
         self._schedule = schedules.get(optimiser.learning_rate)
-        self._rng = np.random.default_rng(seed)
+        self._state = State.first(self._core.flat, optimiser.n_moments, seed)
         self._split_seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
-        size = len(network._flat)
-        self._moments = [_memory.zeros(size, network.dtype) for _ in range(optimiser.n_moments)]
-        self._resumed: resume.State | None = None
+        self._resumed: resume.Paused | None = None
         self._program: tuple[tuple[Dense, ...], Program] | None = None
 
     def __repr__(self) -> str:
@@ -230,12 +220,8 @@ class Trainer(_hints.Hinted):
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._fits = False
-        self._moments = [_memory.own(array) for array in self._moments]
-        epoch, step = self.epoch, self.step
-        self._done = _Done()
-        self._done.epoch, self._done.step = epoch, step
-        self._program = None
+        self._fits, self._program = False, None
+        self._state = self._state.owned(self._core.flat)
 
     def _elsewhere(self) -> Mapping[str, str]:
         return _ELSEWHERE
@@ -258,20 +244,28 @@ class Trainer(_hints.Hinted):
     @property
     def epoch(self) -> int:
         """Epochs done."""
-        return self._done.epoch
+        return self._state.epoch
 
     @property
     def step(self) -> int:
         """Steps done."""
-        return self._done.step
+        return self._state.step
 
-    def _program_of(self, layers: tuple[Dense, ...]) -> Program:
-        """The network's loops, or those with other penalties; they too last from fit to fit."""
-        if layers == self.network.layers:
-            return self.network._program
-        if self._program is None or self._program[0] != layers:
-            self._program = layers, self.network._program_of(layers)
-        return self._program[1]
+    def _terms(self) -> Terms:
+        """What a fit goes by; the loops with other penalties last from fit to fit, too."""
+        core = self._core
+        layers, program = penalised(core.layers, self.l1, self.l2), core.program
+        if layers != core.layers:
+            if self._program is None or self._program[0] != layers:
+                self._program = layers, core.compiled(layers)
+            program = self._program[1]
+        return Terms(core, self._state, self._schedule, layers, program, self._settings())
+
+    def _settings(self) -> resume.Settings:
+        return resume.Settings(
+            self._optimiser, self.batch_size, self.l1, self.l2, self.shuffle, self.drop_last,
+            self._seed, self.n_threads,
+        )  # fmt: skip
 
     def fit(
         self,
@@ -370,10 +364,10 @@ class Trainer(_hints.Hinted):
                 f"use {remedy}"
             )
         own = own_metrics(metrics)
-        with self.network.exclusive():
-            self.network._refuse_parameters_that_are_not_finite()
+        with self._core.exclusive():
+            self._core.refuse_if_not_finite()
             train, held_out = data_sets(
-                self.network, x, y, sample_weight=sample_weight, class_weight=class_weight,
+                self._core, x, y, sample_weight=sample_weight, class_weight=class_weight,
                 validation=validation, validation_split=validation_split, seed=self._split_seed,
             )  # fmt: skip
             if own and record is None:
@@ -383,28 +377,27 @@ class Trainer(_hints.Hinted):
                     "metrics must have a whole data set to be of; got train_metrics='batches', "
                     "use train_metrics='full' or give a validation set"
                 )
-            run = Run(
-                self, train, held_out, epochs=epochs, record=record, train_metrics=train_metrics,
-                metrics=own, resumed=self._resumed,
-            )  # fmt: skip
-            run._check_all(callbacks)
-            with self._remembering(run, train.inputs):
-                run._fit(callbacks, progress)
-        run._advise()
-        return run.history
+            asked = Asked(epochs, record, train_metrics, own)
+            fit = Fit(self._terms(), train, held_out, asked, self._resumed)
+            loop = Loop(fit, Run(self, fit), callbacks, record)
+            loop.check()
+            with self._remembering(fit, train.inputs):
+                loop.train(progress)
+        fit.advise()
+        return fit.records.history
 
     @contextmanager
-    def _remembering(self, run: Run, found: Inputs) -> Iterator[None]:
+    def _remembering(self, fit: Fit, found: Inputs) -> Iterator[None]:
         """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
-        network, before, step = self.network, self.network.inputs, self.step
-        network._inputs, resumed, self._resumed = found, self._resumed, None
+        core, before, step = self._core, self._core.inputs, self.step
+        core.inputs, resumed, self._resumed = found, self._resumed, None
         self._fits = True
         try:
             yield
         finally:
             self._fits = False
-            if self.step == step and (run.failed or run.interrupted):
-                network._inputs, self._resumed = before, resumed
+            if self.step == step and (fit.failed or fit.interrupted):
+                core.inputs, self._resumed = before, resumed
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Take the state of the fit that wrote a checkpoint; the next ``fit`` goes on with it.
@@ -433,27 +426,10 @@ class Trainer(_hints.Hinted):
         ...     trainer.resume("run.safetensors")
         >>> trainer.fit(x, y, epochs=100, callbacks=[fd.Checkpoint("run.safetensors")])
         """
-        with self.network.exclusive():
-            _, config = checkpoint.contents(self.network)
-            del config["inputs"]  # it takes those of the file
-            state = resume.read(path, self.network, len(self._moments), config | self._settings())
-            for array, saved in zip([self.network._flat, *self._moments], state.now, strict=True):
-                array[...] = saved
-            self._done.epoch, self._done.step = state.place.epoch, state.place.step
-            self.network._inputs = state.inputs
-            self._resumed = state
-
-    def _settings(self) -> dict[str, Any]:
-        """What a trainer that goes on must have alike."""
-        return {
-            "optimiser": resume.describe(self.optimiser),
-            "batch_size": self.batch_size,
-            "l1": self.l1,
-            "l2": self.l2,
-            "shuffle": self.shuffle,
-            "drop_last": self.drop_last,
-            "seed": self.seed,
-        }
+        with self._core.exclusive():
+            paused = resume.read(path, self._core, self._settings())
+            self._state.take(paused.now)
+            self._core.inputs, self._resumed = paused.inputs, paused
 
     def range_test(
         self, x: ArrayLike, y: ArrayLike, *, low: float = 1e-5, high: float = 1.0, steps: int = 200
@@ -476,21 +452,16 @@ class Trainer(_hints.Hinted):
         low = _check.real("low", low, above=0.0)
         high = _check.real("high", high, above=low)
         rates = np.geomspace(low, high, _check.integer("steps", steps, 2))
-        with self.network.exclusive(), self._undone():
-            run = Run(self, data_sets(self.network, x, y)[0], None)
-            losses = run._range(rates)
+        with self._core.exclusive(), self._undone():
+            fit = Fit(self._terms(), data_sets(self._core, x, y)[0], None, Asked())
+            losses = fit.range(rates)
         return RangeTest(rates[: len(losses)], losses)
 
     @contextmanager
     def _undone(self) -> Iterator[None]:
         """Put network and trainer back to what they were."""
-        arrays = [self.network._flat, *self._moments]
-        before = [array.copy() for array in arrays]
-        state, step = self._rng.bit_generator.state, self.step
+        before = self._state.copy()
         try:
             yield
         finally:
-            for array, values in zip(arrays, before, strict=True):
-                array[...] = values
-            self._rng.bit_generator.state = state
-            self._done.step = step
+            self._state.take(before)

@@ -114,7 +114,7 @@ def test_damaged_files_give_data_or_an_error(make, tmp_path, damaged, name):
         content = gzip.decompress(content)
     load = partial(form.load, data_dir=tmp_path)
     pack = gzip.compress if form.inside else bytes
-    changes = nightly.count(100, 10_000)
+    changes = nightly.count(300, 10_000)
     found = survey(file, damaged(content, CUTS, changes), CUTS, load, pack)
     nightly.report(f"damaged files: {name}", **found)
     assert found["refused_cuts"] >= CUTS - (PADDING if form.inside else 0)
@@ -208,6 +208,7 @@ def test_damaged_real_files_give_data_or_an_error(tmp_path, damaged, name):
     cuts, changes = nightly.count(2, CUTS), nightly.count(2, most)
     shutil.copytree(source.parent, (tmp_path / path).parent, copy_function=os.symlink)
     (tmp_path / path).unlink()
+    shutil.copy(source, tmp_path / path)
     contents = damaged(source.read_bytes(), cuts, changes)
     found = survey(tmp_path / path, contents, cuts, partial(load, data_dir=tmp_path))
     nightly.report(f"damaged real files: {name}", **found)

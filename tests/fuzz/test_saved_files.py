@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import load
 
 import fastdl as fd
-from fastdl import checkpoint
+from fastdl.files import pack
 from tests import nightly
 
 resource = pytest.importorskip("resource")
@@ -158,7 +158,7 @@ def forged(change):
     def forge(arrays, config, rng):
         arrays, config = dict(arrays), copy.deepcopy(config)
         change(arrays, config, rng)
-        return checkpoint.pack(arrays, config)[0]
+        return pack(arrays, config)[0]
 
     return forge
 

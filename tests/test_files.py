@@ -1,4 +1,4 @@
-"""checkpoint.py: a file is written whole or not at all. Bad files are in test_bad_files.py, round
+"""files.py: a file is written whole or not at all. Bad files are in test_bad_files.py, round
 trips in test_network.py."""
 
 import errno
@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import load, save
 
 import fastdl as fd
-from fastdl import checkpoint
+from fastdl import files
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_the_file_is_plain_safetensors(path):
 @pytest.mark.parametrize("n", range(1, 9))  # characters of a name, which shift what follows
 def test_arrays_lie_at_multiples_of_the_size_of_their_items(path, n):
     arrays = {"a" * n: np.ones(3, np.float32), "b": np.ones(3), "c": np.ones(1, np.float32)}
-    checkpoint.write(path, arrays, {})
+    files.write(path, arrays, {})
     content = path.read_bytes()
     start = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:start])
@@ -53,8 +53,8 @@ def test_arrays_lie_at_multiples_of_the_size_of_their_items(path, n):
 )  # fmt: skip
 def test_arrays_of_any_memory_order_are_read_back(path, order, rng):
     array = rng.standard_normal((4, 3))
-    checkpoint.write(path, {"a": order(array)}, {"some": ["thing", 1.5, None]})
-    config, back = checkpoint.read(path, lambda config: {"a": ((4, 3), array.dtype)})
+    files.write(path, {"a": order(array)}, {"some": ["thing", 1.5, None]})
+    config, back = files.read(path, lambda config: {"a": ((4, 3), array.dtype)})
     assert config == {"some": ["thing", 1.5, None]}
     np.testing.assert_array_equal(back["a"], array)
 
@@ -86,11 +86,11 @@ def test_the_old_file_stays_when_the_new_one_does_not_read_back(path, monkeypatc
     fd.Network([3, 2], seed=0).save(path)
     before = path.read_bytes()
 
-    def pack(*arguments, packed=checkpoint.pack):
+    def pack(*arguments, packed=files.pack):
         data, digests = packed(*arguments)
         return data[:-1] + bytes([data[-1] ^ 1]), digests
 
-    monkeypatch.setattr(checkpoint, "pack", pack)
+    monkeypatch.setattr(files, "pack", pack)
     with pytest.raises(OSError, match="does not read back the same; nothing was changed"):
         fd.Network([3, 2], seed=1).save(path)
     assert path.read_bytes() == before
@@ -169,17 +169,17 @@ def test_a_changed_byte_is_refused_wherever_it_is(path, rng):
 
 @pytest.mark.parametrize("digests", ["", "5", "{", "[" * 10_000, '{"config": "0"}'])
 def test_a_file_without_its_digests_is_refused(path, digests):
-    checkpoint.write(path, {"a": np.zeros(2)}, {})
+    files.write(path, {"a": np.zeros(2)}, {})
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata()
     path.write_bytes(save({"a": np.zeros(2)}, metadata | {"sha256": digests}))
     with pytest.raises(fd.CheckpointError):
-        checkpoint.read(path, lambda config: {"a": ((2,), np.dtype(float))})
+        files.read(path, lambda config: {"a": ((2,), np.dtype(float))})
 
 
 def test_a_configuration_that_would_fill_the_memory_is_refused(path):
     with pytest.raises(fd.CheckpointError, match="4194304 characters"):
-        checkpoint.write(path, {}, {"long": "x" * 2**22})
+        files.write(path, {}, {"long": "x" * 2**22})
     assert not path.exists()
 
 

@@ -19,18 +19,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastdl import _check
 from fastdl._check import Array
 
-if TYPE_CHECKING:
-    from fastdl.network import Network
-
 FORMAT = "fastdl 1"
-OF_LAYER = ("d", "h", "activation", "l1", "l2")
 TRAINING = "training."
 
 _CODES = {"float32": "F32", "float64": "F64", "int64": "I64"}
@@ -43,20 +39,6 @@ Layout = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 class CheckpointError(Exception):
     """A file is not what fastdl saved, or is of another network or training."""
-
-
-def contents(network: Network) -> tuple[dict[str, Array], dict[str, Any]]:
-    """A network as the arrays and the configuration of a file."""
-    described = [{name: getattr(layer, name) for name in OF_LAYER} for layer in network.layers]
-    config = {
-        "layers": described, "loss": network.loss, "dtype": network.dtype.name,
-        "margin": network.margin, "scaled": network.scaling is not None,
-        "inputs": network.inputs,
-    }  # fmt: skip
-    arrays = dict(network.parameters)
-    if network.scaling is not None:
-        arrays |= {"scaling.shift": network.scaling.shift, "scaling.scale": network.scaling.scale}
-    return arrays, config
 
 
 def pack(arrays: Mapping[str, Array], config: object) -> tuple[bytes, dict[str, str]]:

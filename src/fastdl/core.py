@@ -1,0 +1,139 @@
+"""A network as the library's own modules know it: layers, parameters, compiled loops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+
+from fastdl import _check, _kernels, _memory, _threads, init, losses
+from fastdl._check import Array
+from fastdl._epoch import Program
+from fastdl.init import Init
+from fastdl.inputs import Inputs
+from fastdl.layers import Dense
+from fastdl.parameters import Parameters, Places
+from fastdl.scaling import Applied, Scaling
+
+
+class Core:
+    """What a ``Network`` is made of; users see the network alone.
+
+    Attributes
+    ----------
+    layers, loss, dtype, margin, scaling, inputs
+        As a network has them.
+    n_parameters : int
+    places : Places
+        Where each parameter lies.
+    flat : array
+        The parameters.
+    applied : Applied
+        The scaling as rows take it.
+    program : Program
+        The loops, with the penalties of the layers; it learns how many threads are worth it.
+    """
+
+    def __init__(
+        self,
+        layers: tuple[Dense, ...],
+        loss: str,
+        dtype: np.dtype[Any],
+        margin: float,
+        scaling: Scaling | None,
+    ) -> None:
+        self.layers, self.loss, self.dtype = layers, loss, dtype
+        self.margin, self.scaling = margin, scaling
+        self.inputs: Inputs | None = None
+        self.places = Places(layers, dtype)
+        self.n_parameters = sum(layer.n_parameters for layer in layers)
+        self._make(self.places.zeros())
+
+    def _make(self, flat: Array) -> None:
+        """All that neither a copy nor a pickle takes along."""
+        self.flat = flat
+        self.applied = Applied(self.scaling, self.layers[0].d, self.dtype)
+        self.program = self.compiled(self.layers)
+        self._busy = _threads.Claim()
+
+    def __getstate__(self) -> dict[str, Any]:
+        made = ("applied", "program", "_busy")
+        return {name: value for name, value in self.__dict__.items() if name not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._make(_memory.own(self.flat))
+
+    def copy(self, dtype: np.dtype[Any]) -> Core:
+        """One of its own, in this dtype."""
+        result = Core(self.layers, self.loss, dtype, self.margin, self.scaling)
+        result.inputs = self.inputs
+        # Not as they lie in memory: where a weight lies by unit depends on the dtype.
+        for name, view in result.parameters.items():
+            view[...] = self.parameters[name]
+        return result
+
+    def compiled(self, layers: tuple[Dense, ...]) -> Program:
+        """The loops over its arrays, with the penalties of these layers."""
+        penalties = np.array([(layer.l1, layer.l2) for layer in layers], np.float64)
+        code = losses.LOSSES[self.loss].code
+        return Program(self.places.table, penalties, code, self.margin, self.dtype == np.float32)
+
+    def set_layers(self, layers: tuple[Dense, ...]) -> None:
+        """Give it layers that differ in their penalties alone."""
+        if layers != self.layers:  # a program also knows how many threads are worth it by now
+            self.layers, self.program = layers, self.compiled(layers)
+
+    @property
+    def parameters(self) -> Parameters:
+        """Views of the parameters by name."""
+        return Parameters(self.places.views(self.flat))
+
+    def draw(self, default: str | Init, seed: int | None) -> None:
+        """Draw every weight by its layer's initialisation, or by the default."""
+        default = init.get(default)
+        if seed is not None:
+            _check.integer("seed", seed, 0, 2**63 - 1)
+        rng = np.random.default_rng(seed)
+        parameters = self.parameters
+        for i, layer in enumerate(self.layers):
+            chosen = default if layer.init is None else init.get(layer.init)
+            weight = _check.cast("init", chosen.draw(rng, layer.d, layer.h), self.dtype)
+            parameters[f"layers.{i}.weight"][...] = weight
+
+    def refuse_if_not_finite(self) -> None:
+        """Name the first parameter that is not finite."""
+        if _kernels.finite(self.flat):
+            return
+        for name, view in self.parameters.items():
+            if not np.isfinite(view).all():
+                raise ValueError(
+                    f"parameters[{name!r}] must be finite; got {view[~np.isfinite(view)][0]}, "
+                    "make the network again or load it"
+                )
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the network for a fit; a second one at the same time is refused."""
+        if not self._busy.take():
+            raise RuntimeError(
+                "this network must not be fitted twice at a time; it is being fitted already, "
+                "use net.copy() or wait for that fit"
+            )
+        try:
+            yield
+        finally:
+            self._busy.give_back()
+
+    def threads(self, n_threads: int | None, n: int) -> int:
+        """How many threads work on so many rows at once."""
+        return _threads.resolve(n_threads, n * self.n_parameters)
+
+    def serial_blas(self) -> AbstractContextManager[None]:
+        """BLAS on one thread, where a forward pass calls it at all."""
+        single = self.dtype == np.float32
+        return _threads.serial_blas(
+            any(_kernels.forward_needs_blas(layer.h, single) for layer in self.layers)
+        )

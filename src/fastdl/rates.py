@@ -1,0 +1,54 @@
+"""The learning rates of an epoch's steps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastdl import _check, schedules
+
+
+class Rates:
+    """Those of the epoch at hand, as the schedule plans them and as callbacks scale them.
+
+    Attributes
+    ----------
+    values : float64 array (n,)
+        Of the epoch's n steps.
+    """
+
+    def __init__(self, schedule: schedules.Schedule, n: int) -> None:
+        self._schedule, self._n = schedule, n
+        self._factors: list[float] = []
+        self._are_the_same = type(schedule) is schedules.Constant  # in every epoch
+        self._planned = self.values = np.empty(0)
+
+    def plan(self, first: int, epoch: int) -> None:
+        """Take an epoch, of which the first step has this number."""
+        steps = np.arange(first, first + self._n)
+        rates = _check.vector("rates", self._schedule.rates(steps, epoch), self._n)
+        if (rates < 0).any():
+            raise ValueError(
+                f"rates must not be negative; got {rates.min()} from {self._schedule!r:.100}, "
+                "use np.maximum(rates, 0)"
+            )
+        self._planned = rates
+        self.values = rates * self._scale
+
+    def plan_another(self, first: int, epoch: int) -> None:
+        """Take another epoch, if it may differ from the one before."""
+        if not self._are_the_same:
+            self.plan(first, epoch)
+
+    def scale(self, factor: float, at: int) -> None:
+        """Multiply the rates of all steps to come, from one of this epoch on."""
+        factors = [*self._factors, _check.real("factor", factor, above=0.0)]
+        _check.real("factor times those before", math.prod(factors))
+        self._factors, self._are_the_same = factors, False
+        self.values[at:] = self._planned[at:] * self._scale
+
+    @property
+    def _scale(self) -> float:
+        """All factors together; in an order that does not go by that of the callbacks."""
+        return math.prod(sorted(self._factors))

@@ -1,0 +1,91 @@
+"""A network as the arrays and the configuration of a file, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastdl import _check, files, inputs, layers, losses
+from fastdl._check import Array
+from fastdl.core import Core
+from fastdl.files import CheckpointError, Layout
+from fastdl.inputs import Inputs
+from fastdl.layers import Dense
+from fastdl.scaling import Scaling
+
+_OF_LAYER = ("d", "h", "activation", "l1", "l2")
+
+
+def contents(core: Core) -> tuple[dict[str, Array], dict[str, Any]]:
+    """A network as the arrays and the configuration of a file."""
+    described = [{name: getattr(layer, name) for name in _OF_LAYER} for layer in core.layers]
+    config = {
+        "layers": described, "loss": core.loss, "dtype": core.dtype.name,
+        "margin": core.margin, "scaled": core.scaling is not None, "inputs": core.inputs,
+    }  # fmt: skip
+    arrays = dict(core.parameters)
+    if core.scaling is not None:
+        arrays |= {"scaling.shift": core.scaling.shift, "scaling.scale": core.scaling.scale}
+    return arrays, config
+
+
+class Saved(NamedTuple):
+    """What a file says of its network."""
+
+    layers: list[Dense]
+    loss: str
+    dtype: np.dtype[Any]
+    margin: float
+    scaled: bool
+    inputs: Inputs | None
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Saved, Scaling | None, dict[str, Array]]:
+    """A saved network: what the file says of it, its scaling, and its arrays."""
+    config, arrays = files.read(path, lambda config: _layout(_described(path, config)))
+    saved, scaling = _described(path, config), None
+    if saved.scaled:
+        try:
+            scaling = Scaling(arrays["scaling.shift"], arrays["scaling.scale"])
+        except ValueError as error:
+            raise CheckpointError(f"{path} must hold a scaling: {error}") from error
+    return saved, scaling, arrays
+
+
+def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> Saved:
+    try:
+        dense = [_from_saved(layer) for layer in config["layers"]]
+        layers.check_chain(dense)
+        loss = losses.get(config["loss"]).name
+        layers.check_outputs(dense, loss, dense)
+        return Saved(
+            dense,
+            loss,
+            _check.dtype(_check.choice("dtype", config["dtype"], ("float32", "float64"))),
+            _check.real("margin", config["margin"], 0.0),
+            bool(config["scaled"]),
+            inputs.from_saved(config.get("inputs"), dense[0].d),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"{path} must describe a network: {error}") from error
+
+
+def _layout(saved: Saved) -> Layout:
+    """The arrays of a saved network."""
+    layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+    for i, layer in enumerate(saved.layers):
+        layout[f"layers.{i}.weight"] = ((layer.d, layer.h), saved.dtype)
+        layout[f"layers.{i}.bias"] = ((layer.h,), saved.dtype)
+    if saved.scaled:
+        shape = (saved.layers[0].d,)
+        layout["scaling.shift"] = layout["scaling.scale"] = (shape, np.dtype(np.float64))
+    return layout
+
+
+def _from_saved(layer: Mapping[str, Any]) -> Dense:
+    if not set(layer) <= set(_OF_LAYER):
+        raise ValueError(f"a layer must have the keys {', '.join(_OF_LAYER)}; got {list(layer)}")
+    return Dense(**layer)

@@ -73,6 +73,10 @@ def selu(x: Array) -> Array:
     return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * elu(x))
 
 
+def softplus(x: Array) -> Array:
+    return np.logaddexp(0, x)
+
+
 def exp(x: Array) -> Array:
     result: Array = np.exp(x)
     return result
@@ -87,7 +91,7 @@ def silu(x: Array) -> Array:
 
 
 def mish(x: Array) -> Array:
-    return x * np.tanh(np.logaddexp(0, x))
+    return x * np.tanh(softplus(x))
 
 
 def identity_backward(dout: Array, out: Array) -> Array:
@@ -118,6 +122,10 @@ def selu_backward(dout: Array, out: Array) -> Array:
     return np.where(out > 0, SELU_SCALE * dout, dout * (out + SELU_SCALE * SELU_ALPHA))
 
 
+def softplus_backward(dout: Array, out: Array) -> Array:
+    return dout * -np.expm1(-out)
+
+
 def exp_backward(dout: Array, out: Array) -> Array:
     return dout * out
 
@@ -134,7 +142,7 @@ def silu_backward(dout: Array, x: Array) -> Array:
 
 
 def mish_backward(dout: Array, x: Array) -> Array:
-    t = np.tanh(np.logaddexp(0, x))
+    t = np.tanh(softplus(x))
     return dout * (t + x * (1 - t * t) * sigmoid(x))
 
 

@@ -24,7 +24,7 @@ class Dense:
     d, h : int
         Inputs and units: W has the shape (d, h).
     activation : str
-        "identity", "relu", "leaky_relu", "sigmoid", "tanh", "elu", "selu", "exp",
+        "identity", "relu", "leaky_relu", "sigmoid", "tanh", "elu", "selu", "softplus", "exp",
         "gelu" (the tanh form), "silu" or "mish".
     l1, l2 : float
         The penalty l1 sum(|W|) + l2 sum(W^2); the bias has none.

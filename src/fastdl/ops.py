@@ -54,6 +54,8 @@ __all__ = [
     "silu_backward",
     "softmax",
     "softmax_cross_entropy",
+    "softplus",
+    "softplus_backward",
     "tanh",
     "tanh_backward",
 ]
@@ -274,6 +276,11 @@ def selu(x: ArrayLike) -> Array:
     return _activate(x, "selu")
 
 
+def softplus(x: ArrayLike) -> Array:
+    """log(1 + exp(x)), without overflow; x is a float array of any shape."""
+    return _activate(x, "softplus")
+
+
 def exp(x: ArrayLike) -> Array:
     """exp(x); x is a float array of any shape."""
     return _activate(x, "exp")
@@ -327,6 +334,11 @@ def elu_backward(dout: ArrayLike, out: ArrayLike) -> Array:
 def selu_backward(dout: ArrayLike, out: ArrayLike) -> Array:
     """dx from dout and out = selu(x): 1.0507 dout where out > 0, else dout (out + 1.7581)."""
     return _activate_backward(dout, out, "selu")
+
+
+def softplus_backward(dout: ArrayLike, out: ArrayLike) -> Array:
+    """dx from dout and out = softplus(x): dout (1 - exp(-out))."""
+    return _activate_backward(dout, out, "softplus")
 
 
 def exp_backward(dout: ArrayLike, out: ArrayLike) -> Array:

@@ -4,7 +4,7 @@
  * output, that of the others by the input. */
 #ifndef FASTDL_ACTIVATIONS
 #define FASTDL_BY_OUTPUT(X)                                                                      \
-    X(identity) X(relu) X(leaky_relu) X(sigmoid) X(tanh) X(elu) X(selu) X(exp)
+    X(identity) X(relu) X(leaky_relu) X(sigmoid) X(tanh) X(elu) X(selu) X(softplus) X(exp)
 #define FASTDL_BY_INPUT(X) X(gelu) X(silu) X(mish)
 #define FASTDL_ACTIVATIONS(X) FASTDL_BY_OUTPUT(X) FASTDL_BY_INPUT(X)
 #endif
@@ -106,6 +106,17 @@ static inline T NAME(selu)(T v)
 static inline T NAME(selu_backward)(T out, T dout)
 {
     return out > 0 ? SELU_SCALE * dout : dout * (out + SELU_SCALE * SELU_ALPHA);
+}
+
+static inline T NAME(softplus)(T v)
+{
+    return (v < 0 ? 0 : v) + NAME(log_above)(NAME(exp_below)(v < 0 ? v : -v));
+}
+
+/* 1 - exp(-out), which keeps the digits of a small one. */
+static inline T NAME(softplus_backward)(T out, T dout)
+{
+    return dout * -NAME(expm1)(-out);
 }
 
 /* 2 sqrt(2 / pi) (v + 0.044715 v^3), of which the logistic function is near the normal one. */

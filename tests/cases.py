@@ -18,6 +18,7 @@ from fastdl import _kernels, losses, ops
 SIZES = {"n": 6, "d": 7, "k": 5}  # of arguments, where nothing else is asked for
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}  # of the greatest element
 ACTIVATIONS = tuple(_kernels.ACTIVATIONS)
+SIZE_OF_ROWS = {"exp": 0.1}  # of which nothing grows beyond all bounds
 
 # --- how arrays are drawn ---------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ class Oracle:
         self.moments = [[np.zeros_like(p) for p in self.parameters] for _ in range(2)]
 
     def outputs(self, x):
-        """What the first layer sees, then what every layer gives."""
+        """What the first layer sees, then what every layer gives; by: what the way back needs."""
         network = self.network
         scaling = network.scaling
         if scaling is None and x.dtype == np.uint8:
@@ -60,11 +60,14 @@ class Oracle:
         result = [x.astype(float)]
         if scaling is not None:
             result = [(result[0] - scaling.shift) * scaling.scale]
+        self.by = []
         for i, layer in enumerate(network.layers):
-            z = _reference.matmul(result[-1], self.parameters[2 * i])
-            result.append(
-                _reference.bias_activation(z, self.parameters[2 * i + 1], layer.activation)
+            z, bias = (
+                _reference.matmul(result[-1], self.parameters[2 * i]),
+                self.parameters[2 * i + 1],
             )
+            result.append(_reference.bias_activation(z, bias, layer.activation))
+            self.by.append(z + bias if layer.activation in _kernels.BY_INPUT else result[-1])
         return result
 
     def loss(self, outputs, y):
@@ -77,7 +80,7 @@ class Oracle:
         dout, result = self.loss(outputs[-1], y)[1], []
         for i in reversed(range(len(self.network.layers))):
             dz, db = _reference.bias_activation_backward(
-                dout, outputs[i + 1], self.network.layers[i].activation
+                dout, self.by[i], self.network.layers[i].activation
             )
             result[:0] = [_reference.matmul(outputs[i], dz, transpose_a=True), db]
             dout = _reference.matmul(dz, self.parameters[2 * i], transpose_b=True)
@@ -137,6 +140,7 @@ def agrees_after_training(network, optimiser, x, y, agree, batch_size, drop_last
 def test_every_loss_activation_and_optimiser(loss, activation, optimiser, dtype, rng, agree):
     network = make([7, 9, 5], loss, activation, dtype)
     x, y = data(network, 40, rng)
+    x *= cases.SIZE_OF_ROWS.get(activation, 1)
     agrees_after_training(network, OPTIMISERS[optimiser], x, y, agree, 16)
 
 

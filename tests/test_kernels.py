@@ -231,8 +231,10 @@ def test_activations_run_over_every_unit(activation, dtype, rng, agree):
         _kernels.bias_activation(code, readonly(bias), out, n_threads)
         double = _reference.bias_activation(z.astype(float), bias.astype(float), activation)
         agree([out], [double], dtype)
-        _kernels.activation_backward(code, readonly(out), dout, n_threads)
-        double = _reference.BACKWARD[activation](z.astype(float), out.astype(float))
+        by = z + bias if activation in _kernels.BY_INPUT else out
+        _kernels.activation_backward(code, readonly(by), dout, n_threads)
+        backward = getattr(_reference, f"{activation}_backward")
+        double = backward(z.astype(float), by.astype(float))
         agree([dout], [double], dtype)
 
 

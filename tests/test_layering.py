@@ -14,7 +14,8 @@ ORDER = (
     "_matrix", "_blas", "_kernels", "_loops.net", "_loops.input", "_loops.call",
     "_loops.offset", "_loops.rows", "_loops.weights", "_loops.batches", "_loops.evaluation",
     "_loops.pace", "_memory", "_epoch", "_hints", "_intake", "_check", "_settings", "_threads",
-    "losses", "init", "schedules", "scaling", "inputs", "history", "files", "ops", "layers",
+    "activations", "losses", "init", "schedules", "scaling", "inputs", "history", "files", "ops",
+    "layers",
     "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation", "saved",
     "network", "gradcheck", "_calling", "_diagnosis", "audit", "advice", "state", "rates",
     "records", "resume", "fit", "run", "loop", "callbacks", "trainer", "datasets", "_openmp",
@@ -37,7 +38,7 @@ EXACTLY = {
 # The only function that reaches into an object: users see a Network, the library its Core.
 DOOR = ("network", "core_of")
 PUBLIC = {"_asdict", "_fields", "_replace"}  # of named tuples, which want no names of their own
-AT_MOST = {"ops": {"_check", "_kernels", "_threads", "losses"}}
+AT_MOST = {"ops": {"_check", "_kernels", "_threads", "activations", "losses"}}
 MOST_ARGUMENTS = 8
 # All others are keywords that a user writes by name, of an algorithm whose paper names as many.
 MAY_HAVE_MORE = {

@@ -77,7 +77,11 @@ def test_backward_is_the_derivative(op, isa, rng, derivative, call):
         settings = OPS[op].settings | form
         known = OPS[forward].arguments(rng, settings=settings)
         out = getattr(ops, forward)(**known)
-        more = {"dout": rng.standard_normal(out.shape), "out": out}
+        by_input = settings.get("activation") in _kernels.BY_INPUT
+        more = {
+            "dout": rng.standard_normal(out.shape),
+            "out": known["z"] + known["bias"] if by_input else out,
+        }
         wanted = {name: (known | more)[name] for name in OPS[op].arrays}
         gradients = call(ops, op, wanted | settings)
         for by, gradient in zip(OPS[forward].arrays, gradients, strict=True):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastdl import ops
+from fastdl import activations, ops
 from fastdl._calling import Problem
 from fastdl._check import Array
 
@@ -47,8 +47,8 @@ def forward(
 
 def _slope(activation: str, z: Array) -> Array:
     """The derivative of an activation at z."""
-    out = getattr(ops, activation)(z)
-    slope: Array = getattr(ops, f"{activation}_backward")(np.ones_like(out), out)
+    by = z if activations.get(activation).by_input else getattr(ops, activation)(z)
+    slope: Array = getattr(ops, f"{activation}_backward")(np.ones_like(by), by)
     return slope
 
 

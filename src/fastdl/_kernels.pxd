@@ -50,9 +50,10 @@ cdef extern from "kernels.h" nogil:
         double (*penalty)(const void* weight, long size, double l1, double l2) noexcept nogil
         void (*penalty_gradient)(
             const void* weight, long size, double l1, double l2, void* out) noexcept nogil
-        void (*activate[1])(const void* bias, void* z, long n, long h, long ld) noexcept nogil
+        void (*activate[1])(
+            const void* bias, void* z, void* inputs, long n, long h, long ld) noexcept nogil
         void (*activate_backward[1])(
-            const void* out, void* dout, long n, long h, long ld) noexcept nogil
+            const void* by, void* dout, long n, long h, long ld) noexcept nogil
         double (*loss[1])(
             const void* outputs, const Truth* truth, const double* settings, double scale,
             void* doutputs, double* each, Py_ssize_t* n_correct, long n, long k) noexcept nogil
@@ -64,6 +65,8 @@ cdef extern from "kernels.h" nogil:
             const void* x, long ldx, const Py_ssize_t* order, const void* shift,
             const void* scale, void* out, long ldo, unsigned char* sparse, long n, long d,
         ) noexcept nogil
+
+cdef bint goes_by_input(int activation) noexcept nogil
 
 cdef int team_of(int n_threads) noexcept nogil
 

@@ -38,6 +38,7 @@ cdef extern from "kernels.h" nogil:
     const char* const* fastdl_losses
     const char* const* fastdl_activations
     const char* const* fastdl_optimisers
+    const int N_BY_OUTPUT "FASTDL_N_BY_OUTPUT"
     const int MOST_FEW_ROWS "FASTDL_FEW_ROWS"
     const int SGD "FASTDL_OPTIMISER_sgd"
 
@@ -69,6 +70,7 @@ OPENMP = bool(HAS_OPENMP)
 DEBUG = bool(IS_DEBUG)
 MOST_THREADS = MOST
 ACTIVATIONS = codes_of(fastdl_activations)
+BY_INPUT = {name for name, code in ACTIVATIONS.items() if code >= N_BY_OUTPUT}
 LOSSES = codes_of(fastdl_losses)
 OPTIMISERS = codes_of(fastdl_optimisers)
 BLOCK_ROWS = 256  # rows a block in the def functions
@@ -100,6 +102,11 @@ def use_isa(str name):
 
 if "FASTDL_ISA" in os.environ:
     use_isa(os.environ["FASTDL_ISA"])
+
+
+cdef bint goes_by_input(int activation) noexcept nogil:
+    """Whether an activation's derivative is found from its input, not from its output."""
+    return activation >= N_BY_OUTPUT
 
 
 cdef int team_of(int n_threads) noexcept nogil:
@@ -314,21 +321,21 @@ def bias_activation(int activation, const floating[::1] bias, floating[:, ::1] z
         use_threads_if=n_threads > 1,
     ):
         kernels_of(sizeof(floating)).activate[activation](
-            &bias[0], &z[i * BLOCK, 0], block_rows(i, n), h, h)
+            &bias[0], &z[i * BLOCK, 0], NULL, block_rows(i, n), h, h)
 
 
 def activation_backward(
-    int activation, const floating[:, ::1] out, floating[:, ::1] dout, int n_threads,
+    int activation, const floating[:, ::1] by, floating[:, ::1] dout, int n_threads,
 ):
-    """dz = dout * activation'(z), in place."""
-    cdef Py_ssize_t i, n = out.shape[0], h = out.shape[1]
+    """dz = dout * activation'(z), in place, by the activation's outputs or its inputs z."""
+    cdef Py_ssize_t i, n = by.shape[0], h = by.shape[1]
     n_threads = team_of(n_threads)
     for i in prange(
         n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
         use_threads_if=n_threads > 1,
     ):
         kernels_of(sizeof(floating)).activate_backward[activation](
-            &out[i * BLOCK, 0], &dout[i * BLOCK, 0], block_rows(i, n), h, h)
+            &by[i * BLOCK, 0], &dout[i * BLOCK, 0], block_rows(i, n), h, h)
 
 
 def softmax(floating[:, ::1] logits, int n_threads):

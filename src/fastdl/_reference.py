@@ -13,6 +13,8 @@ Array = NDArray[np.floating]
 Integers = NDArray[np.integer]
 
 LEAKY_SLOPE = 0.01
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+_GELU = float(np.sqrt(2 / np.pi))
 
 
 # --- products and reading --------------------------------------------------------------------
@@ -63,6 +65,35 @@ def tanh(x: Array) -> Array:
     return result
 
 
+def elu(x: Array) -> Array:
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+def selu(x: Array) -> Array:
+    return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * elu(x))
+
+
+def softplus(x: Array) -> Array:
+    return np.logaddexp(0, x)
+
+
+def exp(x: Array) -> Array:
+    result: Array = np.exp(x)
+    return result
+
+
+def gelu(x: Array) -> Array:
+    return x * (1 + np.tanh(_GELU * (x + 0.044715 * x**3))) / 2
+
+
+def silu(x: Array) -> Array:
+    return x * sigmoid(x)
+
+
+def mish(x: Array) -> Array:
+    return x * np.tanh(softplus(x))
+
+
 def identity_backward(dout: Array, out: Array) -> Array:
     return dout.copy()
 
@@ -83,21 +114,45 @@ def tanh_backward(dout: Array, out: Array) -> Array:
     return dout * (1 - out * out)
 
 
-FORWARD = {
-    "identity": identity, "relu": relu, "leaky_relu": leaky_relu, "sigmoid": sigmoid, "tanh": tanh,
-}  # fmt: skip
-BACKWARD = {
-    "identity": identity_backward, "relu": relu_backward, "leaky_relu": leaky_relu_backward,
-    "sigmoid": sigmoid_backward, "tanh": tanh_backward,
-}  # fmt: skip
+def elu_backward(dout: Array, out: Array) -> Array:
+    return np.where(out > 0, dout, dout * (out + 1))
+
+
+def selu_backward(dout: Array, out: Array) -> Array:
+    return np.where(out > 0, SELU_SCALE * dout, dout * (out + SELU_SCALE * SELU_ALPHA))
+
+
+def softplus_backward(dout: Array, out: Array) -> Array:
+    return dout * -np.expm1(-out)
+
+
+def exp_backward(dout: Array, out: Array) -> Array:
+    return dout * out
+
+
+def gelu_backward(dout: Array, x: Array) -> Array:
+    near = np.clip(x, -32, 32)
+    t = np.tanh(_GELU * (near + 0.044715 * near**3))
+    return dout * (1 + t + near * (1 - t * t) * _GELU * (1 + 3 * 0.044715 * near**2)) / 2
+
+
+def silu_backward(dout: Array, x: Array) -> Array:
+    s = sigmoid(x)
+    return dout * (s + x * s * (1 - s))
+
+
+def mish_backward(dout: Array, x: Array) -> Array:
+    t = np.tanh(softplus(x))
+    return dout * (t + x * (1 - t * t) * sigmoid(x))
 
 
 def bias_activation(z: Array, bias: Array, activation: str) -> Array:
-    return FORWARD[activation](z + bias)
+    result: Array = globals()[activation](z + bias)
+    return result
 
 
 def bias_activation_backward(dout: Array, out: Array, activation: str) -> tuple[Array, Array]:
-    dz = BACKWARD[activation](dout, out)
+    dz = globals()[f"{activation}_backward"](dout, out)
     return dz, dz.sum(axis=0)
 
 

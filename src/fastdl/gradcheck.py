@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastdl import _check, _kernels, data, losses, ops
+from fastdl import _check, _kernels, activations, data, losses, ops
 from fastdl._check import Array
 from fastdl.network import Network, core_of
 
 _ROUNDED = 10 * float(np.finfo(np.float64).eps)  # of a cost, at most: sums lose a few digits
-_KINKED = ("relu", "leaky_relu")
 _ITEMS = 2_000_000  # of the largest array that is held at once
 _HEADER = "parameter            below   absolute   relative  compared  kinks"
 
@@ -296,7 +295,7 @@ def _altered(
     sides = []
     for at in range(i, len(network.layers)):
         activation = network.layers[at].activation
-        if activation in _KINKED:
+        if activations.ACTIVATIONS[activation].kinked:
             sides.append(altered > 0)
         altered = getattr(ops, activation)(altered)
         if at + 1 < len(network.layers):

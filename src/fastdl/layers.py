@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from fastdl import _check, _kernels, losses
+from fastdl import _check, activations, losses
 from fastdl.init import Init
 
 _KEYS = ("input", "output", "nonlinear", "regularization")
@@ -23,7 +23,9 @@ class Dense:
     ----------
     d, h : int
         Inputs and units: W has the shape (d, h).
-    activation : {"identity", "relu", "leaky_relu", "sigmoid", "tanh"}
+    activation : str
+        "identity", "relu", "leaky_relu", "sigmoid", "tanh", "elu", "selu", "softplus", "exp",
+        "gelu" (the tanh form), "silu" or "mish".
     l1, l2 : float
         The penalty l1 sum(|W|) + l2 sum(W^2); the bias has none.
     init : str or Init, optional
@@ -41,7 +43,7 @@ class Dense:
         # Numbers of NumPy become Python's, which a saved network's JSON can hold.
         object.__setattr__(self, "d", _check.integer("d", self.d))
         object.__setattr__(self, "h", _check.integer("h", self.h))
-        _check.choice("activation", self.activation, tuple(_kernels.ACTIVATIONS))
+        activations.get(self.activation)
         object.__setattr__(self, "l1", _check.real("l1", self.l1, 0.0))
         object.__setattr__(self, "l2", _check.real("l2", self.l2, 0.0))
 
@@ -66,7 +68,7 @@ def from_given(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple
             f"use {_between(given, i)}"
         )
     else:
-        _check.choice("activation", activation, tuple(_kernels.ACTIVATIONS))
+        activations.get(activation)
         dense = from_widths(cast(Sequence[int], given), activation)
     check_chain(dense)
     return dense

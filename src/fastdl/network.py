@@ -56,8 +56,8 @@ class Network(_hints.Hinted):
     ----------
     layers : sequence of int, or of Dense
         Widths, inputs first: ``[3072, 50, 10]``; or the layers themselves.
-    activation : {"relu", "leaky_relu", "sigmoid", "tanh", "identity"}
-        Of the hidden layers where ``layers`` are widths.
+    activation : str
+        As for ``Dense``: of the hidden layers where ``layers`` are widths.
     loss : {"softmax_cross_entropy", "hinge", "sigmoid_cross_entropy", "mse"}
     init : {"he", "xavier", "normal", "uniform"} or Init
         Of every weight whose layer names none; biases start at zero.

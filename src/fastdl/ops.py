@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastdl import _check, _kernels, _threads, losses
+from fastdl import _check, _kernels, _threads, activations, losses
 from fastdl._check import Array
 
 __all__ = [
@@ -24,24 +24,38 @@ __all__ = [
     "adam_update",
     "bias_activation",
     "bias_activation_backward",
+    "elu",
+    "elu_backward",
+    "exp",
+    "exp_backward",
     "gather",
+    "gelu",
+    "gelu_backward",
     "hinge",
     "identity",
     "identity_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "matmul",
+    "mish",
+    "mish_backward",
     "momentum_update",
     "mse",
     "penalty",
     "relu",
     "relu_backward",
+    "selu",
+    "selu_backward",
     "sgd_update",
     "sigmoid",
     "sigmoid_backward",
     "sigmoid_cross_entropy",
+    "silu",
+    "silu_backward",
     "softmax",
     "softmax_cross_entropy",
+    "softplus",
+    "softplus_backward",
     "tanh",
     "tanh_backward",
 ]
@@ -165,8 +179,8 @@ def bias_activation(
     ----------
     z : float array (n, h)
     bias : float array (h,)
-    activation : {"identity", "relu", "leaky_relu", "sigmoid", "tanh"}
-        ``leaky_relu`` has the slope 0.01 below zero.
+    activation : str
+        The name of one of the functions below; ``leaky_relu`` has the slope 0.01 below zero.
     n_threads : int or None
 
     Returns
@@ -175,7 +189,7 @@ def bias_activation(
     """
     z = _check.floats("z", z, (None, None))
     bias = _check.floats("bias", bias, (z.shape[1],), z.dtype)
-    code = _kernels.ACTIVATIONS[_activation_name(activation)]
+    code = activations.get(activation).code
     out = z.copy()
     if out.size:
         _kernels.bias_activation(code, bias, out, _threads.resolve(n_threads, out.size))
@@ -192,9 +206,10 @@ def bias_activation_backward(
     dout : float array (n, h)
         Gradient of its result.
     out : float array (n, h)
-        Its result.
+        Its result; of gelu, silu and mish what went in, z + bias.
     activation : str
-        As there. The derivative of ``relu`` and ``leaky_relu`` at 0 is that of the left side.
+        As there. The derivative of ``relu``, ``leaky_relu`` and ``selu`` at 0 is that of the left
+        side.
     n_threads : int or None
 
     Returns
@@ -204,16 +219,12 @@ def bias_activation_backward(
     """
     out = _check.floats("out", out, (None, None))
     dz = _check.floats("dout", dout, out.shape, out.dtype).copy()
-    code = _kernels.ACTIVATIONS[_activation_name(activation)]
+    code = activations.get(activation).code
     dbias = np.zeros(out.shape[1], out.dtype)
     if out.size:
         _kernels.activation_backward(code, out, dz, _threads.resolve(n_threads, out.size))
         _kernels.sum_rows(dz, dbias)
     return dz, dbias
-
-
-def _activation_name(name: object) -> str:
-    return _check.choice("activation", name, tuple(_kernels.ACTIVATIONS))
 
 
 def _activate(x: ArrayLike, activation: str) -> Array:
@@ -223,11 +234,11 @@ def _activate(x: ArrayLike, activation: str) -> Array:
     return bias_activation(flat, bias, activation).reshape(array.shape)
 
 
-def _activate_backward(dout: ArrayLike, out: ArrayLike, activation: str) -> Array:
-    result = _check.floats("out", out)
-    gradient = _check.floats("dout", dout, result.shape, result.dtype)
-    dz, _ = bias_activation_backward(gradient.reshape(1, -1), result.reshape(1, -1), activation)
-    return dz.reshape(result.shape)
+def _activate_backward(dout: ArrayLike, by: ArrayLike, activation: str, name: str = "out") -> Array:
+    known = _check.floats(name, by)
+    gradient = _check.floats("dout", dout, known.shape, known.dtype)
+    dz, _ = bias_activation_backward(gradient.reshape(1, -1), known.reshape(1, -1), activation)
+    return dz.reshape(known.shape)
 
 
 def identity(x: ArrayLike) -> Array:
@@ -255,6 +266,41 @@ def tanh(x: ArrayLike) -> Array:
     return _activate(x, "tanh")
 
 
+def elu(x: ArrayLike) -> Array:
+    """x where x > 0, else exp(x) - 1 (Clevert et al. 2016); x is a float array of any shape."""
+    return _activate(x, "elu")
+
+
+def selu(x: ArrayLike) -> Array:
+    """1.0507 x where x > 0, else 1.7581 (exp(x) - 1) (Klambauer et al. 2017), to all digits."""
+    return _activate(x, "selu")
+
+
+def softplus(x: ArrayLike) -> Array:
+    """log(1 + exp(x)), without overflow; x is a float array of any shape."""
+    return _activate(x, "softplus")
+
+
+def exp(x: ArrayLike) -> Array:
+    """exp(x); x is a float array of any shape."""
+    return _activate(x, "exp")
+
+
+def gelu(x: ArrayLike) -> Array:
+    """x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 (Hendrycks and Gimpel 2016)."""
+    return _activate(x, "gelu")
+
+
+def silu(x: ArrayLike) -> Array:
+    """x sigmoid(x), also called swish; x is a float array of any shape."""
+    return _activate(x, "silu")
+
+
+def mish(x: ArrayLike) -> Array:
+    """x tanh(softplus(x)) (Misra 2020); x is a float array of any shape."""
+    return _activate(x, "mish")
+
+
 def identity_backward(dout: ArrayLike, out: ArrayLike) -> Array:
     """dx from dout and out = identity(x)."""
     return _activate_backward(dout, out, "identity")
@@ -278,6 +324,41 @@ def sigmoid_backward(dout: ArrayLike, out: ArrayLike) -> Array:
 def tanh_backward(dout: ArrayLike, out: ArrayLike) -> Array:
     """dx from dout and out = tanh(x): dout (1 - out^2)."""
     return _activate_backward(dout, out, "tanh")
+
+
+def elu_backward(dout: ArrayLike, out: ArrayLike) -> Array:
+    """dx from dout and out = elu(x): dout where out > 0, else dout (out + 1)."""
+    return _activate_backward(dout, out, "elu")
+
+
+def selu_backward(dout: ArrayLike, out: ArrayLike) -> Array:
+    """dx from dout and out = selu(x): 1.0507 dout where out > 0, else dout (out + 1.7581)."""
+    return _activate_backward(dout, out, "selu")
+
+
+def softplus_backward(dout: ArrayLike, out: ArrayLike) -> Array:
+    """dx from dout and out = softplus(x): dout (1 - exp(-out))."""
+    return _activate_backward(dout, out, "softplus")
+
+
+def exp_backward(dout: ArrayLike, out: ArrayLike) -> Array:
+    """dx from dout and out = exp(x): dout out."""
+    return _activate_backward(dout, out, "exp")
+
+
+def gelu_backward(dout: ArrayLike, x: ArrayLike) -> Array:
+    """dx from dout and x, of which gelu(x) was taken."""
+    return _activate_backward(dout, x, "gelu", "x")
+
+
+def silu_backward(dout: ArrayLike, x: ArrayLike) -> Array:
+    """dx from dout and x, of which silu(x) was taken: dout s (1 + x (1 - s)), s = sigmoid(x)."""
+    return _activate_backward(dout, x, "silu", "x")
+
+
+def mish_backward(dout: ArrayLike, x: ArrayLike) -> Array:
+    """dx from dout and x, of which mish(x) was taken."""
+    return _activate_backward(dout, x, "mish", "x")
 
 
 # --- losses ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastdl import _check, _hints, _kernels, _memory
+from fastdl import _check, _hints, _kernels, _memory, activations
 from fastdl._check import Array
 from fastdl._epoch import weight_stride
 from fastdl.layers import Dense
@@ -28,7 +28,7 @@ class Places:
     def __init__(self, layers: Sequence[Dense], dtype: np.dtype[Any]) -> None:
         rows, at = [], 0
         for i, layer in enumerate(layers):
-            code = _kernels.ACTIVATIONS[layer.activation]
+            code = activations.ACTIVATIONS[layer.activation].code
             by_unit = _kernels.lies_by_unit(layer.d, layer.h, dtype == np.float32, i == 0)
             n, columns = (layer.h, layer.d) if by_unit else (layer.d, layer.h)
             ld = weight_stride(columns)

@@ -29,7 +29,7 @@ cdef struct Team:  # what the threads tell each other
 
 cdef struct Memory:  # of a fit or of an evaluation
     Py_ssize_t n_rows  # of a tile: 0 for an evaluation, whose threads have a piece each
-    char* rows  # x, every layer's outputs, and their gradients
+    char* rows  # x, every layer's outputs, their gradients, and inputs of activations
     char* transposed  # weights as (h x d)
     char* offset_parts  # of offset W, then sums of dz
 
@@ -108,3 +108,13 @@ cdef inline Matrix dz_at(
     cdef Py_ssize_t skipped = call.net.ldx + call.net.width + layer.column
     cdef Py_ssize_t at = block.n * skipped + first * layer.ld
     return matrix(block.at + bytes_of(call, at), n, layer.h, layer.ld)
+
+
+cdef inline Matrix inputs_at(
+    const Call* call, const Layer* layer, const Block* block, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Where the inputs of a layer's activation lie of n rows of a block, if they are kept."""
+    cdef Py_ssize_t skipped = call.net.ldx + 2 * call.net.width + layer.inputs
+    cdef Py_ssize_t at = block.n * skipped + first * layer.ld
+    cdef bint kept = layer.inputs >= 0 and call.memory.n_rows > 0
+    return matrix(block.at + bytes_of(call, at) if kept else NULL, n, layer.h, layer.ld)

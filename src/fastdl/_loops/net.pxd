@@ -6,6 +6,8 @@ of a layer into parts. All of these depend on the shapes alone.
 n rows, d inputs, h units, k classes.
 """
 
+from fastdl._kernels cimport goes_by_input
+
 cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
     POWER = 64  # items: rows a multiple of it apart share a few places of the cache,
@@ -27,7 +29,8 @@ cdef struct Layer:
     Py_ssize_t d, h
     Py_ssize_t ld, ldw, ldt  # items from row to row of its outputs, its weight, that transposed
     Py_ssize_t weight, bias  # where they lie in the flat parameters
-    Py_ssize_t column  # items of the workspace, a row, before this layer's
+    Py_ssize_t column  # items of the workspace, a row, before this layer's outputs,
+    Py_ssize_t inputs  # and before its activation's inputs where the derivative goes by them; else -1
     Py_ssize_t transposed  # where its weight lies as (h x d), if it does; else -1
     Py_ssize_t first_part, n_parts, part  # of all parts of all layers; part: inputs of each
     int activation
@@ -40,7 +43,8 @@ cdef struct Net:
     bint single  # float, else double
     Py_ssize_t item  # bytes of one
     Py_ssize_t d, k  # inputs, outputs
-    Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs
+    Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs,
+    Py_ssize_t n_inputs  # and for the inputs of activations
     Py_ssize_t slice_rows  # the most of a slice
     Py_ssize_t piece_rows  # about those of one piece
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
@@ -102,6 +106,10 @@ cdef inline void place_outputs(Net* net, Layer* layer, bint last) noexcept nogil
     layer.ld = layer.h if last else padded_stride(layer.h)
     layer.column = net.width
     net.width += aligned(layer.ld)
+    layer.inputs = -1
+    if goes_by_input(layer.activation):
+        layer.inputs = net.n_inputs
+        net.n_inputs += aligned(layer.ld)
 
 
 cdef inline void place_transposed(Net* net, Layer* layer, bint wanted) noexcept nogil:
@@ -143,8 +151,8 @@ cdef inline Py_ssize_t count_slices(const Net* net, Py_ssize_t n) noexcept nogil
 # --- how much room all of it takes -----------------------------------------------------------
 
 cdef inline Py_ssize_t room_of_rows(const Net* net, Py_ssize_t n) noexcept nogil:
-    """Items for n rows of a tile: x, every layer's outputs and their gradients."""
-    return n * (net.ldx + 2 * net.width)
+    """Items for n rows of a tile: x, every layer's outputs, their gradients, activations' inputs."""
+    return n * (net.ldx + 2 * net.width + net.n_inputs)
 
 
 cdef inline Py_ssize_t room_of_piece(const Net* net) noexcept nogil:

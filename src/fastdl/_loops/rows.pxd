@@ -5,7 +5,7 @@ from libc.math cimport NAN
 from fastdl._kernels cimport Truth, multiply
 from fastdl._loops.call cimport (
     Block, Call, Outcome, Tile, bytes_of, dz_at, fastdl_claim, fastdl_meet, fastdl_team_size,
-    is_transposed, outputs_at, param_at, weight_of, x_at,
+    inputs_at, is_transposed, outputs_at, param_at, weight_of, x_at,
 )
 from fastdl._loops.input cimport (
     Which, after, are_finite, ask_for_truth, look_for_zeros, read_rows, take_in_place, take_truth,
@@ -70,17 +70,18 @@ cdef inline void forward(const Call* call, const Piece* piece) noexcept nogil:
     """Every layer's outputs."""
     cdef int i
     cdef const Layer* layer
-    cdef Matrix x, weight, z
+    cdef Matrix x, weight, z, inputs
     for i in range(call.net.n_layers):
         layer = &call.net.layers[i]
         weight = weight_of(call, layer)
         z = outputs_at(call, layer, &piece.block, piece.first, piece.n)
+        inputs = inputs_at(call, layer, &piece.block, piece.first, piece.n)
         if i == 0:
             first_product(call, piece, &weight, &z)
         else:
             multiply(call.kernels, &x, &weight, False, &z)
         call.kernels.activate[layer.activation](
-            param_at(call, layer.bias), z.at, z.rows, z.columns, z.ld)
+            param_at(call, layer.bias), z.at, inputs.at, z.rows, z.columns, z.ld)
         x = z
 
 
@@ -99,13 +100,15 @@ cdef inline void backward(const Call* call, const Piece* piece) noexcept nogil:
     """Every layer's dz, from the gradient of the outputs in the last layer's place."""
     cdef int i
     cdef const Layer* layer
-    cdef Matrix outputs, dz, weight, dx
+    cdef Matrix by, dz, weight, dx
     for i in range(call.net.n_layers - 1, -1, -1):
         layer = &call.net.layers[i]
-        outputs = outputs_at(call, layer, &piece.block, piece.first, piece.n)
+        by = inputs_at(call, layer, &piece.block, piece.first, piece.n)
+        if by.at == NULL:
+            by = outputs_at(call, layer, &piece.block, piece.first, piece.n)
         dz = dz_at(call, layer, &piece.block, piece.first, piece.n)
         call.kernels.activate_backward[layer.activation](
-            outputs.at, dz.at, dz.rows, dz.columns, dz.ld)
+            by.at, dz.at, dz.rows, dz.columns, dz.ld)
         if i > 0:
             weight = weight_backward(call, layer)
             dx = dz_at(call, &call.net.layers[i - 1], &piece.block, piece.first, piece.n)

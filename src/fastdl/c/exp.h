@@ -1,4 +1,4 @@
-/* The exponential, for one type and one target; the compiler vectorises what calls it. A comparison that
+/* Exponential and logarithm, for one type and one target; the compiler vectorises what calls them. A comparison that
  * is false for NaN is written so that NaN passes through it. */
 
 /* exp(x + tail) for x <= 0 and a small tail, as in Cephes: x = n ln 2 + r, and 2^n in two factors so
@@ -22,7 +22,18 @@ static inline T NAME(exp_of_sum)(T x, T tail)
     return EXP_OF_REST(r) * up * down;
 }
 
-static inline T NAME(exp)(T x)
+/* exp(x) for x <= 0. */
+static inline T NAME(exp_below)(T x)
 {
     return NAME(exp_of_sum)(x, 0);
+}
+
+/* log(1 + e) for 0 <= e <= 1: from sqrt(2) on, half of it and log 2, as in Cephes; no digit of a small e
+ * is lost. */
+static inline T NAME(log_above)(T e)
+{
+    const int far = e > (T)0.41421356237309505;
+    const T f = far ? (e - 1) / 2 : e, square = f * f;
+    const T low = f * square * LOG_OF_REST(f) + (far ? LN2_LOW : 0) - square / 2;
+    return low + f + (far ? LN2_HIGH : 0);
 }

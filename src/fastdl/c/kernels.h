@@ -24,7 +24,11 @@
 #define FASTDL_CODE_OF_OPTIMISER(name) FASTDL_OPTIMISER_##name,
 #define FASTDL_CODE_OF_SOURCE(name, type, scaled_in) FASTDL_SOURCE_##name,
 enum { FASTDL_LOSSES(FASTDL_CODE_OF_LOSS) FASTDL_N_LOSSES };
-enum { FASTDL_ACTIVATIONS(FASTDL_CODE_OF_ACTIVATION) FASTDL_N_ACTIVATIONS };
+enum { FASTDL_BY_OUTPUT(FASTDL_CODE_OF_ACTIVATION) FASTDL_N_BY_OUTPUT };
+enum {
+    FASTDL_LAST_BY_OUTPUT = FASTDL_N_BY_OUTPUT - 1,
+    FASTDL_BY_INPUT(FASTDL_CODE_OF_ACTIVATION) FASTDL_N_ACTIVATIONS
+};
 enum { FASTDL_OPTIMISERS(FASTDL_CODE_OF_OPTIMISER) FASTDL_N_OPTIMISERS };
 enum { FASTDL_SOURCES(FASTDL_CODE_OF_SOURCE) FASTDL_N_SOURCES };
 
@@ -95,8 +99,9 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  * penalty_gradient  out = the gradient of that; 0 where a weight is
  *
  * and one for each line of a list, called by its code:
- * activate     z (n x h) = activation(z + bias), in place
- * activate_backward  dz (n x h) = dout activation'(z), in place, from the activation's outputs
+ * activate     z (n x h) = activation(z + bias), in place; inputs, if not NULL, = z + bias
+ * activate_backward  dz (n x h) = dout activation'(z), in place, from the activation's outputs, or its
+ *              inputs if it is BY_INPUT
  * loss         the sum of weights times losses of n rows; doutputs, its gradient times scale, each, the
  *              rows' own losses, both unless NULL; n_correct, how many labels have the first greatest
  *              output, in rows whose loss is a number. The last bits of a softmax cross-entropy
@@ -123,8 +128,9 @@ typedef struct {
     int item; /* bytes */
     FASTDL_PRODUCTS(FASTDL_MEMBER)
     FASTDL_LOOPS(FASTDL_MEMBER)
-    void (*activate[FASTDL_N_ACTIVATIONS])(const void *bias, void *z, long n, long h, long ld);
-    void (*activate_backward[FASTDL_N_ACTIVATIONS])(const void *out, void *dout, long n, long h,
+    void (*activate[FASTDL_N_ACTIVATIONS])(const void *bias, void *z, void *inputs, long n, long h,
+                                           long ld);
+    void (*activate_backward[FASTDL_N_ACTIVATIONS])(const void *by, void *dout, long n, long h,
                                                     long ld);
     double (*loss[FASTDL_N_LOSSES])(const void *outputs, const fastdl_truth *truth,
                                     const double *settings, double scale, void *doutputs,

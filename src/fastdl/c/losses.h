@@ -72,7 +72,7 @@ INLINE void NAME(sigmoid_items)(
         row[label] = -row[label];
     KEEP_LOOP
     for (long i = 0; i < LANES; i++)
-        e[i] = NAME(exp)(row[i] < 0 ? row[i] : -row[i]);
+        e[i] = NAME(exp_below)(row[i] < 0 ? row[i] : -row[i]);
     KEEP_LOOP
     for (long i = 0; i < LANES; i++)
         sums[i] += row[i] < 0 ? 0 : row[i];
@@ -122,36 +122,52 @@ static double NAME(sigmoid_cross_entropy)(const T *logits, long label, const T *
     return (NAME(sum_lanes)(sums) + logs) / k;
 }
 
-/* The mean over the k outputs of (outputs - targets)^2. */
-static double NAME(mse)(const T *outputs, long label, const T *targets, const double *settings,
-                        double scale, T *doutputs, long k)
+/* --- the mean over the k outputs of a loss of each, by how far it is off its target -------------- */
+
+/* (output - target)^2. */
+static inline double NAME(mse_item)(double output, double target, double setting, double *slope)
 {
-    const double rate = 2 * scale / k;
-    double loss = 0;
-    long j = 0;
-    if (k >= LANES) {
-        double losses[LANES] = {0};
-        for (; j + LANES <= k; j += LANES) {
-            T d[LANES];
-            KEEP_LOOP
-            for (long i = 0; i < LANES; i++) {
-                const double difference = (double)outputs[j + i] - targets[j + i];
-                losses[i] += difference * difference;
-                d[i] = (T)(rate * difference);
-            }
-            if (doutputs)
-                memcpy(doutputs + j, d, sizeof d);
-        }
-        loss = NAME(sum_lanes)(losses);
-    }
-    for (; j < k; j++) {
-        const double difference = (double)outputs[j] - targets[j];
-        loss += difference * difference;
-        if (doutputs)
-            doutputs[j] = (T)(rate * difference);
-    }
-    return loss / k;
+    const double off = output - target;
+    (void)setting;
+    *slope = 2 * off;
+    return off * off;
 }
+
+#define ITEM_BY_ITEM(name)                                                                       \
+    static double NAME(name)(const T *outputs, long label, const T *targets,                     \
+                             const double *settings, double scale, T *doutputs, long k)          \
+    {                                                                                            \
+        const double rate = scale / k, setting = settings[0];                                    \
+        double loss = 0;                                                                         \
+        long j = 0;                                                                              \
+        (void)label;                                                                             \
+        if (k >= LANES) {                                                                        \
+            double losses[LANES] = {0};                                                          \
+            for (; j + LANES <= k; j += LANES) {                                                 \
+                T d[LANES];                                                                      \
+                KEEP_LOOP                                                                        \
+                for (long i = 0; i < LANES; i++) {                                               \
+                    double slope;                                                                \
+                    losses[i] += NAME(name##_item)(outputs[j + i], targets[j + i], setting,      \
+                                                   &slope);                                      \
+                    d[i] = (T)(rate * slope);                                                    \
+                }                                                                                \
+                if (doutputs)                                                                    \
+                    memcpy(doutputs + j, d, sizeof d);                                           \
+            }                                                                                    \
+            loss = NAME(sum_lanes)(losses);                                                      \
+        }                                                                                        \
+        for (; j < k; j++) {                                                                     \
+            double slope;                                                                        \
+            loss += NAME(name##_item)(outputs[j], targets[j], setting, &slope);                  \
+            if (doutputs)                                                                        \
+                doutputs[j] = (T)(rate * slope);                                                 \
+        }                                                                                        \
+        return loss / k;                                                                         \
+    }
+
+ITEM_BY_ITEM(mse)
+#undef ITEM_BY_ITEM
 
 /* What is not a number is never right. */
 INLINE double NAME(rows)(const NAME(row_loss) row_loss, const void *outputs,

@@ -21,6 +21,9 @@
 #undef UNSIGNED_BITS
 #undef SQRT
 #undef LEAKY_SLOPE
+#undef SELU_SCALE
+#undef SELU_ALPHA
+#undef FAR
 #undef ROUND
 #undef INTEGER_SHIFT
 #undef EXPONENT_BIAS
@@ -31,4 +34,5 @@
 #undef EXP_P
 #undef EXP_Q
 #undef EXP_OF_REST
+#undef LOG_OF_REST
 #undef TANH_NEAR_ZERO

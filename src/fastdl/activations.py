@@ -1,0 +1,41 @@
+"""The activations: what the rest of the library needs to know of each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastdl import _check, _kernels
+
+
+class Activation(NamedTuple):
+    """An activation.
+
+    Attributes
+    ----------
+    name : str
+        Its name in ``fastdl.ops`` and for ``Dense``.
+    kinked : bool
+        Whether its derivative jumps at zero.
+    """
+
+    name: str
+    kinked: bool = False
+
+    @property
+    def code(self) -> int:
+        """The number by which the kernels know it."""
+        return _kernels.ACTIVATIONS[self.name]
+
+    @property
+    def by_input(self) -> bool:
+        """Whether its derivative is found from its input, not from its output."""
+        return self.name in _kernels.BY_INPUT
+
+
+_KINKED = {"relu", "leaky_relu", "selu"}
+ACTIVATIONS = {name: Activation(name, name in _KINKED) for name in _kernels.ACTIVATIONS}
+
+
+def get(name: object) -> Activation:
+    """The activation of this name."""
+    return ACTIVATIONS[_check.choice("activation", name, tuple(ACTIVATIONS))]

@@ -13,7 +13,12 @@ from .recipe import Recipe
 MISTAKES = Path(__file__).with_name("mistakes.csv")
 # The courses of the assignments that can be checked, as the file calls them, and the runs that
 # have stored distributions.
-COURSES = {"dd2424_a1": "a1", "dd2424_a2": "a2", "hw2_batch_size": "hw2"}
+COURSES = {
+    "dd2424_a1": "a1",
+    "dd2424_a1_2019": "a1-2019",
+    "dd2424_a2": "a2",
+    "hw2_batch_size": "hw2",
+}
 SETTINGS = {
     "dd2424_a1": (
         "lambda0_eta0.1", "lambda0_eta0.001", "lambda0.1_eta0.001", "lambda1_eta0.001"

@@ -80,6 +80,7 @@ SCALINGS: dict[str, Callable[[Array, Array], Array]] = {
     "standard": lambda x, train: (x - train.mean(axis=0)) / (train.std(axis=0) + 1e-6),
     "centred": lambda x, train: x - train.mean(axis=0),
     "divided": lambda x, train: x,
+    "divided twice": lambda x, train: x / 255,
     "raw": lambda x, train: 255 * x,
     "raw centred": lambda x, train: 255 * (x - train.mean(axis=0)),
     "image": lambda x, train: _by_image(x),
@@ -89,10 +90,13 @@ SCALINGS: dict[str, Callable[[Array, Array], Array]] = {
     "variance": lambda x, train: (x - train.mean(axis=0)) / (train.var(axis=0) + 1e-6),
     "training rows alone": lambda x, train: SCALINGS["standard"](x, train) if x is train else x,
     "training mean alone": lambda x, train: SCALINGS["centred"](x, train) if x is train else x,
+    "training rows divided alone": lambda x, train: x if x is train else 255 * x,
     "turned": lambda x, train: _of_training(_turned, "standard", x, train),
     "turned centred": lambda x, train: _of_training(_turned, "centred", x, train),
+    "turned divided": lambda x, train: _of_training(_turned, "divided", x, train),
     "reshaped": lambda x, train: _reshaped(SCALINGS["standard"](x, train)),
     "reshaped centred": lambda x, train: _reshaped(SCALINGS["centred"](x, train)),
+    "reshaped divided": lambda x, train: _reshaped(x),
 }
 
 
@@ -217,8 +221,9 @@ class Networks:
 # --- a fit ----------------------------------------------------------------------------------------
 
 
-def points(recipe: Recipe, most: int = 12) -> tuple[int, ...]:
+def points(recipe: Recipe) -> tuple[int, ...]:
     """The epochs after which a curve is kept: early ones above all; of cycles all parts alike."""
+    most = 12 if recipe.cyclical or recipe.epochs > 12 else 6
     spread = np.linspace if recipe.cyclical else np.geomspace
     first = recipe.epochs / most if recipe.cyclical else 1
     if recipe.epochs <= most:

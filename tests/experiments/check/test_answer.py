@@ -51,11 +51,11 @@ def test_every_setting_has_its_runs(name):
     for setting in stored.settings(name).values():
         held = stored.load(setting)
         assert {*held.told} == {each.name for each in setting.mistakes}
-        assert all(len(told.curves["test_accuracy"]) >= 4 for told in held.told.values())
+        assert all(len(told.curves["test_accuracy"]) >= 3 for told in held.told.values())
 
 
 def test_the_stored_runs_are_small():
-    assert sum(path.stat().st_size for path in stored.FOLDER.rglob("*.npz")) < 500_000
+    assert sum(path.stat().st_size for path in stored.FOLDER.rglob("*.npz")) < 700_000
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_mistakes_that_nothing_tells_apart_are_said_to_be_so(runs, tmp_path, cap
     path = write(tmp_path / "my.csv", runs, "penalty_not_in_gradient")
     assert main([*RUN, "--curve", str(path)]) == 0
     said = capsys.readouterr().out
-    assert "In this setting nothing tells penalty_" in said
+    assert "or what gives the same numbers here: penalty_" in said
 
 
 def test_the_choice_on_the_test_rows_shows_beside_the_curve(runs, tmp_path, capsys):

@@ -134,6 +134,11 @@ class Networks:
             self.weights.append((factor * drawn).astype(np.float32))
             self.biases.append(np.zeros((len(seeds), 1, h), np.float32))
 
+    @property
+    def lost(self) -> bool:
+        """Whether all have diverged, so that no step changes anything any more."""
+        return bool(np.isnan(self.weights[0]).all())
+
     def forward(self, x: Array) -> tuple[list[Array], Array]:
         """The inputs of every layer above the first, each (r, n, h), and the logits (r, n, k)."""
         first = self.weights[0]
@@ -259,7 +264,7 @@ def train(
     step, best = 0, np.zeros(len(seeds))
     with np.errstate(all="ignore"):  # a run that diverges is one of the things to be shown
         for epoch in range(1, recipe.epochs + 1):
-            for rows, its_labels in _batches(recipe, len(y["train"]), rng):
+            for rows, its_labels in () if networks.lost else _batches(recipe, len(y["train"]), rng):
                 batch = np.ascontiguousarray(x["train"][rows])
                 p = networks.step(batch, y["train"][its_labels], _rate(recipe, step, epoch - 1))
                 step += 1

@@ -71,17 +71,22 @@ def _share(alike: NDArray[np.bool_], trait: str) -> float:
 
 def _of(curves: Curves, rounding: Mapping[str, float], batch: int) -> dict[str, NDArray[np.bool_]]:
     """Which of r runs have each trait that their curves (r, p) can show."""
-    found = {}
+    found: dict[str, NDArray[np.bool_]] = {}
     with np.errstate(invalid="ignore"):  # of runs that are lost
         for a, b in _PAIRS:
             if a in curves and b in curves and curves[a].shape == curves[b].shape:
                 near = rounding[a] + rounding[b] + 1e-6 * np.abs(curves[a])
-                found[f"{a} is {b}"] = (np.abs(curves[a] - curves[b]) <= near).all(axis=1)
-        near = batch * (rounding.get("train_accuracy", np.inf) + _DIGITS)
-        if near < 0.1:
+                found[f"{a} is {b}"] = _everywhere(np.abs(curves[a] - curves[b]) <= near)
+        of_rows = batch * (rounding.get("train_accuracy", np.inf) + _DIGITS)
+        if of_rows < 0.1:
             rows = batch * curves["train_accuracy"]
-            found[_OF_A_BATCH] = (np.abs(rows - np.round(rows)) <= near).all(axis=1)
+            found[_OF_A_BATCH] = _everywhere(np.abs(rows - np.round(rows)) <= of_rows)
         if "test_accuracy" in curves:
             steps = np.diff(curves["test_accuracy"], axis=1)
-            found[_NEVER_FALLS] = (steps >= -rounding["test_accuracy"]).all(axis=1)
+            found[_NEVER_FALLS] = _everywhere(steps >= -rounding["test_accuracy"])
     return found
+
+
+def _everywhere(held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The runs for which it holds at all points."""
+    return np.asarray(held.all(axis=1))

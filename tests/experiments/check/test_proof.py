@@ -47,9 +47,9 @@ def test_runs_are_held_out_and_told(tiny, tmp_path, monkeypatch):
     make.make([tiny], None, seeds=3)
     proof.train(None)
     found = proof.cases()
-    assert [case.mistake for case in found].count("none") == 10
+    assert [case.mistake for case in found].count("none") == 5
     assert {case.mistake for case in found if case.truth.mistake.wrong} == {*proof.drawn(tiny)}
     page = proof.page(found)
-    assert "20 runs with seeds that no stored run has, 10 of correct code and\n10 with a" in page
+    assert "10 runs with seeds that no stored run has, 5 of correct code and\n5 with a" in page
     for name in proof.drawn(tiny):
         assert f"| {name} | 1 |" in page

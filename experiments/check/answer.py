@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..reported import read
 from . import stored
-from .ranking import Candidate, rank, verdict
+from .ranking import Candidate, grouped, rank, verdict
 from .stored import Runs
 from .submission import Submission, number
 
@@ -180,50 +180,51 @@ def _named(found: Answer) -> list[str]:
             return ["No known mistake gives it."]
         names = ", ".join(each.mistake.name for each in wrong[:_NEAREST])
         return [f"The nearest known mistakes, none of which fits: {names}."]
-    count = _count(len(plausible))
     if found.correct:
-        return [_hidden(plausible) + ("" if found.curve else " A curve (--curve) tells more.")]
+        return _hidden(plausible, curve=found.curve)
+    count = _count(len(plausible))
     head = f"{count} {'gives this:' if len(plausible) == 1 else 'give this. How likely each is:'}"
-    likely = [each for each in plausible if each.likelihood >= _LIKELY] or plausible
-    rest = len(plausible) - len(likely[:_SHOWN])
+    groups = grouped(plausible) if found.curve else [(each,) for each in plausible]
+    likely = [each for each in groups if _likelihood(each) >= _LIKELY] or groups
+    shown = likely[:_SHOWN]
+    rest = len(plausible) - sum(map(len, shown))
     more = [f"        and {rest} more, less likely"] if rest else []
-    silent = _silent(found)
-    return [head, *_listed(likely[:_SHOWN], found), *more, *silent]
+    return [head, *(line for group in shown for line in _listed(group, found)), *more]
 
 
-def _hidden(plausible: Sequence[Candidate]) -> str:
+def _hidden(plausible: Sequence[Candidate], *, curve: bool) -> list[str]:
     """Which mistakes correct numbers may hide."""
     near = [each.mistake.name for each in plausible if not each.untouched]
-    rest = len(plausible) - len(near)
+    same = [each.mistake.name for each in plausible if each.untouched]
     gives = "gives" if len(near) == 1 else "give"
     said = [f"{_count(len(near))} {gives} such numbers too: {', '.join(near)}."] if near else []
-    if rest:
-        does = "does" if rest == 1 else "do"
-        said.append(
-            f"{_count(rest, 'more ' if near else '')} {does} not change these numbers at all."
-        )
-    return " ".join(said)
+    if same:
+        does = "does" if len(same) == 1 else "do"
+        which = f": {', '.join(same)}" if curve else ""
+        more = _count(len(same), "more " if near else "")
+        said.append(f"{more} {does} not change these numbers at all{which}.")
+    if curve:
+        return said
+    return [" ".join([*said, "A curve (--curve) tells more."])]
 
 
-def _listed(candidates: Sequence[Candidate], found: Answer) -> list[str]:
-    rows = []
-    told = found.runs.told
-    for each in candidates:
-        values = told[each.mistake.name].curves["test_accuracy"][:, -1]
-        finite = values[np.isfinite(values)]
-        rows.append(f"  {each.likelihood:4.0%}  {each.mistake.says}")
-        rows.append(f"        ({each.mistake.name}: test accuracy {_range(finite, True)})")
+def _likelihood(group: Sequence[Candidate]) -> float:
+    return sum(each.likelihood for each in group)
+
+
+def _listed(group: Sequence[Candidate], found: Answer) -> list[str]:
+    """The likeliest of a group, and which others nothing tells it from."""
+    first, *others = group
+    values = found.runs.told[first.mistake.name].curves["test_accuracy"][:, -1]
+    finite = values[np.isfinite(values)]
+    rows = [
+        f"  {_likelihood(group):4.0%}  {first.mistake.says}",
+        f"        ({first.mistake.name}: test accuracy {_range(finite, True)})",
+    ]
+    if others:
+        names = ", ".join(each.mistake.name for each in others)
+        rows.append(f"        or what gives the same numbers here: {names}")
     return rows
-
-
-def _silent(found: Answer) -> list[str]:
-    """What gives the same numbers as the first candidate whatever the noise."""
-    first = found.candidates[0]
-    wrong = {each.mistake.name for each in found.candidates if each.mistake.wrong}
-    twins = [name for name in first.twins if name in wrong]
-    if not twins or not found.curve:
-        return []
-    return ["", f"In this setting nothing tells {first.mistake.name} from {', '.join(twins)}."]
 
 
 def _count(n: int, more: str = "") -> str:

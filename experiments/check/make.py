@@ -24,7 +24,7 @@ def make(settings: Iterable[Setting], data_dir: Path | None, seeds: int = SEEDS)
     data_dir : Path or None
         See ``data.load``.
     seeds : int
-        Runs of each mistake.
+        Runs of each mistake; of correct code two for each.
 
     Raises
     ------
@@ -38,7 +38,9 @@ def make(settings: Iterable[Setting], data_dir: Path | None, seeds: int = SEEDS)
         wanted = {name: recipe for name, recipe in _trainings(setting).items() if name not in found}
         memory = Inputs(data)
         for name, recipe in tqdm(_by_inputs(wanted), desc=f"{setting.run.name}"):
-            found[name] = trace(recipe, memory, tuple(range(seeds)), choose=name == RIGHT.name)
+            right = name == RIGHT.name
+            n = 2 * seeds if right else seeds  # its spread counts for every mistake too
+            found[name] = trace(recipe, memory, tuple(range(n)), choose=right)
             stored.save(setting, found, rows)
 
 

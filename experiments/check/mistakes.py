@@ -13,13 +13,20 @@ from .recipe import Recipe
 MISTAKES = Path(__file__).with_name("mistakes.csv")
 # The courses of the assignments that can be checked, as the file calls them, and the runs that
 # have stored distributions.
-COURSES = {"dd2424_a1": "a1", "dd2424_a2": "a2", "hw2_batch_size": "hw2"}
+COURSES = {
+    "dd2424_a1": "a1", "dd2424_a1_2019": "a1-2019", "dd2424_a2": "a2", "hw2_batch_size": "hw2",
+    "hw2_regularization": "hw2",
+}  # fmt: skip
 SETTINGS = {
     "dd2424_a1": (
         "lambda0_eta0.1", "lambda0_eta0.001", "lambda0.1_eta0.001", "lambda1_eta0.001"
     ),
-    "dd2424_a2": ("figure3",),
-    "hw2_batch_size": ("batch128",),
+    "dd2424_a1_2019": (
+        "lambda0_eta0.1", "lambda0_eta0.01", "lambda0.1_eta0.01", "lambda1_eta0.01"
+    ),
+    "dd2424_a2": ("figure3", "figure4"),
+    "hw2_batch_size": ("batch128", "batch1024"),
+    "hw2_regularization": ("sweep_l2_l20.0005",),
 }  # fmt: skip
 _OF_PENALTY = (
     "penalty", "penalty_over_batch", "penalised", "cost without penalty", "cost with half",

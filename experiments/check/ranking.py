@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, gammaln, ndtri, stdtr
 
 from ..spec import Cifar10
+from . import traits
 from .mistakes import RIGHT, Mistake
 from .stored import Runs, Told
 
@@ -94,6 +95,26 @@ def verdict(candidates: Sequence[Candidate]) -> str:
     return "mistake" if any(each.plausible for each in candidates) else "unknown"
 
 
+def grouped(candidates: Sequence[Candidate]) -> list[tuple[Candidate, ...]]:
+    """The candidates, in one group where they give the same numbers; the likeliest group first.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        As ``rank`` gives them; all ways of correct code are in one group.
+    """
+    right = {each.mistake.name for each in candidates if not each.mistake.wrong}
+    left, groups = list(candidates), []
+    while left:
+        first = left[0]
+        names = {first.mistake.name, *first.twins}
+        if names & right:
+            names |= right
+        groups.append(tuple(each for each in left if each.mistake.name in names))
+        left = [each for each in left if each.mistake.name not in names]
+    return sorted(groups, key=lambda group: -sum(each.likelihood for each in group))
+
+
 @dataclass(frozen=True, eq=False)
 class _Expected:
     """What a mistake's runs give for some numbers, (f,) each."""
@@ -102,6 +123,7 @@ class _Expected:
     spread: NDArray[np.float64]
     freedom: float
     lost: NDArray[np.float64]  # the share of runs that are not finite
+    alike: NDArray[np.float64]  # for each trait, the share of runs that are as the run at hand
 
 
 def rank(runs: Runs, numbers: Sequence[Number]) -> list[Candidate]:
@@ -126,8 +148,9 @@ def rank(runs: Runs, numbers: Sequence[Number]) -> list[Candidate]:
         found.append(
             Candidate(
                 mistake,
-                log_density=float((worth * np.where(lost, np.log(own.lost), density)).sum()),
-                fit=_fit(z, lost, own, worth),
+                log_density=float((worth * np.where(lost, np.log(own.lost), density)).sum())
+                + float(np.log(own.alike).sum()),
+                fit=min([_fit(z, lost, own, worth), *own.alike]),
                 twins=_twins(mistake.name, expected, worth),
                 untouched=mistake.wrong and np.array_equal(own.mean, usual),
             )
@@ -179,6 +202,10 @@ def _expected(runs: Runs, numbers: Sequence[Number]) -> dict[str, _Expected]:
     data = np.array([_unseen(each, known) for each in numbers])
     samples = {name: _scaled(_sample(told, numbers), numbers) for name, told in runs.told.items()}
     usual = _spread(next(iter(samples.values())))  # of correct code
+    given: dict[str, dict[int, tuple[float, float]]] = {}
+    for each in numbers:
+        given.setdefault(each.column, {})[each.point] = (each.value, each.rounding)
+    alike = traits.shares(runs, given)
     found = {}
     for name, sample in samples.items():
         n = len(sample)
@@ -190,7 +217,7 @@ def _expected(runs: Runs, numbers: Sequence[Number]) -> dict[str, _Expected]:
         variance = ((n - 1) * own**2 + _PRIOR_FREEDOM * np.maximum(own, usual) ** 2) / freedom
         spread = np.sqrt(variance * (1 + 1 / np.maximum(count, 1)) + data**2)
         lost = (n - count + 0.02) / (n + 0.04)
-        found[name] = _Expected(mean, spread, freedom, lost)
+        found[name] = _Expected(mean, spread, freedom, lost, alike[name])
     return found
 
 
@@ -273,6 +300,8 @@ def _twins(
     for other, each in expected.items():
         apart = (each.mean - own.mean) / np.maximum(own.spread, each.spread)
         apart = np.where(np.maximum(own.lost, each.lost) > 0.5, 8 * (own.lost - each.lost), apart)
-        if other != name and float(np.sqrt((worth * apart**2).sum() / worth.sum())) < _SAME:
+        near = float(np.sqrt((worth * apart**2).sum() / worth.sum())) < _SAME
+        alike = np.abs(own.alike - each.alike).max(initial=0.0) <= 0.5
+        if other != name and near and alike:
             twins.append(other)
     return tuple(twins)

@@ -33,7 +33,8 @@ def told(trace: Trace, reported: str, rows: Mapping[str, int]) -> Columns:
         columns[f"{split}_loss"] = loss
         columns[f"{split}_cost"] = loss + trace.columns["penalty"]
         columns[f"{split}_accuracy"] = trace.columns[f"{split}_accuracy"]
-    return columns | REPORTS[reported](columns, trace, rows)
+    with np.errstate(invalid="ignore"):  # of losses that are infinite
+        return columns | REPORTS[reported](columns, trace, rows)
 
 
 def _from_to(columns: Columns, source: str, target: str) -> Columns:

@@ -80,6 +80,7 @@ SCALINGS: dict[str, Callable[[Array, Array], Array]] = {
     "standard": lambda x, train: (x - train.mean(axis=0)) / (train.std(axis=0) + 1e-6),
     "centred": lambda x, train: x - train.mean(axis=0),
     "divided": lambda x, train: x,
+    "divided twice": lambda x, train: x / 255,
     "raw": lambda x, train: 255 * x,
     "raw centred": lambda x, train: 255 * (x - train.mean(axis=0)),
     "image": lambda x, train: _by_image(x),
@@ -89,10 +90,13 @@ SCALINGS: dict[str, Callable[[Array, Array], Array]] = {
     "variance": lambda x, train: (x - train.mean(axis=0)) / (train.var(axis=0) + 1e-6),
     "training rows alone": lambda x, train: SCALINGS["standard"](x, train) if x is train else x,
     "training mean alone": lambda x, train: SCALINGS["centred"](x, train) if x is train else x,
+    "training rows divided alone": lambda x, train: x if x is train else 255 * x,
     "turned": lambda x, train: _of_training(_turned, "standard", x, train),
     "turned centred": lambda x, train: _of_training(_turned, "centred", x, train),
+    "turned divided": lambda x, train: _of_training(_turned, "divided", x, train),
     "reshaped": lambda x, train: _reshaped(SCALINGS["standard"](x, train)),
     "reshaped centred": lambda x, train: _reshaped(SCALINGS["centred"](x, train)),
+    "reshaped divided": lambda x, train: _reshaped(x),
 }
 
 
@@ -129,6 +133,11 @@ class Networks:
             drawn = np.stack([recipe.init.draw(rng, d, h) for rng in draws], axis=0 if i else 1)
             self.weights.append((factor * drawn).astype(np.float32))
             self.biases.append(np.zeros((len(seeds), 1, h), np.float32))
+
+    @property
+    def lost(self) -> bool:
+        """Whether all have diverged, so that no step changes anything any more."""
+        return bool(np.isnan(self.weights[0]).all())
 
     def forward(self, x: Array) -> tuple[list[Array], Array]:
         """The inputs of every layer above the first, each (r, n, h), and the logits (r, n, k)."""
@@ -217,8 +226,9 @@ class Networks:
 # --- a fit ----------------------------------------------------------------------------------------
 
 
-def points(recipe: Recipe, most: int = 12) -> tuple[int, ...]:
+def points(recipe: Recipe) -> tuple[int, ...]:
     """The epochs after which a curve is kept: early ones above all; of cycles all parts alike."""
+    most = 12 if recipe.cyclical or recipe.epochs > 12 else 6
     spread = np.linspace if recipe.cyclical else np.geomspace
     first = recipe.epochs / most if recipe.cyclical else 1
     if recipe.epochs <= most:
@@ -254,7 +264,7 @@ def train(
     step, best = 0, np.zeros(len(seeds))
     with np.errstate(all="ignore"):  # a run that diverges is one of the things to be shown
         for epoch in range(1, recipe.epochs + 1):
-            for rows, its_labels in _batches(recipe, len(y["train"]), rng):
+            for rows, its_labels in () if networks.lost else _batches(recipe, len(y["train"]), rng):
                 batch = np.ascontiguousarray(x["train"][rows])
                 p = networks.step(batch, y["train"][its_labels], _rate(recipe, step, epoch - 1))
                 step += 1

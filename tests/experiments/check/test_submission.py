@@ -26,7 +26,8 @@ def test_a_setting_by_name_or_by_its_numbers(text):
 
 def test_cycles_are_told_by_their_steps():
     assert setting_of("dd2424_a2", "n_s=500").run.name == "figure3"
-    assert setting_of("hw2_batch_size", "").run.name == "batch128"
+    assert setting_of("hw2_batch_size", "batch=1024").run.name == "batch1024"
+    assert setting_of("hw2_regularization", "").run.name == "sweep_l2_l20.0005"
 
 
 @pytest.mark.parametrize(

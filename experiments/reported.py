@@ -87,8 +87,8 @@ def read(path: Path = REPORTED) -> list[Reported]:
 
 def of(name: str) -> list[Reported]:
     """All reported rows, and those of the file that an assignment may have beside its own."""
-    own = [Path(folder) / f"{name}.csv" for folder in assignments.__path__]
-    return [row for path in (REPORTED, *filter(Path.exists, own)) for row in read(path)]
+    own = assignments.file(name).with_suffix(".csv")
+    return [row for path in (REPORTED, own) if path.exists() for row in read(path)]
 
 
 def _row(given: dict[str, str]) -> Reported:

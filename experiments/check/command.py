@@ -1,9 +1,10 @@
-"""The words of ``python -m experiments check``."""
+"""The words of the command ``check``."""
 
 import argparse
 import json
 from pathlib import Path
 
+from ..calling import command
 from . import answer, classroom, make, mistakes, stored
 from .report import TOLD
 from .submission import (
@@ -15,13 +16,14 @@ from .submission import (
     setting_of,
 )
 
-EXAMPLE = 'python -m experiments check dd2424_a1 --run "lambda=.1, eta=.001" --test-accuracy 35.9'
+_EXAMPLE = '{} check dd2424_a1 --run "lambda=.1, eta=.001" --test-accuracy 35.9'
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Give a parser the arguments of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter  # a command is not wrapped
-    parser.epilog = "for instance:\n  " + EXAMPLE.replace(" --test", " \\\n    --test")
+    example = _EXAMPLE.format(command())
+    parser.epilog = "for instance:\n  " + example.replace(" --test", " \\\n    --test")
     parser.add_argument(
         "name", nargs="?", metavar="NAME", help=f"one of {', '.join(mistakes.SETTINGS)}"
     )
@@ -71,7 +73,9 @@ def do(options: argparse.Namespace) -> int:
         if options.folder is not None:
             return _class(options)
         if options.name is None:
-            raise SubmissionError(f"check must have an assignment or a --folder; try {EXAMPLE}")
+            raise SubmissionError(
+                f"check must have an assignment or a --folder; try {_EXAMPLE.format(command())}"
+            )
         if options.bands:
             setting_of(options.name, next(iter(mistakes.SETTINGS.get(options.name, ("",)))))
             print(json.dumps(classroom.bands(options.name), indent=2))

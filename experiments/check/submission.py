@@ -1,11 +1,10 @@
 """What a student hands in: a setting, numbers, a curve, weights; read, understood or refused."""
 
 import csv
-import difflib
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..meant import meant
 from . import mistakes, stored
 from .ranking import Number
 from .recipe import Recipe
@@ -137,7 +137,7 @@ def setting_of(assignment: str, text: str) -> Setting:
     if assignment not in mistakes.SETTINGS:
         raise SubmissionError(
             f"the assignment to check must be one of {', '.join(mistakes.SETTINGS)}; got "
-            f"{assignment!r}{_meant(assignment, mistakes.SETTINGS)}"
+            f"{assignment!r}{meant(assignment, mistakes.SETTINGS)}"
         )
     known = stored.settings(assignment)
     if text.strip() in known:
@@ -147,7 +147,7 @@ def setting_of(assignment: str, text: str) -> Setting:
     listed = ", ".join(_described([each.recipe for each in known.values()]))
     rule = f"--run must be one of the settings of {assignment}, {listed}; got {text!r}"
     if "=" not in text:
-        raise SubmissionError(rule + _meant(text, known))
+        raise SubmissionError(rule + meant(text, known))
     wanted = _pairs(text)
     fitting = [each for each in known.values() if _fits(each, wanted)]
     if len(fitting) != 1:
@@ -193,7 +193,7 @@ def _pairs(text: str) -> dict[str, float]:
         if plain not in names:
             raise SubmissionError(
                 f"--run must set some of {', '.join(_SETTINGS)}; got {name.strip()!r}"
-                f"{_meant(plain, names)}"
+                f"{meant(plain, names)}"
             )
         found[names[plain]] = _decimal(f"--run {names[plain]}", value)
     return found
@@ -204,11 +204,6 @@ def _decimal(name: str, text: str) -> float:
         return float(text)
     except ValueError:
         raise SubmissionError(f"{name} must be a number; got {text.strip()!r}") from None
-
-
-def _meant(text: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(text, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 # --- numbers --------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from experiments.__main__ import main
 from experiments.check import classroom, mistakes, stored
 from experiments.check.ranking import Number, rank, verdict
 from experiments.check.report import TOLD
+from experiments.commands import main
 
 WANTED = stored.settings("dd2424_a1")["lambda0.1_eta0.001"]
 RUN = ["check", "dd2424_a1", "--run", "lambda=.1, eta=.001"]

@@ -2,19 +2,22 @@
 
 import argparse
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
 import fastdl as fd
 
-from . import assignments, claims, compare, new, runner, screen, search
+from . import assignments, claims, compare, new, places, runner, screen, search
 from .calling import command as called
 from .check import command as check
+from .meant import meant
 from .results import FEW, Results, Trial
 from .spec import Assignment, Group
 from .storage import SearchError, default_storage
@@ -23,7 +26,6 @@ from .store import DamagedError, Store
 _PURPOSE = (
     "Runs assignments of deep-learning courses again, and holds them against published reports."
 )
-_Parser = argparse.ArgumentParser
 _OUT = Path("results")
 _CLOCK = 0.05  # seconds by which a file's time may be behind the clock
 
@@ -41,11 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0; 1 where data are damaged, a trial fails or a file cannot be written; 130 after Ctrl-C.
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if getattr(options, "out", _OUT) is None:
-        options.out = _OUT / "quick" if options.quick else _OUT
+    parser, commands = _parser()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _understood(parser, commands, given)
     try:
+        if getattr(options, "out", _OUT) is None:
+            options.out = _OUT / "quick" if options.quick else _OUT
+            if options.writes:
+                _writable(options.out)
         command: Callable[[argparse.Namespace], int] = options.do
         return command(options)
     except KeyboardInterrupt as stop:
@@ -57,11 +62,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except argparse.ArgumentTypeError as error:
         parser.error(str(error))
-    except (
-        fd.datasets.DatasetError, OSError, SearchError, DamagedError, runner.SessionError
-    ) as error:  # fmt: skip
+    except (fd.datasets.DatasetError, SearchError, DamagedError, runner.SessionError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # what could be written when the command began
+        print(
+            f"error: every file must be read and written; {error.filename or 'one'} cannot be "
+            f"({error.strerror or error}), see to its folder and to the space on the disk",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _writable(out: Path) -> None:
+    """See that the folder of results can be written where no --out was given."""
+    try:
+        places.new_folder(str(out))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"argument --out: {error}") from error
+
+
+def _understood(
+    parser: "_Parser", commands: Mapping[str, "_Parser"], given: list[str]
+) -> argparse.Namespace:
+    """The options that are given; names that are wrong are refused with what may be meant."""
+    if given and not given[0].startswith("-") and given[0] not in commands:
+        near = meant(given[0], commands)
+        parser.error(f"a command must be one of {', '.join(commands)}; got {given[0]!r}{near}")
+    options, left = parser.parse_known_args(given)
+    if left:
+        known = re.findall(r"--[a-z][a-z-]+", commands[given[0]].format_help())
+        near = meant(left[0], known) if left[0].startswith("-") else ""
+        parser.error(f"{given[0]} must have arguments that it knows; got {' '.join(left)}{near}")
+    return options
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -200,9 +233,11 @@ def _of_year(names: Sequence[str], year: int | None) -> list[str]:
         return list(names)
     for name in names:
         if f"{name}_{year}" not in assignments.names():
+            known = [each.removeprefix(f"{name}_") for each in assignments.names()]
+            years = [each for each in known if each.isdecimal()]
+            rule = f"be {' or '.join(years)}" if years else "be left out"
             raise argparse.ArgumentTypeError(
-                f"--year must be one that {name} has a protocol of its own for; got {year}, "
-                f"see {called()} list"
+                f"--year must {rule} with {name}, by the protocols that it has; got {year}"
             )
     return [f"{name}_{year}" for name in names]
 
@@ -210,13 +245,22 @@ def _of_year(names: Sequence[str], year: int | None) -> list[str]:
 # --- the command line -----------------------------------------------------------------------------
 
 
-def _parser() -> _Parser:
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one sentence, without the usage, which is longer than a screen has room for."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong, and end."""
+        self.exit(2, f"error: {message}\n{self.prog} --help tells what it takes\n")
+
+
+def _parser() -> tuple[_Parser, Mapping[str, _Parser]]:
+    """The parser of the command line, and those of its commands by their names."""
     parser = _Parser(prog=called(), description=_PURPOSE)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, do: Callable[[argparse.Namespace], int], text: str) -> _Parser:
         added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(do=do)
+        added.set_defaults(do=do, writes=do is not _compare)
         return added
 
     command("list", _list, "list the assignments")
@@ -243,7 +287,9 @@ def _parser() -> _Parser:
             "names", nargs="*", metavar="NAME", help="assignments, or files; none: all"
         )
         where = shown.add_mutually_exclusive_group()
-        where.add_argument("--out", type=Path, help=f"the folder of results; default: {_OUT}")
+        where.add_argument(
+            "--out", type=places.folder, help=f"the folder of results; default: {_OUT}"
+        )
         where.add_argument("--quick", action="store_true", help=f"look in {_OUT / 'quick'}")
     check.add(
         command("check", check.do, "say whether numbers of your own are right, and if not why")
@@ -255,7 +301,7 @@ def _parser() -> _Parser:
     worker = command("worker", _worker, "do trials that wait in a storage, here or on another host")
     _add_queue(worker)
     _add_workers(worker)
-    return parser
+    return parser, commands.choices
 
 
 def _add_queue(worker: _Parser) -> None:
@@ -270,8 +316,8 @@ def _add_queue(worker: _Parser) -> None:
     )
     worker.add_argument(
         "--out",
-        type=Path,
-        default=_OUT,
+        type=places.new_folder,
+        default=str(_OUT),
         help="the folder of results, the same as for the search; default: %(default)s",
     )
     worker.add_argument("--position", type=_whole, default=0, help=argparse.SUPPRESS)
@@ -301,7 +347,7 @@ def _add_trials(parser: _Parser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=places.new_folder,
         help=f"the folder of results; default: {_OUT}, with --quick {_OUT}/quick",
     )
     parser.add_argument(
@@ -312,7 +358,7 @@ def _add_trials(parser: _Parser) -> None:
 def _add_workers(parser: _Parser) -> None:
     parser.add_argument(
         "--data-dir",
-        type=Path,
+        type=places.folder,
         help="where the data sets lie; an error if they do not. Default: where "
         "fastdl looks, and stand-ins if nothing is there",
     )

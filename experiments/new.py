@@ -39,7 +39,9 @@ def write(given: str) -> list[str]:
     if name in assignments.names():
         raise ValueError(f"a name must be new; got {name!r}, which the project has")
     if not folder.is_dir():
-        raise ValueError(f"the folder of a new assignment must be there; got {folder}, make it")
+        raise ValueError(
+            f"the folder of a new assignment must be there; got {str(folder)!r}, make it"
+        )
     paths = {folder / f"{name}{ending}": _TEMPLATES / source for ending, source in _FILES.items()}
     taken = [each for each in paths if each.exists()]
     if taken:

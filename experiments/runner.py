@@ -106,10 +106,20 @@ def _stored(out: Path) -> dict[str, Session]:
     found = {}
     for name in [*known, *(name for name in paths if name not in known)]:
         if name in paths:
-            kept = json.loads(paths[name].read_text("utf-8"))
-            found[name] = Session(**{**kept, "stand_in": tuple(kept["stand_in"])})
+            found[name] = _session(paths[name])
             _take_in(found[name], paths[name].parent)
     return found
+
+
+def _session(path: Path) -> Session:
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        return Session(**{**kept, "stand_in": tuple(kept["stand_in"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise SessionError(
+            f"{path} must be as run has written it; it is damaged ({error}): remove {path.parent} "
+            "and run again with --resume"
+        ) from error
 
 
 def _take_in(session: Session, folder: Path) -> None:

@@ -21,10 +21,10 @@ ORDER = (
     "__init__",
 )
 EXPERIMENTS = (
-    "calling", "meant", "spec", "coding", "assignments", "store", "data", "trial", "results",
-    "storage", "search", "tables", "noise", "spread", "reported", "verdicts", "compare", "claims",
-    "plots", "page", "findings", "folder", "report", "screen", "runner", "check", "new", "commands",
-    "__main__",
+    "calling", "meant", "places", "spec", "coding", "assignments", "store", "data", "trial",
+    "results", "storage", "search", "tables", "noise", "spread", "reported", "verdicts", "compare",
+    "claims", "plots", "page", "findings", "folder", "report", "screen", "runner", "check", "new",
+    "commands", "__main__",
 )
 # fmt: on
 EXACTLY = {

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..meant import meant
 from ..reported import read
 from . import stored
 from .ranking import Candidate, rank, verdict
+from .report import TOLD
 from .stored import Runs
 from .submission import Submission, number
 
@@ -87,10 +89,9 @@ def lines(found: Answer, *, hide_mistakes: bool = False) -> list[str]:
         shown += ["", *_named(found)]
     curve = found.submission.curve
     if curve is not None and curve.passed_over:
-        shown += [
-            "",
-            f"Columns of the curve that are not compared: {', '.join(curve.passed_over)}.",
-        ]
+        near = {name: meant(name, TOLD).removeprefix("; ") for name in curve.passed_over}
+        names = [f"{name} ({said})" if said else name for name, said in near.items()]
+        shown += ["", f"Columns of the curve that are not compared: {', '.join(names)}."]
     return [wrapped for line in shown for wrapped in _wrapped(line)]
 
 

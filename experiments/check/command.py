@@ -2,8 +2,8 @@
 
 import argparse
 import json
-from pathlib import Path
 
+from .. import places
 from ..calling import command
 from . import answer, classroom, make, mistakes, stored
 from .report import TOLD
@@ -39,17 +39,24 @@ def add(parser: argparse.ArgumentParser) -> None:
     for column in TOLD:
         numbers.add_argument(f"--{column.replace('_', '-')}", metavar="NUMBER", dest=column)
     numbers.add_argument(
-        "--curve", type=Path, metavar="FILE", help="CSV: epoch or step, train_loss, val_cost, ..."
+        "--curve",
+        type=places.file,
+        metavar="FILE",
+        help="CSV: epoch or step, train_loss, val_cost, ...",
     )
     numbers.add_argument(
-        "--weights", type=Path, metavar="FILE", help="npz: the final weights and biases"
+        "--weights", type=places.file, metavar="FILE", help="npz: the final weights and biases"
     )
     parser.add_argument(
         "--hide-answers", action="store_true", help="do not say which mistakes give the numbers"
     )
     many = parser.add_argument_group("for a class")
-    many.add_argument("--folder", type=Path, help="check every submission in it, JSON or CSV")
-    many.add_argument("--csv", type=Path, metavar="FILE", help="where the table of a class goes")
+    many.add_argument(
+        "--folder", type=places.folder, help="check every submission in it, JSON or CSV"
+    )
+    many.add_argument(
+        "--csv", type=places.new_file, metavar="FILE", help="where the table of a class goes"
+    )
     many.add_argument("--bands", action="store_true", help="print what correct code gives, as JSON")
     makes = parser.add_argument_group("to work on the project")
     makes.add_argument(
@@ -57,7 +64,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train what the stored runs of NAME lack; needs the data",
     )
-    makes.add_argument("--data-dir", type=Path, help="where the data lie")
+    makes.add_argument("--data-dir", type=places.folder, help="where the data lie")
     makes.add_argument(
         "--seeds",
         type=int,
@@ -111,8 +118,6 @@ def _submission(options: argparse.Namespace) -> Submission:
 
 
 def _class(options: argparse.Namespace) -> int:
-    if not options.folder.is_dir():
-        raise SubmissionError(f"--folder must be a folder; got {str(options.folder)!r}")
     lines = classroom.check(options.folder)
     if options.csv is not None:
         classroom.write(options.csv, lines, hide_mistakes=options.hide_answers)

@@ -150,8 +150,11 @@ def setting_of(assignment: str, text: str) -> Setting:
         raise SubmissionError(rule + meant(text, known))
     wanted = _pairs(text)
     fitting = [each for each in known.values() if _fits(each, wanted)]
-    if len(fitting) != 1:
-        raise SubmissionError(rule + (", which fits several" if fitting else ""))
+    if len(fitting) > 1:
+        raise SubmissionError(f"{rule}, which fits several")
+    if not fitting:
+        nearest = min(known.values(), key=lambda each: _distance(each, wanted))
+        raise SubmissionError(f"{rule}; did you mean {nearest.run.name}?")
     return fitting[0]
 
 
@@ -178,6 +181,15 @@ def _fits(setting: Setting, wanted: Mapping[str, float]) -> bool:
     own = keys(setting.recipe)
     return all(
         name in own and abs(own[name] - value) <= 1e-6 * max(own[name], 1e-12)
+        for name, value in wanted.items()
+    )
+
+
+def _distance(setting: Setting, wanted: Mapping[str, float]) -> float:
+    """How many powers of ten lie between what is wanted and what a setting has."""
+    own, least = keys(setting.recipe), 1e-6
+    return sum(
+        abs(np.log10(max(own[name], least)) - np.log10(max(value, least))) if name in own else 9.0
         for name, value in wanted.items()
     )
 
@@ -280,9 +292,11 @@ def read_curve(path: Path, recipe: Recipe, n_train: int) -> Curve:
 
 
 def _meaning(name: str) -> str:
-    """What a column is called here; empty where its name says nothing."""
-    words = [_KNOWN.get(word) for word in re.findall(r"[a-z]+", name.lower())]
-    known = {word for word in words if word}
+    """What a column is called here; empty where its name says nothing, or has a slip in a word."""
+    words = re.findall(r"[a-z]+", name.lower())
+    if any(word not in _KNOWN and meant(word, _KNOWN) for word in words):
+        return ""
+    known = {_KNOWN[word] for word in words if word in _KNOWN}
     for axis in ("epoch", "step"):
         if known == {axis}:
             return axis

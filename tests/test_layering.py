@@ -22,8 +22,9 @@ ORDER = (
 )
 EXPERIMENTS = (
     "calling", "meant", "places", "spec", "coding", "assignments", "store", "data", "trial",
-    "results", "storage", "search", "tables", "noise", "spread", "reported", "verdicts", "compare",
-    "claims", "plots", "page", "findings", "folder", "report", "screen", "runner", "check", "new",
+    "results", "storage", "search", "tables", "noise", "spread", "reported", "sources", "check",
+    "verdicts", "compare", "claims", "plots", "page", "findings", "folder", "report", "screen",
+    "runner", "new",
     "commands", "__main__",
 )
 # fmt: on

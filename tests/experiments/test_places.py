@@ -108,7 +108,7 @@ def test_other_places(arguments, message, refused, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [
-        (["chekc"], "check"),
+        (["chect"], "check"),
         (["run", "dd2424a1"], "dd2424_a1"),
         (["search", "hw2_regresion"], "hw2_regression"),
         (["check", "dd2424_A1"], "dd2424_a1"),

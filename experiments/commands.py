@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except argparse.ArgumentTypeError as error:
-        parser.error(str(error))
+        chosen: _Parser = options.parser
+        chosen.error(str(error))
     except (fd.datasets.DatasetError, SearchError, DamagedError, runner.SessionError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -91,9 +92,9 @@ def _understood(
         parser.error(f"a command must be one of {', '.join(commands)}; got {given[0]!r}{near}")
     options, left = parser.parse_known_args(given)
     if left:
-        known = re.findall(r"--[a-z][a-z-]+", commands[given[0]].format_help())
+        known = re.findall(r"--[a-z][a-z-]+", options.parser.format_help())
         near = meant(left[0], known) if left[0].startswith("-") else ""
-        parser.error(f"{given[0]} must have arguments that it knows; got {' '.join(left)}{near}")
+        options.parser.error(f"the command has no argument {' '.join(left)}{near}")
     return options
 
 
@@ -260,7 +261,7 @@ def _parser() -> tuple[_Parser, Mapping[str, _Parser]]:
 
     def command(name: str, do: Callable[[argparse.Namespace], int], text: str) -> _Parser:
         added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(do=do, writes=do is not _compare)
+        added.set_defaults(do=do, parser=added, writes=do is not _compare)
         return added
 
     command("list", _list, "list the assignments")

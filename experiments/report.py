@@ -82,6 +82,7 @@ def html(out: Path, pages: Sequence[Page], wall: float | None = None) -> Path:
             for page in pages
             if page.results.name in course.names()
         ],
+        contents=True,
         correct=courses.CORRECT,
         beside=courses.BESIDE,
         sources=sources.read(),

@@ -5,7 +5,8 @@ import json
 
 from .. import places
 from ..calling import command
-from . import answer, classroom, make, mistakes, stored
+from ..store import whole
+from . import answer, classroom, make, mistakes, pages, stored
 from .report import TOLD
 from .submission import (
     Submission,
@@ -48,6 +49,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--weights", type=places.file, metavar="FILE", help="npz: the final weights and biases"
     )
     parser.add_argument(
+        "--page",
+        type=places.new_file,
+        metavar="FILE",
+        help="HTML: write what correct runs of NAME look like, and known mistakes beside them",
+    )
+    parser.add_argument(
         "--hide-answers", action="store_true", help="do not say which mistakes give the numbers"
     )
     many = parser.add_argument_group("for a class")
@@ -83,8 +90,14 @@ def do(options: argparse.Namespace) -> int:
             raise SubmissionError(
                 f"check must have an assignment or a --folder; try {_EXAMPLE.format(command())}"
             )
-        if options.bands:
+        if options.bands or options.page:
             setting_of(options.name, next(iter(mistakes.SETTINGS.get(options.name, ("",)))))
+        if options.page:
+            with whole(options.page) as path:
+                path.write_text(pages.html(options.name), "utf-8")
+            print(options.page)
+            return 0
+        if options.bands:
             print(json.dumps(classroom.bands(options.name), indent=2))
             return 0
         if options.make:

@@ -39,12 +39,7 @@ def write(folder: Path, names: Sequence[str]) -> list[Path]:
     names : sequence of str
         See ``course.names``.
     """
-    templates = Environment(
-        loader=PackageLoader(_PACKAGE), undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    templates.filters |= FILTERS
-    template = templates.get_template("course.md")
+    template = _templates(autoescape=False).get_template("course.md")
     written = []
     for name in names:
         shown = course.course(name)
@@ -60,6 +55,27 @@ def write(folder: Path, names: Sequence[str]) -> list[Path]:
                 path.write_text(text, "utf-8")
             written.append(folder / file)
     return written
+
+
+def html(name: str) -> str:
+    """The page of a course as HTML that needs no other file."""
+    return _templates(autoescape=True).get_template("course_page.html").render(
+        course=course.course(name), others=sources.public(name), reports=reports(name),
+        contents=False, correct=CORRECT, beside=BESIDE,
+    )  # fmt: skip
+
+
+def _templates(*, autoescape: bool) -> Environment:
+    made = Environment(
+        loader=PackageLoader(_PACKAGE),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= FILTERS
+    return made
 
 
 def reports(name: str) -> list[sources.Report]:

@@ -197,7 +197,8 @@ def _distance(setting: Setting, wanted: Mapping[str, float]) -> float:
 def _pairs(text: str) -> dict[str, float]:
     names = {each: name for name, several in _SETTINGS.items() for each in several}
     found = {}
-    for part in re.split(r"[,;]", text):
+    apart = re.sub(r"(=\s*[^\s,;=]+)\s+(?=[^\s,;=][^,;=]*=)", r"\1, ", text)  # "a=1 b=2" too
+    for part in re.split(r"[,;]", apart):
         if not part.strip():
             continue
         name, _, value = part.partition("=")

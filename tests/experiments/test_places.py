@@ -28,8 +28,9 @@ WRITES = {
     "search --out": ["search", "dd2424_a2"],
     "worker --out": WORKER,
     "--csv": ["check", "--folder", "."],
+    "--page": ["check", "dd2424_a1"],
 }
-FILES = ("--curve", "--weights", "--csv")
+FILES = ("--curve", "--weights", "--csv", "--page")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from experiments.check import course, drawing, pages
 from experiments.check.drawing import Cell, Line
 from experiments.check.mistakes import RIGHT
 from experiments.check.report import TOLD
+from experiments.commands import main
 
 
 @pytest.fixture(scope="module", params=course.names())
@@ -56,6 +57,17 @@ def test_the_pages_of_docs_are_what_is_stored(tmp_path):
         assert path.read_text("utf-8") == (pages.DOCS / path.name).read_text("utf-8"), (
             f"{path.name} is out of date: python -m experiments.check.pages"
         )
+
+
+def test_the_page_is_written_by_a_command(tmp_path, capsys):
+    page = tmp_path / "a1.html"
+    assert main(["check", "dd2424_a1", "--page", str(page)]) == 0
+    assert capsys.readouterr().out.strip() == str(page)
+    text = page.read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert text.count('class="line wrong"') > 100
+    assert "λW in place of 2λW" in text
+    assert 'href="#' not in text
 
 
 def test_the_figures_are_whole_and_small(found):

@@ -77,9 +77,10 @@ class Shown:
     @property
     def words(self) -> str:
         """The setting as ``check --run`` takes it."""
-        given = keys(self.setting.recipe)
-        names = ("lambda", "eta") if len(stored.settings(self.setting.assignment)) > 1 else ()
-        return ", ".join(f"{name}={given[name]:g}" for name in names) or self.setting.run.name
+        own = keys(self.setting.recipe)
+        others = [keys(each.recipe) for each in stored.settings(self.setting.assignment).values()]
+        apart = [name for name in own if len({each.get(name) for each in others}) > 1]
+        return ", ".join(f"{name}={own[name]:g}" for name in apart) or self.setting.run.name
 
     @property
     def correct(self) -> Mapping[str, Array]:
@@ -148,13 +149,18 @@ def course(name: str) -> Course:
     name : str
         One of ``mistakes.SETTINGS``.
     """
-    settings = tuple(_shown(stored.load(each)) for each in stored.settings(name).values())
+    settings = tuple(_shown(stored.load(each)) for each in _settings(name))
     return Course(name, assignments.get(name).title, settings)
 
 
 def names() -> list[str]:
     """The assignments that there is a page of."""
-    return list(mistakes.SETTINGS)
+    return [name for name in mistakes.SETTINGS if _settings(name)]
+
+
+def _settings(name: str) -> list[Setting]:
+    """Those that have stored runs: while a new one is being made, the others are shown."""
+    return [each for each in stored.settings(name).values() if each.path.exists()]
 
 
 def _shown(runs: Runs) -> Shown:

@@ -159,7 +159,9 @@ def test_a_reach_is_found(code, found):
     assert [line.partition(": ")[2] for line in reaches(ast.parse(code))] == found
 
 
-@pytest.mark.parametrize("path", sorted(p for p in SOURCE.rglob("*.p[yx]*") if p.suffix[-1] not in "ic"))
+@pytest.mark.parametrize(
+    "path", sorted(p for p in SOURCE.rglob("*.p[yx]*") if p.suffix[-1] not in "ic")
+)
 def test_functions_have_few_arguments(path):
     many = {f"{path.name} {name}" for name, n in arguments(path) if n > MOST_ARGUMENTS}
     assert many <= MAY_HAVE_MORE

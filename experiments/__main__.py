@@ -1,335 +1,33 @@
-"""Runs assignments of deep-learning courses again, and holds them against published reports."""
+"""Where the commands begin: ``python -m experiments`` in a clone, else ``fastdl-experiments``."""
 
-import argparse
-import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
 from types import FrameType
 
-from tqdm import tqdm
-
-import fastdl as fd
-
-from . import assignments, claims, compare, new, runner, screen, search
-from .check import command as check
-from .results import FEW, Results, Trial
-from .spec import Assignment, Group
-from .storage import SearchError, default_storage
-from .store import DamagedError, Store
-
-_Parser = argparse.ArgumentParser
-_OUT = Path("results")
-_CLOCK = 0.05  # seconds by which a file's time may be behind the clock
+from .calling import command
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def run() -> int:
     """Do what the command line asks for.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        None: those of the process.
 
     Returns
     -------
     int
-        0; 1 where data are damaged, a trial fails or a file cannot be written; 130 after Ctrl-C.
+        See ``commands.main``; 1 where a package is missing that the experiments need.
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if getattr(options, "out", _OUT) is None:
-        options.out = _OUT / "quick" if options.quick else _OUT
+    signal.signal(signal.SIGTERM, _terminate)
     try:
-        command: Callable[[argparse.Namespace], int] = options.do
-        return command(options)
-    except KeyboardInterrupt as stop:
-        after = "; --resume goes on where it stopped" if "resume" in options else ""
-        print(f"{str(stop) or 'interrupted'}{after}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # whoever read the output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except argparse.ArgumentTypeError as error:
-        parser.error(str(error))
-    except (
-        fd.datasets.DatasetError, OSError, SearchError, DamagedError, runner.SessionError
-    ) as error:  # fmt: skip
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-def _list(options: argparse.Namespace) -> int:
-    for name in assignments.names():
-        try:
-            print(f"{name:22} {assignments.get(name).title}")
-        except ValueError as error:  # the others can be run all the same
-            print(f"{name:22} error: {error}")
-    return 0
-
-
-def _run(options: argparse.Namespace) -> int:
-    if bool(options.names) == options.all:
-        raise argparse.ArgumentTypeError("run takes either names of assignments or --all")
-    if options.all and options.year:
-        raise argparse.ArgumentTypeError("--year goes with names; --all has the years' protocols")
-    names = assignments.names() if options.all else _of_year(options.names, options.year)
-    began = time.monotonic()
-    found, said = _done(options, names, study="all" if options.all else " ".join(names))
-    store = Store(options.out / "trials")
-    path = runner.write(options.out, found, store, time.monotonic() - began)
-    if options.verbose:
-        _print(found)
-    pages = [runner.page(options.out, each) for each in found]
-    print("\n".join(screen.overview(pages, path, said, time.monotonic() - began)))
-    return 0
-
-
-def _new(options: argparse.Namespace) -> int:
-    try:
-        written = new.write(options.name)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    print("\n".join(map(str, written)))
-    print(f"edit them, then: python -m experiments run {options.name} --quick")
-    return 0
-
-
-def _search(options: argparse.Namespace) -> int:
-    if not any(isinstance(item, Group) for item in _get(options.name).items):
-        raise argparse.ArgumentTypeError(f"{options.name} has no searches; use run")
-    (found,), said = _done(options, [options.name], study=options.name)
-    print("\n".join([*screen.rankings(found), *said]))
-    print(
-        f"results of the trials: {options.out / 'trials'}; run {options.name} --resume shows them"
-    )
-    return 0
-
-
-def _get(name: str) -> Assignment:
-    try:
-        return assignments.get(name)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _done(
-    options: argparse.Namespace, names: Sequence[str], study: str
-) -> tuple[list[Results], list[str]]:
-    """What there is of these assignments when all trials are done, and what to say of it."""
-    try:
-        wanted = runner.plan(
-            names, quick=options.quick, seeds=options.seeds, data_dir=options.data_dir
+        from .commands import main
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith(__package__):
+            raise
+        print(
+            f"error: {command()} needs the package {error.name}, which is not installed; "
+            "pip install 'fastdl[experiments]' installs it",
+            file=sys.stderr,
         )
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    # What is there stays until its new result takes its place.
-    since = 0.0 if options.resume else time.time() - _CLOCK
-    store, everything = (Store(options.out / "trials", each) for each in (since, 0.0))
-    shown, said = runner.keep(options.out, wanted, everything)
-    runner.begin(options.out, shown)
-    shared = search.Shared(
-        storage=options.storage or default_storage(options.out),
-        store=store,
-        data_dir=options.data_dir,
-        heartbeat=options.heartbeat,
-    )
-
-    def engine(trials: Sequence[Trial], done: int) -> None:
-        search.do(trials, shared, study=study, jobs=options.jobs, done=done)
-
-    done = runner.run(wanted, store, engine)
-    more = [
-        now if session == asked else session.collect(everything)
-        for now, asked, session in zip(done, wanted, shown, strict=True)
-    ]
-    return more, said
-
-
-def _compare(options: argparse.Namespace) -> int:
-    _print(_stored(options))
-    return 0
-
-
-def _report(options: argparse.Namespace) -> int:
-    print(runner.write(options.out, _stored(options), Store(options.out / "trials"), None))
-    return 0
-
-
-def _stored(options: argparse.Namespace) -> list[Results]:
-    store = Store(options.out / "trials")
-    return [each.collect(store) for each in runner.sessions(options.out, options.names)]
-
-
-def _worker(options: argparse.Namespace) -> int:
-    shared = search.Shared(
-        storage=options.storage,
-        store=Store(options.out / "trials"),
-        data_dir=options.data_dir,
-        heartbeat=options.heartbeat,
-    )
-    done = search.work(
-        shared,
-        study=options.study,
-        idle=options.idle,
-        position=options.position,
-        parent=options.parent,
-    )
-    if options.position == 0:  # not among the bars of the command that started this
-        print(f"{done} trials done", file=sys.stderr)
-    return 0
-
-
-def _print(found: Sequence[Results]) -> None:
-    for each in found:
-        comparisons = runner.compared(each)
-        found_claims = claims.table(claims.judge(each, claims.read()))
-        parts = (screen.summary(each, comparisons), compare.table(comparisons), found_claims)
-        tqdm.write("\n\n".join("\n".join(lines) for lines in parts if lines) + "\n")
-
-
-def _of_year(names: Sequence[str], year: int | None) -> list[str]:
-    """The names with the year's protocol."""
-    if year is None:
-        return list(names)
-    for name in names:
-        if f"{name}_{year}" not in assignments.names():
-            raise argparse.ArgumentTypeError(
-                f"--year must be one that {name} has a protocol of its own for; got {year}, "
-                "see python -m experiments list"
-            )
-    return [f"{name}_{year}" for name in names]
-
-
-# --- the command line -----------------------------------------------------------------------------
-
-
-def _parser() -> _Parser:
-    parser = _Parser(prog="python -m experiments", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, do: Callable[[argparse.Namespace], int], text: str) -> _Parser:
-        added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(do=do)
-        return added
-
-    command("list", _list, "list the assignments")
-    run = command("run", _run, "run assignments; write figures, tables and a report")
-    run.add_argument("names", nargs="*", metavar="NAME", help="assignments")
-    run.add_argument("--all", action="store_true", help="all assignments")
-    run.add_argument(
-        "-v", "--verbose", action="store_true", help="print every number, as compare does"
-    )
-    run.add_argument("--year", type=_whole, help="the protocol of that year: dd2424_a1 --year 2019")
-    seek = command("search", _search, "do the trials of one assignment, and rank its searches")
-    seek.add_argument("name", metavar="NAME")
-    for each in (run, seek):
-        _add_trials(each)
-        _add_workers(each)
-    for name, do, text in (
-        ("compare", _compare, "print reported and own numbers; nothing is run"),
-        ("report", _report, "write figures, tables and the report again; nothing is run"),
-    ):
-        shown = command(name, do, text)
-        shown.add_argument("names", nargs="*", metavar="NAME", help="assignments; none: all")
-        where = shown.add_mutually_exclusive_group()
-        where.add_argument("--out", type=Path, help=f"the folder of results; default: {_OUT}")
-        where.add_argument("--quick", action="store_true", help=f"look in {_OUT / 'quick'}")
-    check.add(
-        command("check", check.do, "say whether numbers of your own are right, and if not why")
-    )
-    begun = command("new", _new, "begin an assignment of your own: a commented file and its bands")
-    begun.add_argument("name", metavar="NAME", help="of the assignment and its files")
-    worker = command("worker", _worker, "do trials that wait in a storage, here or on another host")
-    _add_queue(worker)
-    _add_workers(worker)
-    return parser
-
-
-def _add_queue(worker: _Parser) -> None:
-    _add_storage(worker, required=True)
-    worker.add_argument("--study", help="do the trials of this study only")
-    worker.add_argument(
-        "--idle",
-        type=float,
-        default=60.0,
-        metavar="SECONDS",
-        help="leave when nothing has waited for so long; default: %(default)g",
-    )
-    worker.add_argument(
-        "--out",
-        type=Path,
-        default=_OUT,
-        help="the folder of results, the same as for the search; default: %(default)s",
-    )
-    worker.add_argument("--position", type=_whole, default=0, help=argparse.SUPPRESS)
-    worker.add_argument("--parent", type=_whole, help=argparse.SUPPRESS)
-
-
-def _add_trials(parser: _Parser) -> None:
-    parser.add_argument(
-        "--seeds",
-        type=partial(_whole, least=1),
-        metavar="N",
-        help=f"random seeds per run; default: {FEW} of a run that takes seconds, one of others",
-    )
-    parser.add_argument(
-        "--jobs",
-        type=_whole,
-        default=1,
-        metavar="N",
-        help="worker processes, each with its share of the cores; 0: only workers "
-        "that you start elsewhere; default: %(default)s",
-    )
-    _add_storage(parser, required=False)
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="do only what has no result yet; without it everything is done again",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help=f"the folder of results; default: {_OUT}, with --quick {_OUT}/quick",
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="the longest run and the searches cut: all in minutes"
-    )
-
-
-def _add_workers(parser: _Parser) -> None:
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        help="where the data sets lie; an error if they do not. Default: where "
-        "fastdl looks, and stand-ins if nothing is there",
-    )
-    parser.add_argument(
-        "--heartbeat",
-        type=partial(_whole, least=1),
-        default=10,
-        metavar="SECONDS",
-        help="a worker that misses three is taken for dead; the same for all; default: %(default)s",
-    )
-
-
-def _add_storage(parser: _Parser, *, required: bool) -> None:
-    parser.add_argument(
-        "--storage",
-        required=required,
-        metavar="URL",
-        help="where trials wait: a URL for Optuna, postgresql+psycopg2://... for "
-        "instance" + ("" if required else "; default: SQLite beside the results"),
-    )
-
-
-def _whole(text: str, least: int = 0) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"must be a whole number from {least} on; got {text!r}")
-    return int(text)
+        return 1
+    return main()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -337,5 +35,4 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(main())
+    sys.exit(run())

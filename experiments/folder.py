@@ -15,7 +15,7 @@ from . import coding, compare, plots, spec
 from .compare import Comparison
 from .page import DARK, OVERVIEW
 from .results import Results, RunResult
-from .store import whole
+from .store import DamagedError, whole
 from .tables import environments, period, seconds, settings
 
 _JSON = "results.json"
@@ -61,7 +61,14 @@ def forget(folder: Path) -> None:
     """Remove what ``write`` has left in a folder."""
     described = folder / _JSON
     if described.exists():
-        for name in json.loads(described.read_text("utf-8"))["files"]:
+        try:
+            names = json.loads(described.read_text("utf-8"))["files"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedError(
+                f"{described} must be as run has written it; it is damaged ({error}): remove "
+                f"{folder} and run again with --resume"
+            ) from error
+        for name in names:
             (folder / name).unlink(missing_ok=True)
         described.unlink()
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from . import claims, compare
 from .compare import Comparison
 from .results import GroupResult, Results
+from .sources import Report, held_against, public
 from .spec import Figure, GradientCheck, Snapshots
 from .tables import (
     DASH,
@@ -182,6 +183,16 @@ class Page:
             )
             for group in self.results.searches
         ]
+
+    @property
+    def sources(self) -> list[Report]:
+        """The reports whose numbers it is held against."""
+        return held_against(each.row for each in self.comparisons)
+
+    @property
+    def others(self) -> list[Report]:
+        """The reports that its public bands are from."""
+        return public(self.results.name)
 
     @property
     def data(self) -> Table:

@@ -11,7 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from . import findings
+from . import findings, sources
+from .check import course
+from .check import pages as courses
 from .compare import cells
 from .page import DARK, Page, stand_ins, verdicts
 from .store import whole
@@ -72,8 +74,18 @@ def html(out: Path, pages: Sequence[Page], wall: float | None = None) -> Path:
         "cells": cells, "duration": duration, "mark": mark, "picture": picture,
         "small": small, "whole": unbroken,
     }  # fmt: skip
+    environment.filters |= courses.FILTERS
     text = environment.get_template(REPORT).render(
         pages=pages,
+        courses=[
+            course.course(page.results.name)
+            for page in pages
+            if page.results.name in course.names()
+        ],
+        contents=True,
+        correct=courses.CORRECT,
+        beside=courses.BESIDE,
+        sources=sources.read(),
         verdicts=verdicts([each for page in pages for each in page.comparisons]),
         findings=findings.sentences(pages),
         made_up=findings.names(stand_ins(pages)),

@@ -10,6 +10,8 @@ from pathlib import Path
 from . import assignments
 
 REPORTED = Path(__file__).with_name("reported.csv")
+# Whose bands are other people's, in words.
+FROM = {"public": "other public reports", "reruns": "reruns by others", "spec": "the assignment"}
 CHOICES = ("winner", "best_decay")  # what a search is answered by: settings, not a mean
 
 
@@ -87,8 +89,18 @@ def read(path: Path = REPORTED) -> list[Reported]:
 
 def of(name: str) -> list[Reported]:
     """All reported rows, and those of the file that an assignment may have beside its own."""
-    own = [Path(folder) / f"{name}.csv" for folder in assignments.__path__]
-    return [row for path in (REPORTED, *filter(Path.exists, own)) for row in read(path)]
+    own = assignments.file(name).with_suffix(".csv")
+    return [row for path in (REPORTED, own) if path.exists() for row in read(path)]
+
+
+def public_band(answers: Sequence[str]) -> Reported | None:
+    """The row whose band other people's test accuracies give, of those that a run answers."""
+    found = (
+        row
+        for row in read()
+        if row.id in answers and row.ours == "test_accuracy" and row.band and row.band_from in FROM
+    )
+    return next(found, None)
 
 
 def _row(given: dict[str, str]) -> Reported:

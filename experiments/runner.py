@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import assignments, claims, compare, data, folder, report, reported, results
 from .compare import Comparison
+from .meant import meant
 from .page import Page
 from .results import FEW, Results, Trial
 from .spec import Assignment, Training
@@ -33,12 +34,15 @@ class Session:
         See ``Results``.
     stand_in : tuple of str
         The data sets that stand-ins take the place of.
+    file : str
+        Of an assignment of one's own; empty where it is the project's.
     """
 
     name: str
     quick: bool
     seeds: int | None
     stand_in: tuple[str, ...]
+    file: str = ""
 
     @property
     def most_seeds(self) -> int:
@@ -85,28 +89,64 @@ def sessions(out: Path, names: Iterable[str] = ()) -> list[Session]:
         If one that was named is not there, or none is.
     """
     found = _stored(out)
-    wanted = list(names) or list(found)
+    wanted = [Path(name).stem if name.endswith(".py") else name for name in names] or list(found)
     for name in wanted or ["an assignment"]:
         if name not in found:
-            raise SessionError(f"{out} must hold results of {name}; got none, run it first")
+            near = meant(name, found)
+            raise SessionError(
+                f"{out} must hold results of {name}; got none{near or ', run it first'}"
+            )
     return [found[name] for name in wanted]
 
 
 def _stored(out: Path) -> dict[str, Session]:
-    """By name, in the order of the assignments."""
+    """By name, in the order of the assignments; those of one's own come last."""
+    known = assignments.names()
+    paths = {path.parent.name: path for path in sorted(out.glob(f"*/{_SESSION}"))}
     found = {}
-    for name in assignments.names():
-        path = out / name / _SESSION
-        if path.exists():
-            kept = json.loads(path.read_text("utf-8"))
-            found[name] = Session(**{**kept, "stand_in": tuple(kept["stand_in"])})
+    for name in [*known, *(name for name in paths if name not in known)]:
+        if name in paths:
+            found[name] = _session(paths[name])
+            _take_in(found[name], paths[name].parent)
     return found
+
+
+def _session(path: Path) -> Session:
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        return Session(**{**kept, "stand_in": tuple(kept["stand_in"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise SessionError(
+            f"{path} must be as run has written it; it is damaged ({error}): remove {path.parent} "
+            "and run again with --resume"
+        ) from error
+
+
+def _take_in(session: Session, folder: Path) -> None:
+    """Have the file of an assignment of one's own at hand."""
+    try:
+        if session.file and not assignments.there(session.name):
+            assignments.named(session.file)
+    except ValueError as error:
+        raise SessionError(
+            f"{error}; mend that, or remove {folder} to leave its results out of the report"
+        ) from error
 
 
 def plan(
     names: Sequence[str], *, quick: bool, seeds: int | None, data_dir: Path | None
 ) -> list[Session]:
     """How these assignments are to be run on the data at hand.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Or paths of files.
+    quick : bool
+    seeds : int or None
+        See ``Session``.
+    data_dir : Path or None
+        See ``data.load``.
 
     Raises
     ------
@@ -115,7 +155,7 @@ def plan(
     fd.datasets.DatasetError
         If data are damaged, or missing from a ``data_dir`` that was given.
     """
-    specs = {name: assignments.get(name) for name in names}
+    specs = {name: assignments.get(name) for name in map(assignments.named, names)}
     for name, spec in specs.items():
         known = {row.id for row in reported.of(name)}
         if wrong := {id for item in spec.items for id in item.answers} - known:
@@ -125,7 +165,12 @@ def plan(
             )
     sources = {name: spec.sources for name, spec in specs.items()}
     absent = data.missing(frozenset().union(*sources.values()), data_dir)
-    return [Session(name, quick, seeds, tuple(sorted(sources[name] & absent))) for name in names]
+    project = assignments.names()
+    return [
+        Session(name, quick, seeds, tuple(sorted(wanted & absent)),
+                "" if name in project else str(assignments.file(name)))
+        for name, wanted in sources.items()
+    ]  # fmt: skip
 
 
 def run(wanted: Sequence[Session], store: Store, engine: Engine) -> list[Results]:
@@ -181,7 +226,7 @@ def keep(out: Path, wanted: Sequence[Session], store: Store) -> tuple[list[Sessi
     """
     stored, shown, said = _stored(out), [], []
     for now in wanted:
-        before = stored.get(now.name, now)
+        before = replace(stored.get(now.name, now), file=now.file)
         if replace(before, seeds=now.seeds) != now:
             said.append(
                 f"{now.name} was run another way before ({before.way}); the report now shows this "

@@ -16,8 +16,11 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
+from .meant import meant
+
 Retry = Callable[[optuna.Study, FrozenTrial], None]
 
+_KINDS = ("sqlite", "postgresql")
 _BUSY = 60.0  # seconds for which SQLite waits for another process's transaction
 
 
@@ -78,7 +81,8 @@ def opened(url: str, heartbeat: int, retry: Retry, *, create: bool = True) -> It
     except ArgumentError as error:
         raise SearchError(
             f"a storage must be a URL such as sqlite:///trials.db or "
-            f"postgresql+psycopg2://user@host/database; got {url!r} ({error})"
+            f"postgresql+psycopg2://user@host/database; got {url!r} "
+            f"({error}){meant(url.partition(':')[0], _KINDS)}"
         ) from error
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = error if isinstance(error, SQLAlchemyError) else error.__cause__
@@ -93,7 +97,13 @@ def _find_file(url: str, *, create: bool) -> None:
         return
     path = Path(parsed.database or "")
     if create:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SearchError(
+                f"the SQLite file of a storage must be in a folder that can be written; got {url} "
+                f"({error.strerror}), give another --storage"
+            ) from error
     elif not path.is_file():
         raise SearchError(
             f"the SQLite file of a worker must be there; got {url}, give the --storage of a search "

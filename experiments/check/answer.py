@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reported import read
+from ..meant import meant
+from ..reported import FROM, public_band
 from . import stored
 from .ranking import Candidate, grouped, rank, verdict
+from .report import TOLD
 from .stored import Runs
 from .submission import Submission, number
 
@@ -18,7 +20,6 @@ _SHOWN = 6  # candidates that are named one by one
 _NEAREST = 3  # that are named where none fits
 _LIKELY = 0.01  # of likelihood: less is not worth a line
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_FROM = {"public": "other public reports", "reruns": "reruns by others", "spec": "the assignment"}
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,9 @@ def lines(found: Answer, *, hide_mistakes: bool = False) -> list[str]:
         shown += ["", *_named(found)]
     curve = found.submission.curve
     if curve is not None and curve.passed_over:
-        shown += [
-            "",
-            f"Columns of the curve that are not compared: {', '.join(curve.passed_over)}.",
-        ]
+        near = {name: meant(name, TOLD).removeprefix("; ") for name in curve.passed_over}
+        names = [f"{name} ({said})" if said else name for name, said in near.items()]
+        shown += ["", f"Columns of the curve that are not compared: {', '.join(names)}."]
     return [wrapped for line in shown for wrapped in _wrapped(line)]
 
 
@@ -144,14 +144,12 @@ def _range(values: NDArray[np.float64], per_cent: bool) -> str:
 
 def _band(found: Answer, value: float) -> list[str]:
     """What other people get, and whether this lies outside."""
-    for row in read():
-        wanted = row.id in found.submission.setting.run.answers and row.ours == "test_accuracy"
-        if wanted and row.band is not None and row.band_from in _FROM:
-            low, high = row.band
-            where = "inside" if low <= value <= high else "outside"
-            source = f"{_FROM[row.band_from]}: {100 * low:g} to {100 * high:g} %"
-            return [f"{source}, yours is {where}"]
-    return []
+    row = public_band(found.submission.setting.run.answers)
+    if row is None or row.band is None:
+        return []
+    low, high = row.band
+    where = "inside" if low <= value <= high else "outside"
+    return [f"{FROM[row.band_from]}: {100 * low:g} to {100 * high:g} %, yours is {where}"]
 
 
 def _verdict(found: Answer) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..meant import meant
 from ..store import whole
 from . import stored
 from .answer import answer
@@ -75,7 +76,8 @@ def understood(given: Mapping[str, Any], folder: Path) -> Submission:
     unknown = [key for key in given if key not in _KEYS]
     if unknown:
         raise SubmissionError(
-            f"a submission must have keys among {', '.join(_KEYS)}; got {unknown[0]}"
+            f"a submission must have keys among {', '.join(_KEYS)}; got {unknown[0]!r}"
+            f"{meant(unknown[0], _KEYS)}"
         )
     setting = setting_of(str(given.get("assignment", "")), str(given.get("run") or ""))
     runs = stored.load(setting)

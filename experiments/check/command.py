@@ -1,10 +1,12 @@
-"""The words of ``python -m experiments check``."""
+"""The words of the command ``check``."""
 
 import argparse
 import json
-from pathlib import Path
 
-from . import answer, classroom, make, mistakes, stored
+from .. import places
+from ..calling import command
+from ..store import whole
+from . import answer, classroom, make, mistakes, pages, stored
 from .report import TOLD
 from .submission import (
     Submission,
@@ -15,13 +17,14 @@ from .submission import (
     setting_of,
 )
 
-EXAMPLE = 'python -m experiments check dd2424_a1 --run "lambda=.1, eta=.001" --test-accuracy 35.9'
+_EXAMPLE = '{} check dd2424_a1 --run "lambda=.1, eta=.001" --test-accuracy 35.9'
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Give a parser the arguments of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter  # a command is not wrapped
-    parser.epilog = "for instance:\n  " + EXAMPLE.replace(" --test", " \\\n    --test")
+    example = _EXAMPLE.format(command())
+    parser.epilog = "for instance:\n  " + example.replace(" --test", " \\\n    --test")
     parser.add_argument(
         "name", nargs="?", metavar="NAME", help=f"one of {', '.join(mistakes.SETTINGS)}"
     )
@@ -37,17 +40,30 @@ def add(parser: argparse.ArgumentParser) -> None:
     for column in TOLD:
         numbers.add_argument(f"--{column.replace('_', '-')}", metavar="NUMBER", dest=column)
     numbers.add_argument(
-        "--curve", type=Path, metavar="FILE", help="CSV: epoch or step, train_loss, val_cost, ..."
+        "--curve",
+        type=places.file,
+        metavar="FILE",
+        help="CSV: epoch or step, train_loss, val_cost, ...",
     )
     numbers.add_argument(
-        "--weights", type=Path, metavar="FILE", help="npz: the final weights and biases"
+        "--weights", type=places.file, metavar="FILE", help="npz: the final weights and biases"
+    )
+    parser.add_argument(
+        "--page",
+        type=places.new_file,
+        metavar="FILE",
+        help="HTML: write what correct runs of NAME look like, and known mistakes beside them",
     )
     parser.add_argument(
         "--hide-answers", action="store_true", help="do not say which mistakes give the numbers"
     )
     many = parser.add_argument_group("for a class")
-    many.add_argument("--folder", type=Path, help="check every submission in it, JSON or CSV")
-    many.add_argument("--csv", type=Path, metavar="FILE", help="where the table of a class goes")
+    many.add_argument(
+        "--folder", type=places.folder, help="check every submission in it, JSON or CSV"
+    )
+    many.add_argument(
+        "--csv", type=places.new_file, metavar="FILE", help="where the table of a class goes"
+    )
     many.add_argument("--bands", action="store_true", help="print what correct code gives, as JSON")
     makes = parser.add_argument_group("to work on the project")
     makes.add_argument(
@@ -55,7 +71,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train what the stored runs of NAME lack; needs the data",
     )
-    makes.add_argument("--data-dir", type=Path, help="where the data lie")
+    makes.add_argument("--data-dir", type=places.folder, help="where the data lie")
     makes.add_argument(
         "--seeds",
         type=int,
@@ -71,9 +87,17 @@ def do(options: argparse.Namespace) -> int:
         if options.folder is not None:
             return _class(options)
         if options.name is None:
-            raise SubmissionError(f"check must have an assignment or a --folder; try {EXAMPLE}")
-        if options.bands:
+            raise SubmissionError(
+                f"check must have an assignment or a --folder; try {_EXAMPLE.format(command())}"
+            )
+        if options.bands or options.page:
             setting_of(options.name, next(iter(mistakes.SETTINGS.get(options.name, ("",)))))
+        if options.page:
+            with whole(options.page) as path:
+                path.write_text(pages.html(options.name), "utf-8")
+            print(options.page)
+            return 0
+        if options.bands:
             print(json.dumps(classroom.bands(options.name), indent=2))
             return 0
         if options.make:
@@ -107,8 +131,6 @@ def _submission(options: argparse.Namespace) -> Submission:
 
 
 def _class(options: argparse.Namespace) -> int:
-    if not options.folder.is_dir():
-        raise SubmissionError(f"--folder must be a folder; got {str(options.folder)!r}")
     lines = classroom.check(options.folder)
     if options.csv is not None:
         classroom.write(options.csv, lines, hide_mistakes=options.hide_answers)

@@ -1,11 +1,10 @@
 """What a student hands in: a setting, numbers, a curve, weights; read, understood or refused."""
 
 import csv
-import difflib
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..meant import meant
 from . import mistakes, stored
 from .ranking import Number
 from .recipe import Recipe
@@ -137,7 +137,7 @@ def setting_of(assignment: str, text: str) -> Setting:
     if assignment not in mistakes.SETTINGS:
         raise SubmissionError(
             f"the assignment to check must be one of {', '.join(mistakes.SETTINGS)}; got "
-            f"{assignment!r}{_meant(assignment, mistakes.SETTINGS)}"
+            f"{assignment!r}{meant(assignment, mistakes.SETTINGS)}"
         )
     known = stored.settings(assignment)
     if text.strip() in known:
@@ -147,11 +147,14 @@ def setting_of(assignment: str, text: str) -> Setting:
     listed = ", ".join(_described([each.recipe for each in known.values()]))
     rule = f"--run must be one of the settings of {assignment}, {listed}; got {text!r}"
     if "=" not in text:
-        raise SubmissionError(rule + _meant(text, known))
+        raise SubmissionError(rule + meant(text, known))
     wanted = _pairs(text)
     fitting = [each for each in known.values() if _fits(each, wanted)]
-    if len(fitting) != 1:
-        raise SubmissionError(rule + (", which fits several" if fitting else ""))
+    if len(fitting) > 1:
+        raise SubmissionError(f"{rule}, which fits several")
+    if not fitting:
+        nearest = min(known.values(), key=lambda each: _distance(each, wanted))
+        raise SubmissionError(f"{rule}; did you mean {nearest.run.name}?")
     return fitting[0]
 
 
@@ -182,10 +185,20 @@ def _fits(setting: Setting, wanted: Mapping[str, float]) -> bool:
     )
 
 
+def _distance(setting: Setting, wanted: Mapping[str, float]) -> float:
+    """How many powers of ten lie between what is wanted and what a setting has."""
+    own, least = keys(setting.recipe), 1e-6
+    return sum(
+        abs(np.log10(max(own[name], least)) - np.log10(max(value, least))) if name in own else 9.0
+        for name, value in wanted.items()
+    )
+
+
 def _pairs(text: str) -> dict[str, float]:
     names = {each: name for name, several in _SETTINGS.items() for each in several}
     found = {}
-    for part in re.split(r"[,;]", text):
+    apart = re.sub(r"(=\s*[^\s,;=]+)\s+(?=[^\s,;=][^,;=]*=)", r"\1, ", text)  # "a=1 b=2" too
+    for part in re.split(r"[,;]", apart):
         if not part.strip():
             continue
         name, _, value = part.partition("=")
@@ -193,7 +206,7 @@ def _pairs(text: str) -> dict[str, float]:
         if plain not in names:
             raise SubmissionError(
                 f"--run must set some of {', '.join(_SETTINGS)}; got {name.strip()!r}"
-                f"{_meant(plain, names)}"
+                f"{meant(plain, names)}"
             )
         found[names[plain]] = _decimal(f"--run {names[plain]}", value)
     return found
@@ -204,11 +217,6 @@ def _decimal(name: str, text: str) -> float:
         return float(text)
     except ValueError:
         raise SubmissionError(f"{name} must be a number; got {text.strip()!r}") from None
-
-
-def _meant(text: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(text, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -285,9 +293,11 @@ def read_curve(path: Path, recipe: Recipe, n_train: int) -> Curve:
 
 
 def _meaning(name: str) -> str:
-    """What a column is called here; empty where its name says nothing."""
-    words = [_KNOWN.get(word) for word in re.findall(r"[a-z]+", name.lower())]
-    known = {word for word in words if word}
+    """What a column is called here; empty where its name says nothing, or has a slip in a word."""
+    words = re.findall(r"[a-z]+", name.lower())
+    if any(word not in _KNOWN and meant(word, _KNOWN) for word in words):
+        return ""
+    known = {_KNOWN[word] for word in words if word in _KNOWN}
     for axis in ("epoch", "step"):
         if known == {axis}:
             return axis

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments import assignments, runner
-from experiments.__main__ import main
+from experiments.commands import main
 from experiments.spec import Group
 from experiments.store import Store
 

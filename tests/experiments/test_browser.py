@@ -13,6 +13,7 @@ from itertools import count
 import pytest
 
 from experiments import compare, folder, page, report, reported
+from experiments.check import pages
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
@@ -256,3 +257,32 @@ def test_the_report_prints(opened):
     assert printed.startswith(b"%PDF")
     pages = len(re.findall(rb"/Type\s*/Page\b", printed))
     assert 2 <= pages <= 10
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """The page of a course."""
+    path = tmp_path_factory.mktemp("course") / "page.html"
+    path.write_text(pages.html("dd2424_a1"), "utf-8")
+    return path
+
+
+@WIDTHS
+def test_the_charts_of_a_course_fit_and_can_be_read(opened, course, width):
+    tab, _ = opened
+    tab.open(course, width)
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    ends = tab.evaluate("""
+        [...document.querySelectorAll('.charts text')].map(each => each.getBoundingClientRect())
+          .map(each => [each.left, each.right, each.height])
+    """)
+    assert len(ends) > 400
+    assert all(0 <= left < right <= width for left, right, _ in ends)
+    assert min(height for *_, height in ends) > 9
+
+
+@SCHEMES
+def test_the_words_of_a_course_stand_out(opened, course, scheme):
+    tab, _ = opened
+    tab.open(course, 1280, scheme)
+    assert [each for each in tab.evaluate(CONTRASTS) if each[0] < 4.5] == []

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from experiments import claims, compare, findings, folder, report, reported
+from experiments import claims, compare, findings, folder, report, reported, sources
 from experiments.page import Page
 from experiments.results import Results
 
@@ -53,7 +53,9 @@ def text(page):
 def test_the_report_is_one_well_formed_file_that_needs_no_other(text, page):
     outline = Outline(text)
     assert len(set(outline.ids)) == len(outline.ids)
-    assert all(link[0] == "#" and link[1:] in outline.ids for link in outline.links)
+    known = {each.link for each in sources.read()}  # for who wants to read on
+    own = [link for link in outline.links if link not in known]
+    assert all(link[0] == "#" and link[1:] in outline.ids for link in own)
     assert len(outline.pictures) >= len(page.results.assignment.figures)
     for picture in outline.pictures:
         assert picture["src"].startswith("data:image/png;base64,")
@@ -61,7 +63,7 @@ def test_the_report_is_one_well_formed_file_that_needs_no_other(text, page):
     assert outline.headings[0] == 1
     steps = zip(outline.headings, outline.headings[1:], strict=False)
     assert all(deeper - heading <= 1 for heading, deeper in steps)
-    assert "http" not in re.sub("http-equiv", "", text)
+    assert "http" not in re.sub('http-equiv|href="[^"]+"', "", text)
 
 
 def test_the_report_says_what_it_takes_to_judge_the_numbers(text, page, found):
@@ -133,3 +135,17 @@ def test_pictures_have_a_dark_twin_and_charts_are_turned_round(text):
     # Weights, large and small.
     assert text.count("<source media") == text.count("<picture>") == 2
     assert text.count('<img class="chart"') >= 2
+
+
+def test_an_assignment_that_can_be_checked_has_the_page_of_its_course(found, page, tmp_path):
+    known = replace(page, results=replace(found, name="dd2424_a1"))
+    text = report.html(tmp_path, [known]).read_text("utf-8")
+    outline = Outline(text)
+    assert "course-dd2424_a1" in outline.ids
+    assert "#course-dd2424_a1" in outline.links
+    assert len(set(outline.ids)) == len(outline.ids)
+    steps = zip(outline.headings, outline.headings[1:], strict=False)
+    assert all(deeper - heading <= 1 for heading, deeper in steps)
+    assert "check dd2424_a1 --run" in text
+    assert "λW in place of 2λW" in text
+    assert "KTH DD2424, assignment 1, April 2022" in text

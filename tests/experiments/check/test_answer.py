@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from experiments.__main__ import main
 from experiments.check import classroom, mistakes, stored
 from experiments.check.ranking import Number, rank, verdict
 from experiments.check.report import TOLD
+from experiments.commands import main
 
 WANTED = stored.settings("dd2424_a1")["lambda0.1_eta0.001"]
 RUN = ["check", "dd2424_a1", "--run", "lambda=.1, eta=.001"]
@@ -203,8 +203,6 @@ def test_bands_are_json(capsys):
         (["check", "dd2424_a3"], "did you mean dd2424_a"),
         (RUN, "must have a number, a curve or weights"),
         ([*RUN, "--test-accuracy", "x"], "--test-accuracy must be a number; got 'x'"),
-        ([*RUN, "--curve", "no.csv"], "no.csv must be a file that can be read; No such file"),
-        (["check", "--folder", "no"], "--folder must be a folder; got 'no'"),
         (["check", "dd2424_a1", "--make", "--seeds", "1"], "--seeds must be at least 2; got 1"),
         (["check", "dd2424_a", "--bands"], "must be one of dd2424_a1"),
     ],
@@ -285,10 +283,3 @@ def test_a_folder_without_submissions(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["check", "--folder", str(tmp_path)])
     assert "must hold submissions, JSON or CSV" in capsys.readouterr().err
-
-
-def test_a_table_that_cannot_be_written(submissions, tmp_path, capsys):
-    assert (
-        main(["check", "--folder", str(submissions), "--csv", str(tmp_path / "no" / "x.csv")]) == 1
-    )
-    assert str(tmp_path / "no") in capsys.readouterr().err

@@ -18,6 +18,7 @@ EPOCHS = 40
     [
         NAME, "lambda=.1, eta=.001", "lambda=0.1,eta=1e-3", "l2 = 0.1; lr = .001", "λ=.1, η=.001",
         "learning_rate=.001, reg=.1, batch=100", "lambda=.1", "weight-decay=.1",
+        "lambda=.1 eta=.001", "weight decay = .1 eta = .001",
     ],
 )  # fmt: skip
 def test_a_setting_by_name_or_by_its_numbers(text):

@@ -20,6 +20,7 @@ _APART = 4.0  # deviations of a seed, over the points of some curve, by which tw
 # The least deviation of a seed: what no seed shows, as copies of CIFAR-10 have different pixels.
 _PREFERRED = {"test_accuracy": 1.3, "train_cost": 1.15}  # columns that people look at first
 _SHARE = np.array([[each.endswith("accuracy")] for each in TOLD])
+_HIGHEST = 1e100  # a number that can be drawn
 _LEAST = np.where(_SHARE, 0.0025, 0.0005)  # of losses and costs relative
 
 
@@ -225,7 +226,7 @@ def _group(runs: Runs, group: list[Mistake]) -> Group:
 def _differs(own: Array, right: Array) -> float:
     """How far apart two curves look, of the height of a figure that holds both."""
     own, right = own.mean(axis=0), right.mean(axis=0)
-    if not np.isfinite(own).all():
-        return 0.0
     both = np.concatenate([own, right])
+    if not np.isfinite(both).all() or np.abs(both).max() > _HIGHEST:
+        return 0.0
     return float(np.abs(own - right).max() / max(np.ptp(both), 1e-12))

@@ -32,7 +32,7 @@ def test_every_mistake_is_in_one_group(found):
 def test_what_tells_another_curve_is_told_apart(found):
     for shown in found.settings:
         hidden = {each.name for each in shown.hidden}
-        assert not hidden & {"wrong_sign", "never_updated", "mean_twice", "test_is_train"}
+        assert not hidden & {"wrong_sign", "never_updated", "mean_twice"}
         for group in shown.groups:
             assert group.column in TOLD
             assert group.curves.shape[1] == len(shown.runs.epochs)

@@ -83,7 +83,8 @@ def exp(x: Array) -> Array:
 
 
 def gelu(x: Array) -> Array:
-    return x * (1 + np.tanh(_GELU * (x + 0.044715 * x**3))) / 2
+    t: Array = np.tanh(_GELU * (x + 0.044715 * x**3))
+    return x * (1 + t) / 2
 
 
 def silu(x: Array) -> Array:
@@ -132,7 +133,7 @@ def exp_backward(dout: Array, out: Array) -> Array:
 
 def gelu_backward(dout: Array, x: Array) -> Array:
     near = np.clip(x, -32, 32)
-    t = np.tanh(_GELU * (near + 0.044715 * near**3))
+    t: Array = np.tanh(_GELU * (near + 0.044715 * near**3))
     return dout * (1 + t + near * (1 - t * t) * _GELU * (1 + 3 * 0.044715 * near**2)) / 2
 
 
@@ -142,7 +143,7 @@ def silu_backward(dout: Array, x: Array) -> Array:
 
 
 def mish_backward(dout: Array, x: Array) -> Array:
-    t = np.tanh(softplus(x))
+    t: Array = np.tanh(softplus(x))
     return dout * (t + x * (1 - t * t) * sigmoid(x))
 
 

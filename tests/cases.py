@@ -48,6 +48,14 @@ def row_numbers(rng, shape, sizes):
     return rng.permutation(sizes["m"])[: shape[0]]
 
 
+def bits(rng, shape, sizes):
+    return 1.0 * rng.integers(0, 2, shape)
+
+
+def counts(rng, shape, sizes):
+    return 1.0 * rng.integers(0, 4, shape)
+
+
 def pixels(rng, shape, sizes):
     return rng.integers(0, 256, shape, np.uint8)
 
@@ -62,6 +70,7 @@ class Array:
         A letter an axis: n rows, d inputs, k classes, m rows to choose from.
     kind : str
         What may stand in it: "floats"; "rows", of any real dtype; "labels"; finite "targets";
+        "counts", some whole numbers; "counts", of which not every number may be one;
         "weights", finite and not negative; or "state", floats that the op changes in place.
     draw : callable
         (rng, shape, sizes) -> array; float64 becomes the dtype that is asked for.
@@ -144,7 +153,7 @@ class Op:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss of ``fastdl.losses``, which tells whether it takes labels or targets.
+    """A loss of ``fastdl.losses``, which tells by what it goes.
 
     Attributes
     ----------
@@ -152,22 +161,30 @@ class Loss:
         Of its op, other than the defaults.
     targets : callable
         How its targets are drawn, if it takes any.
+    outputs : callable
+        How its outputs are drawn: those of a Poisson regression lie above 0.
     shift_free : bool
         Whether nothing changes where all outputs of a row rise alike.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     targets: Callable[..., np.ndarray] = normal
+    outputs: Callable[..., np.ndarray] = wide
     shift_free: bool = False
 
 
 LOSSES = {
-    "softmax_cross_entropy": Loss(shift_free=True),
+    "softmax_cross_entropy": Loss({"label_smoothing": 0.1}, shift_free=True),
     "hinge": Loss({"margin": 0.7}, shift_free=True),
     "sigmoid_cross_entropy": Loss(),
+    "binary_cross_entropy": Loss(targets=bits),
     "mse": Loss(),
+    "mae": Loss(),
+    "huber": Loss({"delta": 0.7}),
+    "quantile": Loss({"q": 0.8}),
+    "poisson": Loss(targets=counts, outputs=positive),
 }
-LABELLED = [name for name, loss in losses.LOSSES.items() if not loss.targets]
+LABELLED = [name for name, loss in losses.LOSSES.items() if loss.y == "labels"]
 
 
 @dataclass(frozen=True)
@@ -188,15 +205,28 @@ OPTIMISERS = {
 }
 
 
+def made(loss):
+    """The loss with settings of its own."""
+    return losses.LOSSES[loss](**LOSSES[loss].settings)
+
+
+def last_activation(loss, usual="identity"):
+    """What the last layer may have with a loss."""
+    return (*losses.LOSSES[loss].outputs, usual)[0]
+
+
 def problem(loss, rng, n, k, dtype=np.float64, scale=1.0):
     """Outputs (n, k) of a network, and labels or targets for them."""
-    outputs = (scale * rng.standard_normal((n, k))).astype(dtype)
+    outputs = scale * rng.standard_normal((n, k))
+    if LOSSES[loss].outputs is positive:
+        outputs = np.abs(outputs) + 0.1
+    outputs = outputs.astype(dtype)
     return outputs, wanted(loss, rng, n, k, dtype)
 
 
 def wanted(loss, rng, n, k, dtype=np.float64):
     """Labels (n,) or targets (n, k)."""
-    if losses.LOSSES[loss].targets:
+    if losses.LOSSES[loss].y != "labels":
         return LOSSES[loss].targets(rng, (n, k), {}).astype(dtype)
     return rng.integers(0, k, n)
 
@@ -257,10 +287,12 @@ def activation_op(name, backward_of=None):
 def loss_op(name):
     """The row of a loss: outputs and what they are to be, by its names, and weights."""
     outputs, y = list(inspect.signature(getattr(ops, name)).parameters)[:2]
-    targets = Array("nk", "targets", LOSSES[name].targets)
-    answers = targets if losses.LOSSES[name].targets else LABELS
+    row = LOSSES[name]
+    targets = Array("nk", "targets" if row.targets is normal else "counts", row.targets)
+    answers = LABELS if losses.LOSSES[name].y == "labels" else targets
+    drawn = Array("nk", draw=LOSSES[name].outputs)
     return Op(
-        {outputs: LOGITS, y: answers, "sample_weight": WEIGHTS}, LOSSES[name].settings,
+        {outputs: drawn, y: answers, "sample_weight": WEIGHTS}, LOSSES[name].settings,
         gradient_of=outputs, of_nothing=False,
         bench=(timed(name, 10_000, 10, sample_weight=None),),
     )  # fmt: skip

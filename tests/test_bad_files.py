@@ -55,8 +55,8 @@ def test_flipped_bytes_are_refused_or_harmless(saved, rng):
 
 
 CONFIG = {
-    "layers": [{"d": 3, "h": 4, "activation": "relu"}, {"d": 4, "h": 2}], "margin": 1.0,
-    "loss": "hinge", "dtype": "float32", "scaled": True,
+    "layers": [{"d": 3, "h": 4, "activation": "relu"}, {"d": 4, "h": 2}],
+    "loss": "hinge", "settings": {"margin": 1.0}, "dtype": "float32", "scaled": True,
 }  # fmt: skip
 WRONG_CONFIGS = {
     "layers": (None, 5, [], [5], [{}], [{"d": 3}], [{"d": 3, "h": "2"}], [{"d": 3, "h": 2**31}],
@@ -64,7 +64,7 @@ WRONG_CONFIGS = {
                [{"d": 3, "h": 4}, {"d": 5, "h": 2}], [{"d": 3, "h": 2, "more": 1}]),
     "loss": (None, 5, "nonsense", ["mse"]),
     "dtype": (None, 5, "float16", "float64", "O", {}),
-    "margin": (None, "1", -1, 1e999),
+    "settings": (None, 5, {"more": 1}, *({"margin": wrong} for wrong in (None, "1", -1, 1e999))),
     "scaled": (False,),
 }  # fmt: skip
 
@@ -72,7 +72,7 @@ WRONG_CONFIGS = {
 def test_the_configuration_below_is_right_before_it_is_changed(saved):
     arrays = load(saved.read_bytes())
     files.write(saved, arrays, CONFIG)
-    assert fd.Network.load(saved).loss == "hinge"
+    assert fd.Network.load(saved).loss_function == fd.losses.Hinge()
 
 
 @pytest.mark.parametrize("key", WRONG_CONFIGS)

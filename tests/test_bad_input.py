@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from scipy import sparse
 
 import fastdl as fd
-from fastdl import _reference, ops
+from fastdl import _kernels, _reference, ops
 from tests import public, remedies
 from tests.cases import OPS
 
@@ -169,13 +169,16 @@ def with_one(value):
 
 NOT_FINITE = {str(value): with_one(value) for value in (np.nan, np.inf, -np.inf)}
 TWINS = (["floats", "floats"], ["state", "floats"])
-LEADING = ("a", "z", "out")  # whose dtype is that of the call
+LEADING = {"a", "z", "out"} | {
+    (f"{name}_backward", "x") for name in _kernels.BY_INPUT
+}  # whose dtype is the call's
 REFUSED = {
     "floats": NOT_FLOATS,
     "state": NOT_FLOATS | IN_PLACE,
     "rows": NOT_FLOATS,
     "finite rows": NOT_FLOATS | NOT_FINITE,
     "targets": NOT_NUMBERS | NOT_FINITE,
+    "counts": NOT_NUMBERS | NOT_FINITE | {"negative": with_one(-1.0)},
     "weights": NOT_NUMBERS | NOT_FINITE | {"negative": with_one(-1.0), "zeros": np.zeros_like},
     "labels": NOT_LABELS,
     "numbers": NOT_NUMBERS | NOT_FINITE,
@@ -227,7 +230,7 @@ def test_wrong_arrays_are_refused_by_name_and_the_remedy_works(name, argument, h
 def test_two_dtypes_in_one_call_are_refused_or_are_the_wider_one(name, argument, make, run):
     given = make(name)
     narrow = given[argument].astype(np.float32)
-    if argument in LEADING or KINDS[name][argument] == "state":
+    if {argument, (name, argument)} & LEADING or KINDS[name][argument] == "state":
         with pytest.raises(TypeError, match=naming(*KINDS[name])):
             run(name, given | {argument: narrow})
     else:
@@ -321,6 +324,7 @@ WHOLE = {
 }
 NARROW = ("float16", "bfloat16", "big-endian float32")
 RANGES = {"labels": (0, K - 1), "weights": (1, 9), "finite rows": (-2, 2)}
+RANGES |= {"binary_cross_entropy": (0, 1), "poisson": (0, 9)}  # of all their arrays
 CONVERTED = [
     (name, argument)
     for name, argument in ARRAYS
@@ -334,7 +338,7 @@ CONVERTED = [
         (*case, how)
         for case in CONVERTED
         for how in WHOLE
-        if case[1] not in LEADING or how not in NARROW
+        if not {case[1], case} & LEADING or how not in NARROW
     ],
 )
 def test_what_casts_without_loss_gives_the_bits_of_the_plain_array(
@@ -343,7 +347,7 @@ def test_what_casts_without_loss_gives_the_bits_of_the_plain_array(
     given = make(name)
     kind = KINDS[name][argument]
     dtype, least, most = WHOLE[how]
-    low, high = RANGES.get(kind, (least, most))
+    low, high = RANGES.get(name, RANGES.get(kind, (least, most)))
     plain = rng.integers(max(low, least), min(high, most) + 1, given[argument].shape)
     results = run(name, given | {argument: plain.astype(dtype)})
     native = np.float32 if how in NARROW else np.float64

@@ -25,8 +25,12 @@ NOT_REAL = (None, "1", True, 1j, np.nan, np.inf, 10**400, np.ones(2), [1.0])
 NOT_INTEGER = (None, "1", 1.5, True, np.ones(2), 0, -1, 2**31, 10**400)
 NOT_PENALTY = (*NOT_REAL, -1e-9)
 NOT_SHARE = (*NOT_PENALTY, 1.0)
+NOT_POSITIVE = (*NOT_PENALTY, 0.0)
 WRONG = {
     "margin": NOT_PENALTY,
+    "label_smoothing": NOT_SHARE,
+    "delta": NOT_POSITIVE,
+    "q": (*NOT_POSITIVE, 1.0),
     "l1": NOT_PENALTY,
     "l2": NOT_PENALTY,
     "learning_rate": NOT_PENALTY,
@@ -142,7 +146,6 @@ def scheduled(rates):
 NOT_BOOLEAN = (None, "no", 0, 1, 1.0, [])
 NOT_COUNT = (None, "1", 1.5, True, 0, -1, 2**31)
 NOT_SEED = ("1", 1.5, True, -1, 2**63)
-NOT_POSITIVE = (*NOT_PENALTY, 0.0)
 NOT_WIDTHS = (
     None,
     3,
@@ -199,7 +202,15 @@ SETTINGS = [  # called with, the argument that the message names, wrong values, 
     (net, "init", (None, "kaiming", 3)),
     (net, "dtype", WRONG["dtype"]),
     (net, "seed", NOT_SEED),
-    (net, "margin", NOT_PENALTY),
+    (net, "margin", NOT_PENALTY[1:], {"loss": "hinge"}),
+    (net, "margin", (0.5,)),
+    (net, "loss", (fd.losses.Hinge,)),
+    (fd.losses.Hinge, "margin", NOT_PENALTY),
+    (fd.losses.SoftmaxCrossEntropy, "label_smoothing", NOT_SHARE),
+    (fd.losses.Huber, "delta", NOT_POSITIVE),
+    (fd.losses.Quantile, "q", (*NOT_POSITIVE, 1.0)),
+    (fd.Network, "layers", ([fd.Dense(3, 1)], [fd.Dense(3, 4), fd.Dense(4, 2, "relu")]),
+     {"loss": "poisson"}),
     (net, "scaling", (5, np.ones(3), fd.Scaling.divided(4))),
     (net, "scaling", (fd.Scaling(np.zeros(3), np.full(3, 1e-60)),)),
     (net().copy, "dtype", WRONG["dtype"][1:]),
@@ -479,7 +490,7 @@ def test_networks_that_no_machine_holds_are_refused(little_memory):
 
 def test_numbers_of_numpy_are_numbers(tmp_path):
     layers = [fd.Dense(np.int64(3), np.int32(2), l1=np.float32(0.5), l2=np.float64(0.25))]
-    network = fd.Network(layers, seed=np.int64(1), margin=np.float32(1))
+    network = fd.Network(layers, seed=np.int64(1), loss="hinge", margin=np.float32(1))
     network.save(tmp_path / "net")
     assert fd.Network.load(tmp_path / "net").layers == network.layers
     trained = trainer(batch_size=np.int32(2)).fit(X, Y, epochs=np.int8(2), record=np.int64(2))

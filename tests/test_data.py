@@ -5,6 +5,7 @@ import pytest
 
 import fastdl as fd
 from fastdl import losses
+from tests import cases
 
 # Raw numbers teach a network little.
 pytestmark = pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning")
@@ -15,7 +16,8 @@ METRICS = ("loss", "cost", "accuracy")
 
 def data(rng, loss="softmax_cross_entropy", n=N, zeros=0.0):
     x = rng.standard_normal((n, 8)) * (rng.random((n, 8)) >= zeros)
-    return x, rng.standard_normal((n, 3)) if losses.LOSSES[loss].targets else np.arange(n) % 7 % 3
+    labelled = losses.LOSSES[loss].y == "labels"
+    return x, np.arange(n) % 7 % 3 if labelled else cases.wanted(loss, rng, n, 3)
 
 
 def fitted(x, y, *, loss="softmax_cross_entropy", dtype="float64", seed=0, **settings):
@@ -44,7 +46,7 @@ WEIGHTS = {
 @pytest.mark.parametrize("zeros", [0.0, 0.6, 0.95], ids=["dense", "some zeros", "mostly zeros"])
 def test_the_same_rows_have_the_same_bits_on_both_sides(rng, dtype, loss, weights, zeros):
     x, y = data(rng, loss, zeros=zeros)
-    if losses.LOSSES[loss].targets:
+    if losses.LOSSES[loss].y != "labels":
         weights = {name: w for name, w in weights.items() if name == "sample_weight"}
     own = (weights["sample_weight"],) if "sample_weight" in weights else ()
     watch = fd.OverfitWatch(0.0, stop=True)

@@ -71,9 +71,9 @@ class Oracle:
         return result
 
     def loss(self, outputs, y):
-        y = y.astype(float) if losses.LOSSES[self.network.loss].targets else y
-        margin = {"margin": self.network.margin} if self.network.loss == "hinge" else {}
-        return getattr(_reference, self.network.loss)(outputs, y, **margin)
+        loss = self.network.loss_function
+        y = y if loss.y == "labels" else y.astype(float)
+        return getattr(_reference, loss.name)(outputs, y, **loss.settings)
 
     def gradients(self, x, y):
         outputs = self.outputs(x)
@@ -106,7 +106,7 @@ def make(widths, loss="softmax_cross_entropy", activation="tanh", dtype="float64
         fd.Dense(d, h, activation, l1=0.001 * i, l2=0.01 / (i + 1))
         for i, (d, h) in enumerate(pairwise(widths))
     ]
-    layers[-1] = fd.Dense(layers[-1].d, layers[-1].h, l2=0.003)
+    layers[-1] = fd.Dense(*widths[-2:], cases.last_activation(loss), l2=0.003)
     network = fd.Network(layers, loss=loss, dtype=dtype, seed=5, **settings)
     for i, view in enumerate(network.parameters.values()):
         if i % 2:
@@ -216,9 +216,10 @@ def test_steps_that_are_folded_into_the_gradient_of_weights_with_a_transposed_co
 
 
 @pytest.mark.parametrize("loss", losses.LOSSES)
-def test_outputs_with_an_activation_and_a_margin(loss, dtype, rng, agree):
-    layers = [fd.Dense(6, 20, "leaky_relu", l2=0.01), fd.Dense(20, 4, "sigmoid", l1=0.01)]
-    network = fd.Network(layers, loss=loss, margin=0.4, dtype=dtype)
+def test_outputs_with_an_activation_and_losses_with_settings(loss, dtype, rng, agree):
+    last = cases.last_activation(loss, "sigmoid")
+    layers = [fd.Dense(6, 20, "leaky_relu", l2=0.01), fd.Dense(20, 4, last, l1=0.01)]
+    network = fd.Network(layers, loss=cases.made(loss), dtype=dtype)
     x, y = data(network, 50, rng)
     agrees_after_training(network, OPTIMISERS["sgd"], x, y, agree, 20)
 
@@ -397,10 +398,11 @@ def test_evaluations_of_any_size(loss, n, isa, dtype, rng, agree):
     result = network.evaluate(x, y)
     agree([network.logits(x)], [outputs], dtype)
     agree([result.loss, result.cost], [expected, expected + penalty], dtype)
-    if loss == "mse":
+    right = network.predict(x) == y
+    if losses.LOSSES[loss].y == "numbers":
         assert not hasattr(result, "accuracy")
     else:
-        assert result.accuracy == (network.logits(x).argmax(axis=1) == y).mean()
+        assert result.accuracy == (right if right.ndim == 1 else right.all(axis=1)).mean()
 
 
 @pytest.mark.parametrize("n", [1, 100, 1300])

@@ -18,13 +18,13 @@ N, D, K = 12, 4, 3
 def problem(rng):
     """problem(loss): rows, and labels or targets."""
     x, labels = rng.standard_normal((N, D)), rng.integers(0, K, N)
-    targets = rng.standard_normal((N, K))
-    return lambda loss: (x, targets if losses.LOSSES[loss].targets else labels)
+    labelled = {name for name, loss in losses.LOSSES.items() if loss.y == "labels"}
+    return lambda loss: (x, labels if loss in labelled else cases.wanted(loss, rng, N, K))
 
 
 def make(loss="softmax_cross_entropy", activation="tanh", widths=(D, 6, 5, K), **settings):
     layers = [fd.Dense(d, h, activation, l1=0.01, l2=0.02) for d, h in pairwise(widths)]
-    layers[-1] = fd.Dense(*widths[-2:])
+    layers[-1] = fd.Dense(*widths[-2:], cases.last_activation(loss))
     return fd.Network(layers, loss=loss, dtype="float64", seed=1, **settings)
 
 
@@ -39,8 +39,8 @@ def test_gradients_are_derivatives(loss, activation, problem):
     result = fd.check_gradients(network, x * cases.SIZE_OF_ROWS.get(activation, 1), y)
     assert [row.name for row in result.parameters] == list(network.parameters)
     for row, p in zip(result.parameters, network.parameters.values(), strict=True):
-        assert row.max_relative < 1e-6
-        assert row.max_absolute < 5e-9
+        assert row.max_relative < 5e-6
+        assert row.max_absolute < 5e-8
         assert row.percent_below == 100
         assert row.n_compared + row.n_kinks == p.size
         assert row.n_compared > 0.8 * p.size

@@ -19,7 +19,7 @@ def problem(name, rng, n, k, dtype="float64"):
 
 
 def reference(name, outputs, y, **settings):
-    y = y if losses.LOSSES[name].targets is False else y.astype(float)
+    y = y if losses.LOSSES[name].y == "labels" else y.astype(float)
     return getattr(_reference, name)(outputs.astype(float), y, **settings)
 
 

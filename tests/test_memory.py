@@ -80,12 +80,13 @@ for isa in _kernels.ISAS:
         for n, k in SIZES:
             outputs, labels = like(np.ones((n, k), dtype)), like(np.zeros(n, np.intc))
             partial = guarded(2, np.float64).reshape(1, 2)
-            for name, code in _kernels.LOSSES.items():
+            for name in _kernels.LOSSES:
+                loss = losses.get(name)
                 doutputs = like(np.full((n, k), np.nan, dtype))
-                answers = (None, outputs) if losses.LOSSES[name].targets else (labels, None)
+                answers = (labels, None) if loss.y == "labels" else (None, outputs)
                 for out in (None, doutputs):
                     _kernels.loss_forward_backward(
-                        code, outputs, (*answers, None), 1.0, 1.0, out, partial, 1)
+                        loss.code, outputs, (*answers, None), loss.numbers, 1.0, out, partial, 1)
                 assert np.isfinite(doutputs).all(), (isa, name, n, k)
             probabilities = like(outputs)
             _kernels.softmax(probabilities, 1)

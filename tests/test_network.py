@@ -10,6 +10,7 @@ import pytest
 
 import fastdl as fd
 from fastdl import _kernels, _reference, losses
+from tests import cases
 from tests.cases import LABELLED
 
 
@@ -17,7 +18,7 @@ def make(loss="softmax_cross_entropy", dtype="float64", **settings):
     layers = [
         fd.Dense(5, 20, "tanh", l1=0.01, l2=0.02),
         fd.Dense(20, 7, "leaky_relu", init=fd.init.Normal(0.5)),
-        fd.Dense(7, 3, l2=0.03),
+        fd.Dense(7, 3, (*losses.get(loss).outputs, "identity")[0], l2=0.03),
     ]
     return fd.Network(layers, loss=loss, dtype=dtype, seed=3, **settings)
 
@@ -156,13 +157,13 @@ def test_a_row_alone_has_the_logits_that_it_has_among_others(rng):
 @pytest.mark.parametrize("loss", losses.LOSSES)
 def test_weighted_evaluations_are_those_of_repeated_rows(loss, rng):
     network, x = make(loss), rng.standard_normal((200, 5))
-    y = rng.standard_normal((200, 3)) if loss == "mse" else rng.integers(0, 3, 200)
+    y = cases.wanted(loss, rng, 200, 3)
     times = rng.integers(0, 4, 200)
     weighted = network.evaluate(x, y, sample_weight=0.3 * times)
     repeated = network.evaluate(np.repeat(x, times, 0), np.repeat(y, times, 0))
     assert weighted.loss == pytest.approx(repeated.loss, rel=1e-12)
     assert weighted.cost == pytest.approx(weighted.loss + network.penalty(), rel=1e-12)
-    if loss != "mse":
+    if losses.LOSSES[loss].y != "numbers":
         assert weighted.accuracy == network.evaluate(x, y).accuracy
 
 
@@ -266,11 +267,12 @@ def test_a_copy_in_the_other_dtype_has_the_same_weights_however_they_lie(widths,
 def test_a_file_gives_back_the_same_bits(loss, scaled, dtype, tmp_path, rng):
     x = rng.integers(0, 256, (50, 5), np.uint8)
     scaling = fd.Scaling.centred(x) if scaled else None
-    network = make(loss, dtype, scaling=scaling, margin=0.25)
+    network = make(cases.made(loss), dtype, scaling=scaling)
     network.save(tmp_path / "net.safetensors")
     other = fd.Network.load(str(tmp_path / "net.safetensors"))
     assert bits(other) == bits(network)
-    assert (other.loss, other.dtype, other.margin) == (loss, dtype, 0.25)
+    assert (other.loss, other.dtype) == (loss, dtype)
+    assert other.loss_function == network.loss_function == cases.made(loss)
     for one, same in zip(network.layers, other.layers, strict=True):
         assert (same.d, same.h, same.activation) == (one.d, one.h, one.activation)
         assert (same.l1, same.l2) == (one.l1, one.l2)

@@ -128,7 +128,8 @@ def extremes(kind, dtype):
     large = np.sqrt(np.finfo(dtype).max) / 8  # its square does not overflow
     finite = (large, -large, np.finfo(dtype).smallest_subnormal)
     special = (np.nan, np.inf, -np.inf)
-    return {"labels": (), "weights": (), "targets": finite}.get(kind, special + finite)
+    known = {"labels": (), "weights": (), "counts": (), "targets": finite}
+    return known.get(kind, special + finite)
 
 
 @pytest.mark.parametrize("op", OPS)

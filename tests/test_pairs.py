@@ -59,8 +59,8 @@ PAIRS = {
     ),
     ("an l1", "weights of zero"): "test_kernels.py::test_an_l1_leaves_a_weight_of_zero_where_it_is",
     ("an l1", "biases"): "test_optim.py::test_a_penalty_alone_shrinks_weights_and_no_biases",
-    ("an activation of the outputs", "every loss and its margin"): (
-        "test_epoch.py::test_outputs_with_an_activation_and_a_margin"
+    ("an activation of the outputs", "every loss and its settings"): (
+        "test_epoch.py::test_outputs_with_an_activation_and_losses_with_settings"
     ),
     # A call goes on from stretch to stretch, a trainer from fit to fit.
     ("calls longer than a stretch", "Adam, rates, sums, orders, threads"): (

@@ -1,5 +1,6 @@
 """What docs/promises.md says of numbers, on every instruction set that this machine has."""
 
+import inspect
 import itertools
 
 import numpy as np
@@ -35,7 +36,9 @@ def magnitudes(dtype, last):
 
 def row_losses(name, logits, labels):
     out = np.empty(len(logits))
-    _kernels.row_losses(_kernels.LOSSES[name], logits, labels.astype(np.intc), None, 1.0, out)
+    _kernels.row_losses(
+        _kernels.LOSSES[name], logits, labels.astype(np.intc), None, losses.get(name).numbers, out
+    )
     return out
 
 
@@ -180,7 +183,8 @@ def assert_same_classes(op, call, *arguments, **settings):
 def test_activations_of_special_numbers_are_those_of_numpy(activation, dtype, call):
     x, y = tuples(dtype, 2).T.copy()
     assert_same_classes(activation, call, x=x)
-    assert_same_classes(f"{activation}_backward", call, dout=x, out=y)
+    by = "x" if activation in _kernels.BY_INPUT else "out"
+    assert_same_classes(f"{activation}_backward", call, **{"dout": x, by: y})
     for bias in specials(dtype):
         z, biases = x[:, None], np.array([bias])
         assert_same_classes("bias_activation", call, z=z, bias=biases, activation=activation)
@@ -190,10 +194,9 @@ def test_activations_of_special_numbers_are_those_of_numpy(activation, dtype, ca
 def test_losses_of_special_numbers_are_those_of_numpy(name, dtype, call):
     """Row by row: in a mean one NaN would hide the others."""
     for row in [*tuples(dtype, 3)[:, None], *np.tile(tuples(dtype, 2)[:, None], (9, 1))]:
-        if losses.LOSSES[name].targets:
-            assert_same_classes(name, call, outputs=row, targets=np.ones_like(row))
-        else:
-            assert_same_classes(name, call, logits=row, labels=np.ones(len(row), int))
+        outputs, y = list(inspect.signature(getattr(ops, name)).parameters)[:2]
+        right = np.ones(len(row), int) if y == "labels" else np.ones_like(row)
+        assert_same_classes(name, call, **{outputs: row, y: right})
 
 
 def test_softmax_of_special_numbers_is_that_of_numpy(dtype, call):

@@ -176,6 +176,9 @@ ROWS = {  # what: the call, the argument that is wrong, what is given
     "a frame for pixels": (of_pixels, "x", {"x": as_frame(RNG.integers(0, 256, (N, D)))}),
     "pixels for numbers": (of_numbers, "x", {"x": np.arange(D, dtype=np.uint8)[None]}),
     # targets
+    "numbers for yes and no": (fit, "y", {"y": TARGETS, "k": 2, "loss": "binary_cross_entropy"}),
+    "labels for yes and no": (fit, "y", {"y": Y, "k": K, "loss": "binary_cross_entropy"}),
+    "counts below zero": (fit, "y", {"y": TARGETS, "k": 2, "loss": "poisson"}),
     "labels as targets": (fit, "y", {"y": Y, "k": K, "loss": "mse"}),
     "outputs first": (fit, "y", {"y": TARGETS.T, "k": 2, "loss": "mse"}),
     "words as targets": (fit, "y", {"y": TARGETS.astype(str), "k": 2, "loss": "mse"}),
@@ -277,13 +280,14 @@ NOTHING_TO_TELL = {  # what is refused without a remedy, for nobody can know one
     "a parameter that is no number": lambda: fd.Trainer(BROKEN, fd.SGD(0.1)).fit(X, Y),
     "a setting of a fit that runs": set_meanwhile,
     "a parameter taken out": lambda: NET.parameters.pop("layers.0.bias"),
+    "a margin where there is none": lambda: NET.margin,
     "a record of other columns": lambda: fit().append({"loss": 0.0}),
 }
 
 
 @pytest.mark.parametrize("what", NOTHING_TO_TELL)
 def test_what_has_no_remedy_is_told_all_the_same(what):
-    refusals = (TypeError, ValueError, OverflowError, RuntimeError)
+    refusals = (TypeError, ValueError, OverflowError, RuntimeError, AttributeError)
     with pytest.raises(refusals, match=r"must|cannot"):
         NOTHING_TO_TELL[what]()
 

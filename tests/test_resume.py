@@ -513,7 +513,7 @@ NETWORKS = {
     "activation": ({"activation": "tanh"}, "layers"),
     "loss": ({"loss": "hinge"}, "loss must be 'softmax_cross_entropy'"),
     "dtype": ({"dtype": "float64"}, "dtype must be 'float32'"),
-    "margin": ({"margin": 2.0}, "margin"),
+    "settings": ({"loss": fd.losses.SoftmaxCrossEntropy(0.1)}, "settings"),
     "scaled": ({"scaling": None}, "scaled must be True"),
     "scaling": ({"scaling": fd.Scaling.divided(3, 2.0)}, "scaling.scale"),
     "shift": ({"scaling": fd.Scaling(np.ones(3), fd.Scaling.divided(3).scale)}, "scaling.shift"),

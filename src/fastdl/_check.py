@@ -239,7 +239,7 @@ def _of_two_axes(it: str, array: Array, n: int) -> str:
     if is_mask and len(array) == n:
         return (
             f"several labels a row in an array of ones and zeros of the shape {array.shape}, "
-            f"use {it}[:, 0], and a network for each column"
+            f"use {it}[:, 0], or a network with loss='binary_cross_entropy' for all of them"
         )
     if len(array) == 1:
         return f"the shape {array.shape}, use {it}[0]"
@@ -282,6 +282,31 @@ def targets(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) ->
     result = cast(name, array, like)
     _keeps_its_digits(name, array, result)
     return result
+
+
+def binary(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) -> Array:
+    """Targets (n, k), or (n,) where k is 1, each 0 or 1, in the dtype ``like``."""
+    result = targets(name, value, n, k, like)
+    wrong = np.argwhere((result != 0) & (result != 1))
+    if len(wrong):
+        row, column = wrong[0]
+        raise ValueError(
+            f"{name} must be 0 or 1; got {result[row, column]:g} at row {row}, use "
+            f"np.asarray({name}) > 0 if what is above 0 is to be 1, or loss='mse' for numbers"
+        )
+    return result
+
+
+def not_negative(name: str, array: Array) -> Array:
+    """Targets that count something."""
+    wrong = np.argwhere(array < 0)
+    if len(wrong):
+        row, column = wrong[0]
+        raise ValueError(
+            f"{name} must not be negative with loss='poisson'; got {array[row, column]:g} at row "
+            f"{row}, use np.maximum({name}, 0), or loss='mse' for numbers of any sign"
+        )
+    return array
 
 
 def _keeps_its_digits(name: str, array: Array, result: Array) -> None:

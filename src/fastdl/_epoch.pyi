@@ -53,7 +53,7 @@ class Workspace:
 @final
 class Program:
     def __new__(
-        cls, layers: _Array, penalties: _Array, loss: int, margin: float, single: bool
+        cls, layers: _Array, penalties: _Array, loss: int, settings: _Array, single: bool
     ) -> Self: ...
     def train(
         self,

@@ -20,7 +20,8 @@ from cython.parallel cimport parallel
 from libc.string cimport memset
 
 from fastdl._kernels cimport (
-    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, Step, address, kernels_of, team_of,
+    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Step, address,
+    kernels_of, team_of,
 )
 from fastdl._loops.batches cimport Progress, run_batch, run_batches
 from fastdl._loops.call cimport Call, Memory, Outcome, Team, fastdl_seconds
@@ -215,8 +216,8 @@ cdef class Program:
         l1 and l2 of each layer's weight.
     loss : int
         Code of the loss.
-    margin : float
-        Of the hinge.
+    settings : float64 array
+        Of the loss: some numbers, as c/losses.h takes them.
     single : bool
         float32, else float64.
     """
@@ -226,7 +227,7 @@ cdef class Program:
 
     def __cinit__(
         self, const long long[:, ::1] layers, const double[:, ::1] penalties, int loss,
-        double margin, bint single,
+        const double[::1] settings, bint single,
     ):
         cdef Py_ssize_t i
         cdef Layer* layer
@@ -235,7 +236,9 @@ cdef class Program:
         self.net.layers = <Layer*> PyMem_Calloc(self.net.n_layers, sizeof(Layer))
         if self.net.layers == NULL:
             raise MemoryError
-        self.net.loss, self.net.margin = loss, margin
+        self.net.loss = loss
+        for i in range(MOST_SETTINGS):
+            self.net.settings[i] = settings[i]
         for i in range(self.net.n_layers):
             layer = &self.net.layers[i]
             layer.d, layer.h = layers[i, 0], layers[i, 1]

@@ -21,6 +21,7 @@ cdef extern from "kernels.h" nogil:
         double learning_rate, momentum, beta1, beta2, epsilon
         double correction1, correction2  # Adam's 1 - beta^t
     enum:
+        MOST_SETTINGS "FASTDL_SETTINGS"
         FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8
     ctypedef struct Kernels "fastdl_kernels":  # what each of them does: kernels.h
         int item

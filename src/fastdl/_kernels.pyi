@@ -16,6 +16,7 @@ BY_INPUT: set[str]
 LOSSES: dict[str, int]
 OPTIMISERS: dict[str, int]
 BLOCK_ROWS: int
+N_SETTINGS: int
 
 def available_isas() -> tuple[str, ...]: ...
 def use_isa(name: str) -> None: ...
@@ -40,7 +41,7 @@ def loss_forward_backward(
     loss: int,
     logits: _Array,
     answers: _Answers,
-    margin: float,
+    settings: _Array,
     scale: float,
     dlogits: _Array | None,
     partial: _Array,
@@ -51,7 +52,7 @@ def row_losses(
     logits: _Array,
     labels: _Array | None,
     targets: _Array | None,
-    margin: float,
+    settings: _Array,
     out: _Array,
 ) -> None: ...
 def finite(x: _Array) -> bool: ...

@@ -73,6 +73,7 @@ ACTIVATIONS = codes_of(fastdl_activations)
 BY_INPUT = {name for name, code in ACTIVATIONS.items() if code >= N_BY_OUTPUT}
 LOSSES = codes_of(fastdl_losses)
 OPTIMISERS = codes_of(fastdl_optimisers)
+N_SETTINGS = MOST_SETTINGS  # of a loss
 BLOCK_ROWS = 256  # rows a block in the def functions
 
 cdef Py_ssize_t BLOCK = BLOCK_ROWS
@@ -358,7 +359,8 @@ def sum_rows(const floating[:, ::1] x, floating[::1] out):
 cdef struct Loss:  # what all blocks of a call share
     const Kernels* kernels
     int code
-    double margin, scale
+    const double* settings
+    double scale
     Truth truth
     Matrix logits
     char* dlogits
@@ -379,15 +381,15 @@ cdef inline void loss_of_block(const Loss* call, Py_ssize_t block, double* out) 
     cdef Py_ssize_t skip = first * k * call.kernels.item
     cdef Truth truth = truth_from(&call.truth, first, k, call.kernels.item)
     out[0] = call.kernels.loss[call.code](
-        call.logits.at + skip, &truth, &call.margin, call.scale,
+        call.logits.at + skip, &truth, call.settings, call.scale,
         NULL if call.dlogits == NULL else call.dlogits + skip, NULL, &n_correct,
         block_rows(block, call.logits.rows), k)
     out[1] = <double> n_correct
 
 
 def loss_forward_backward(
-    int loss, const floating[:, ::1] logits, answers, double margin, double scale,
-    floating[:, ::1] dlogits, double[:, ::1] partial, int n_threads,
+    int loss, const floating[:, ::1] logits, answers, const double[::1] settings,
+    double scale, floating[:, ::1] dlogits, double[:, ::1] partial, int n_threads,
 ):
     """The weighted sum of the rows' losses and the number correct; fills dlogits.
 
@@ -396,7 +398,7 @@ def loss_forward_backward(
     """
     cdef Py_ssize_t i, n = logits.shape[0]
     cdef Loss call
-    call.kernels, call.code, call.margin = kernels_of(sizeof(floating)), loss, margin
+    call.kernels, call.code, call.settings = kernels_of(sizeof(floating)), loss, &settings[0]
     call.scale, call.truth = scale, truth_of(answers)
     call.logits = matrix(&logits[0, 0], n, logits.shape[1], logits.shape[1])
     call.dlogits = <char*> &dlogits[0, 0] if dlogits is not None else NULL
@@ -410,14 +412,15 @@ def loss_forward_backward(
 
 
 def row_losses(
-    int loss, const floating[:, ::1] logits, labels, targets, double margin, double[::1] out,
+    int loss, const floating[:, ::1] logits, labels, targets, const double[::1] settings,
+    double[::1] out,
 ):
     """out = the loss of each row; labels or targets is None."""
     cdef Truth truth = truth_of((labels, targets, None))
     cdef Py_ssize_t n_correct
     with nogil:
         kernels_of(sizeof(floating)).loss[loss](
-            &logits[0, 0], &truth, &margin, 0, NULL, &out[0], &n_correct, logits.shape[0],
+            &logits[0, 0], &truth, &settings[0], 0, NULL, &out[0], &n_correct, logits.shape[0],
             logits.shape[1])
 
 

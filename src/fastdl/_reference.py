@@ -74,7 +74,8 @@ def selu(x: Array) -> Array:
 
 
 def softplus(x: Array) -> Array:
-    return np.logaddexp(0, x)
+    result: Array = np.logaddexp(0, x)
+    return result
 
 
 def exp(x: Array) -> Array:
@@ -124,7 +125,8 @@ def selu_backward(dout: Array, out: Array) -> Array:
 
 
 def softplus_backward(dout: Array, out: Array) -> Array:
-    return dout * -np.expm1(-out)
+    dx: Array = dout * -np.expm1(-out)
+    return dx
 
 
 def exp_backward(dout: Array, out: Array) -> Array:
@@ -167,15 +169,23 @@ def softmax(logits: Array) -> Array:
 
 
 def softmax_cross_entropy(
-    logits: Array, labels: Integers, *, sample_weight: Array | None = None
+    logits: Array,
+    labels: Integers,
+    *,
+    label_smoothing: float = 0.0,
+    sample_weight: Array | None = None,
 ) -> tuple[float, Array]:
     rows = np.arange(len(labels))
     shifted = logits - logits.max(axis=1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=1)
-    dlogits = e / total[:, None]
+    losses, dlogits = np.log(total) - shifted[rows, labels], e / total[:, None]
     dlogits[rows, labels] -= 1
-    return _mean(np.log(total) - shifted[rows, labels], dlogits, sample_weight)
+    if label_smoothing:
+        losses += label_smoothing * (shifted[rows, labels] - shifted.mean(axis=1))
+        dlogits -= label_smoothing / logits.shape[1]
+        dlogits[rows, labels] += label_smoothing
+    return _mean(losses, dlogits, sample_weight)
 
 
 def hinge(
@@ -198,6 +208,14 @@ def sigmoid_cross_entropy(
     return _mean(losses, (sigmoid(logits) - one_hot) / logits.shape[1], sample_weight)
 
 
+def binary_cross_entropy(
+    logits: Array, targets: Array, *, sample_weight: Array | None = None
+) -> tuple[float, Array]:
+    wanted = targets.reshape(logits.shape)
+    losses = np.logaddexp(0, np.where(wanted == 1, -logits, logits)).mean(axis=1)
+    return _mean(losses, (sigmoid(logits) - wanted) / logits.shape[1], sample_weight)
+
+
 def mse(
     outputs: Array, targets: Array, *, sample_weight: Array | None = None
 ) -> tuple[float, Array]:
@@ -205,6 +223,38 @@ def mse(
     difference = outputs - targets.reshape(n, k)
     losses = (difference * difference).mean(axis=1)
     return _mean(losses, 2 * difference / k, sample_weight)
+
+
+def mae(
+    outputs: Array, targets: Array, *, sample_weight: Array | None = None
+) -> tuple[float, Array]:
+    off = outputs - targets.reshape(outputs.shape)
+    return _mean(np.abs(off).mean(axis=1), np.sign(off) / off.shape[1], sample_weight)
+
+
+def huber(
+    outputs: Array, targets: Array, *, delta: float = 1.0, sample_weight: Array | None = None
+) -> tuple[float, Array]:
+    off = outputs - targets.reshape(outputs.shape)
+    size = np.abs(off)
+    losses = np.where(size > delta, delta * (size - delta / 2), off * off / 2).mean(axis=1)
+    return _mean(losses, np.clip(off, -delta, delta) / off.shape[1], sample_weight)
+
+
+def quantile(
+    outputs: Array, targets: Array, *, q: float = 0.5, sample_weight: Array | None = None
+) -> tuple[float, Array]:
+    off = outputs - targets.reshape(outputs.shape)
+    slope = np.where(off > 0, 1 - q, np.where(off < 0, -q, off))
+    return _mean((slope * off).mean(axis=1), slope / off.shape[1], sample_weight)
+
+
+def poisson(
+    outputs: Array, targets: Array, *, sample_weight: Array | None = None
+) -> tuple[float, Array]:
+    wanted, means = targets.reshape(outputs.shape), np.maximum(outputs, 1e-30)
+    losses = (means - wanted * np.log(means)).mean(axis=1)
+    return _mean(losses, (1 - wanted / means) / outputs.shape[1], sample_weight)
 
 
 def _mean(losses: Array, gradients: Array, sample_weight: Array | None) -> tuple[float, Array]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastdl import losses
+from fastdl import ops
 from fastdl._check import Array
 from fastdl.core import Core
 from fastdl.data import Data, part
 from fastdl.evaluation import Evaluator
+from fastdl.losses import Hinge, Loss, MeanSquared
 
 _LARGE, _SMALL = 8.0, 0.03  # the root of a mean square that is far from one
 _SAMPLE = 300  # about the rows that are looked at
@@ -61,21 +62,36 @@ def _sample(data: Data) -> Array:
 
 
 def constant_loss(core: Core, data: Data, rows: Array) -> float:
-    """The least loss of one answer for some rows; of the hinge the lesser of two plain answers."""
+    """The least loss of one answer for some rows, or the lesser of two plain answers."""
     k = core.layers[-1].h
     weights = np.ones(len(rows)) if data.weights is None else data.weights[rows].astype(np.float64)
     if data.targets is not None:
-        targets = data.targets[rows].astype(np.float64)
-        mean = np.average(targets, axis=0, weights=weights)
-        variance = np.average(np.square(targets - mean), axis=0, weights=weights)
-        return float(np.where(np.ptp(targets, axis=0) > 0, variance, 0.0).mean())
+        return _of_targets(core.loss, data.targets[rows].astype(np.float64), weights)
     assert data.labels is not None
     share = np.bincount(data.labels[rows], weights, k) / weights.sum()
-    if core.loss == "hinge":
-        return float(core.margin * min(k - 1, k * (1 - share.max())))
-    if losses.LOSSES[core.loss].probabilities == "sigmoid":
+    if isinstance(core.loss, Hinge):
+        return float(core.loss.margin * min(k - 1, k * (1 - share.max())))
+    if core.loss.probabilities == "sigmoid":
         return float((_entropy(share) + _entropy(1 - share)) / k)
-    return float(_entropy(share))
+    smoothing = core.loss.settings["label_smoothing"]
+    return float(_entropy((1 - smoothing) * share + smoothing / k))
+
+
+def _of_targets(loss: Loss, targets: Array, weights: Array) -> float:
+    """The least loss of the mean, or of a quantile, for all rows."""
+    mean = np.average(targets, axis=0, weights=weights)
+    if loss.y == "binary":
+        return float((_entropy(mean) + _entropy(1 - mean)) / len(mean))
+    if isinstance(loss, MeanSquared):
+        variance = np.average(np.square(targets - mean), axis=0, weights=weights)
+        return float(np.where(np.ptp(targets, axis=0) > 0, variance, 0.0).mean())
+    q, share = loss.settings.get("q", 0.5), weights / weights.mean()
+    middle = np.quantile(targets, q, axis=0, weights=weights, method="inverted_cdf")
+    function = getattr(ops, loss.name)
+    plain = (np.broadcast_to(each, targets.shape) for each in (mean, middle))
+    return min(
+        float(function(each, targets, sample_weight=share, **loss.settings)[0]) for each in plain
+    )
 
 
 def _entropy(share: Array) -> float:
@@ -93,7 +109,8 @@ def _of_scale(core: Core, some: Data, data: Data) -> str | None:
             f"{_range(f'column {column} of x', data.x[:, column])}: make the network with "
             "scaling=fd.Scaling.standard(x)"
         )
-    if data.targets is not None and some.targets is not None:
+    scaled = core.loss.y == "numbers" and not core.loss.outputs  # which others need as they are
+    if scaled and data.targets is not None and some.targets is not None:
         column = _far(some.targets.astype(np.float64))
         if column is not None:
             advice.append(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastdl import _calling, _check, _diagnosis, data, gradcheck, losses, ops
+from fastdl import _calling, _check, _diagnosis, data, gradcheck, ops
 from fastdl._calling import Layout, Problem
 from fastdl._check import Array
 from fastdl.network import Network, core_of
@@ -182,7 +182,7 @@ def _problem(double: Network, x: ArrayLike, y: ArrayLike, l2: float) -> tuple[Ar
     biases = [parameters[f"layers.{i}.bias"].copy() for i in range(len(double.layers))]
     network = _diagnosis.Network([layer.activation for layer in double.layers], ops.identity)
     zs, outputs = _diagnosis.forward(network, inputs[:n], weights, biases)
-    p: Array = getattr(ops, losses.LOSSES[double.loss].probabilities or "identity")(outputs[-1])
+    p: Array = getattr(ops, double.loss_function.probabilities or "identity")(outputs[-1])
     targets = np.asarray(given.targets) if given.labels is None else given.labels.astype(np.int64)
     problem = Problem(inputs[:n], targets[:n], weights, biases, zs, outputs[:-1], p, l2)
     return given.x[:n], problem
@@ -191,7 +191,7 @@ def _problem(double: Network, x: ArrayLike, y: ArrayLike, l2: float) -> tuple[Ar
 def _loss(double: Network, y: Array) -> Callable[[Array], Array]:
     """From outputs to the gradient of the mean loss by them."""
     function = getattr(ops, double.loss)
-    settings = {"margin": double.margin} if double.loss == "hinge" else {}
+    settings = double.loss_function.settings
     return lambda outputs: np.asarray(function(outputs, y, **settings)[1])
 
 

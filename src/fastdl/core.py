@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from fastdl import _check, _kernels, _memory, _threads, init, losses
+from fastdl import _check, _kernels, _memory, _threads, init
 from fastdl._check import Array
 from fastdl._epoch import Program
 from fastdl.init import Init
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense
+from fastdl.losses import Loss
 from fastdl.parameters import Parameters, Places
 from fastdl.scaling import Applied, Scaling
 
@@ -23,8 +24,9 @@ class Core:
 
     Attributes
     ----------
-    layers, loss, dtype, margin, scaling, inputs
+    layers, dtype, scaling, inputs
         As a network has them.
+    loss : Loss
     n_parameters : int
     places : Places
         Where each parameter lies.
@@ -39,13 +41,11 @@ class Core:
     def __init__(
         self,
         layers: tuple[Dense, ...],
-        loss: str,
+        loss: Loss,
         dtype: np.dtype[Any],
-        margin: float,
         scaling: Scaling | None,
     ) -> None:
-        self.layers, self.loss, self.dtype = layers, loss, dtype
-        self.margin, self.scaling = margin, scaling
+        self.layers, self.loss, self.dtype, self.scaling = layers, loss, dtype, scaling
         self.inputs: Inputs | None = None
         self.places = Places(layers, dtype)
         self.n_parameters = sum(layer.n_parameters for layer in layers)
@@ -68,7 +68,7 @@ class Core:
 
     def copy(self, dtype: np.dtype[Any]) -> Core:
         """One of its own, in this dtype."""
-        result = Core(self.layers, self.loss, dtype, self.margin, self.scaling)
+        result = Core(self.layers, self.loss, dtype, self.scaling)
         result.inputs = self.inputs
         # Not as they lie in memory: where a weight lies by unit depends on the dtype.
         for name, view in result.parameters.items():
@@ -78,8 +78,8 @@ class Core:
     def compiled(self, layers: tuple[Dense, ...]) -> Program:
         """The loops over its arrays, with the penalties of these layers."""
         penalties = np.array([(layer.l1, layer.l2) for layer in layers], np.float64)
-        code = losses.LOSSES[self.loss].code
-        return Program(self.places.table, penalties, code, self.margin, self.dtype == np.float32)
+        code, single = self.loss.code, self.dtype == np.float32
+        return Program(self.places.table, penalties, code, self.loss.numbers, single)
 
     def set_layers(self, layers: tuple[Dense, ...]) -> None:
         """Give it layers that differ in their penalties alone."""

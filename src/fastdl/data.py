@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check, inputs, losses
+from fastdl import _check, inputs
 from fastdl._check import Array
 from fastdl._epoch import Rows, often_sparse
 from fastdl.core import Core
@@ -49,9 +49,7 @@ def check(
     rows, found = read(core, x_name, x, known)[:2]
     _check.some(x_name, rows)
     n, k = len(rows), core.layers[-1].h
-    if losses.LOSSES[core.loss].targets:
-        return Data(rows, found, None, _check.targets(y_name, y, n, k, core.dtype))
-    return Data(rows, found, _check.labels(y_name, y, n, k))
+    return Data(rows, found, *core.loss.read(y_name, y, n, k, core.dtype))
 
 
 def compiled(core: Core, data: Data, scan_zeros: bool = True, check_finite: bool = False) -> Rows:

@@ -13,6 +13,7 @@ from fastdl._check import Array
 from fastdl._epoch import Rows, Workspace
 from fastdl.core import Core
 from fastdl.data import Data, compiled
+from fastdl.losses import Loss
 
 Metric = Callable[[Array, Array], float]
 
@@ -20,7 +21,7 @@ _BLOCK = 4096  # rows
 
 
 class Evaluation(NamedTuple):
-    """How a network does on a data set with labels.
+    """How a network does on a data set with labels, or with targets that are 0 or 1.
 
     Attributes
     ----------
@@ -29,7 +30,7 @@ class Evaluation(NamedTuple):
     cost : float
         The loss plus the penalties of all layers.
     accuracy : float
-        The share of rows classified rightly; every row counts once.
+        The share of rows classified rightly, in all outputs; every row counts once.
     """
 
     loss: float
@@ -108,6 +109,15 @@ def _takes_two(function: Metric) -> bool:
     return True
 
 
+def answers(loss: Loss, outputs: Array) -> Array:
+    """What outputs (n, k) say: labels (n,), the outputs themselves, or whether each is above 0."""
+    if loss.y == "labels":
+        labels: Array = outputs.argmax(axis=1)
+        return labels
+    said = outputs if loss.y == "numbers" else (outputs > 0).astype(np.int64)
+    return said[:, 0] if said.shape[1] == 1 else said
+
+
 class Evaluator:
     """Measures a network on one data set, again and again; its memory is made once.
 
@@ -144,12 +154,13 @@ class Evaluator:
     ) -> None:
         program, n, k = core.program, len(data.x), core.layers[-1].h
         self._program, self._flat, self._data = program, core.flat, data
-        self._threads, self._metrics = n_threads, metrics or {}
+        self._loss, self._threads, self._metrics = core.loss, n_threads, metrics or {}
         self.workspace = workspace or Workspace(program, n_threads=n_threads)
         self.rows = rows or compiled(core, data)
         self._results = np.empty((program.pieces(n), 2))
         self._residuals = None
-        if data.targets is not None:
+        if core.loss.y == "numbers":
+            assert data.targets is not None
             self._residuals = _Residuals(data.targets, data.weights)
         needed = self._residuals is not None or self._metrics
         self._outputs = np.empty((n, k), core.dtype) if needed else None
@@ -178,13 +189,13 @@ class Evaluator:
     def _by(self, name: str) -> float:
         """A function's answer, to which nothing is handed that it may change."""
         assert self._outputs is not None
-        if self._data.labels is not None:
-            y, predicted = self._data.labels.view(), self._outputs.argmax(axis=1)
+        predicted = answers(self._loss, self._outputs.copy())
+        y: Array
+        if self._data.targets is None:
+            assert self._data.labels is not None
+            y = self._data.labels.view()
         else:
-            assert self._data.targets is not None
-            y, predicted = self._data.targets.view(), self._outputs.copy()
-            if y.shape[1] == 1:
-                y, predicted = y[:, 0], predicted[:, 0]
+            y = self._data.targets.reshape(predicted.shape)
         y.flags.writeable = False
         value: object = self._metrics[name](y, predicted)
         if isinstance(value, bool) or not isinstance(value, Real):

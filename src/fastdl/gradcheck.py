@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastdl import _check, _kernels, activations, data, losses, ops
+from fastdl import _check, _kernels, activations, data, ops
 from fastdl._check import Array
+from fastdl.losses import Hinge
 from fastdl.network import Network, core_of
 
 _ROUNDED = 10 * float(np.finfo(np.float64).eps)  # of a cost, at most: sums lose a few digits
@@ -236,24 +237,21 @@ class _Outcome:
     """The loss of each of many altered copies of the rows, and on which side of a kink it lies."""
 
     def __init__(self, network: Network, y: ArrayLike, n: int) -> None:
-        self.loss = losses.LOSSES[network.loss]
-        self.margin = network.margin
-        k = network.layers[-1].h
-        self.labels = None if self.loss.targets else _check.labels("y", y, n, k)
-        self.targets = (
-            _check.targets("y", y, n, k, np.dtype(np.float64)) if self.loss.targets else None
-        )
+        self.loss, k = network.loss_function, network.layers[-1].h
+        self.labels, self.targets = self.loss.read("y", y, n, k, np.dtype(np.float64))
 
     def __call__(self, logits: Array, copies: int) -> tuple[Array, Array]:
         """Losses (n, copies) of logits (n * copies, k), and which hinges are active, likewise."""
         labels = None if self.labels is None else np.repeat(self.labels, copies)
         targets = None if self.targets is None else np.repeat(self.targets, copies, axis=0)
         out = np.empty(len(logits))
-        _kernels.row_losses(self.loss.code, logits, labels, targets, self.margin, out)
+        _kernels.row_losses(self.loss.code, logits, labels, targets, self.loss.numbers, out)
         sides = np.zeros((len(logits), 0), bool)
-        if self.loss.name == "hinge":
+        if isinstance(self.loss, Hinge):
             own = logits[np.arange(len(logits)), labels][:, None]
-            sides = logits - own + self.margin > 0
+            sides = logits - own + self.loss.margin > 0
+        elif self.loss.kinked:
+            sides = logits > targets
         return out.reshape(-1, copies), sides
 
 

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from fastdl import _check, activations, losses
+from fastdl import _check, activations
 from fastdl.init import Init
+from fastdl.losses import Loss
 
 _KEYS = ("input", "output", "nonlinear", "regularization")
 _EXAMPLE = {"input": 784, "output": 10, "nonlinear": "softmax", "regularization": "none"}
@@ -53,8 +54,10 @@ class Dense:
         return self.d * self.h + self.h
 
 
-def from_given(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple[Dense, ...]:
-    """Layers as they are, or by their widths; this is then the activation of the hidden ones."""
+def from_given(
+    given: Sequence[int] | Sequence[Dense], activation: str, last: str
+) -> tuple[Dense, ...]:
+    """Layers as they are, or by their widths, with the activations of hidden ones and the last."""
     if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
         raise TypeError(
             f"layers must be widths or Dense layers; got {given!r:.100}, use [784, 128, 10]"
@@ -69,13 +72,13 @@ def from_given(given: Sequence[int] | Sequence[Dense], activation: str) -> tuple
         )
     else:
         activations.get(activation)
-        dense = from_widths(cast(Sequence[int], given), activation)
+        dense = from_widths(cast(Sequence[int], given), activation, last)
     check_chain(dense)
     return dense
 
 
-def from_widths(widths: Sequence[int], activation: str) -> tuple[Dense, ...]:
-    """Widths, inputs first, as layers; the last one has no activation."""
+def from_widths(widths: Sequence[int], activation: str, last: str) -> tuple[Dense, ...]:
+    """Widths, inputs first, as layers."""
     if len(widths) < 2:
         nested = isinstance(widths[0], list | tuple)
         remedy = f"{widths[0]}" if nested else f"{[*widths, 10]} for ten outputs"
@@ -83,11 +86,8 @@ def from_widths(widths: Sequence[int], activation: str) -> tuple[Dense, ...]:
             f"layers must give at least inputs and outputs; got {list(widths)!r}, use {remedy}"
         )
     widths = [_check.integer(f"layers[{i}]", width) for i, width in enumerate(widths)]
-    last = len(widths) - 2
-    return tuple(
-        Dense(d, h, "identity" if i == last else activation)
-        for i, (d, h) in enumerate(pairwise(widths))
-    )
+    functions = [activation] * (len(widths) - 2) + [last]
+    return tuple(Dense(*each) for each in zip(widths, widths[1:], functions, strict=False))
 
 
 def from_dictionaries(
@@ -171,12 +171,22 @@ def _between(given: Sequence[object], i: int) -> str:
 
 
 def check_outputs(
-    dense: Sequence[Dense], loss: str, given: Sequence[int] | Sequence[Dense]
+    dense: Sequence[Dense], loss: Loss, given: Sequence[int] | Sequence[Dense]
 ) -> None:
-    """A single output would be the only class there is, and so always right."""
-    if dense[-1].h == 1 and not losses.LOSSES[loss].targets:
+    """Refuse a last layer that does not go with the loss.
+
+    A single output would be the only class there is, and so always right.
+    """
+    last = dense[-1]
+    if last.h == 1 and loss.y == "labels":
         raise ValueError(
-            f"layers[-1] must have an output for each label with {loss}; got 1 alone, use "
-            + (f"fd.Dense({dense[-1].d}, 2)" if isinstance(given[-1], Dense) else "2")
-            + " for the labels 0 and 1, or loss='mse' for numbers"
+            f"layers[-1] must have an output for each label with {loss.name}; got 1 alone, use "
+            + (f"fd.Dense({last.d}, 2)" if isinstance(given[-1], Dense) else "2")
+            + " for the labels 0 and 1 (or loss='binary_cross_entropy'), or loss='mse' for numbers"
+        )
+    if loss.outputs and last.activation not in loss.outputs:
+        raise ValueError(
+            f"layers[-1] must have the activation {' or '.join(loss.outputs)} with {loss.name}; "
+            f"got {last.activation!r}, "
+            f"use fd.Dense({last.d}, {last.h}, {loss.outputs[0]!r})"
         )

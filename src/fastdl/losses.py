@@ -1,45 +1,239 @@
-"""The losses: one row each. Network, trainer, tests and benchmarks go by this table."""
+"""The losses, a small class each: network, trainer, tests and benchmarks go by this table."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from fastdl import _check, _kernels
+from fastdl._check import Array
+
+Answers = tuple[NDArray[np.intc] | None, Array | None]
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What the rest of the library needs to know of a loss.
+    """A loss with its settings, which are the fields of its class.
 
     Attributes
     ----------
     name : str
-        Its name in ``fastdl.ops`` and for ``Network(loss=...)``.
-    targets : bool
-        Whether y is float targets (n, k) rather than integer labels (n,).
+        Its name in ``fastdl.ops``, and the shorthand for it with the usual settings.
+    y : {"labels", "binary", "numbers"}
+        What it goes by: integer labels (n,), or targets (n, k) that are 0 or 1, or any numbers.
     probabilities : str or None
         How outputs become probabilities: "softmax", "sigmoid" or not at all.
+    outputs : tuple of str
+        Activations that the last layer may have, the usual one first; none: any.
+    kinked : bool
+        Whether the derivative by an output jumps at its target.
     """
 
-    name: str
-    targets: bool = False
-    probabilities: str | None = None
+    name: ClassVar[str]
+    y: ClassVar[Literal["labels", "binary", "numbers"]] = "labels"
+    probabilities: ClassVar[str | None] = None
+    outputs: ClassVar[tuple[str, ...]] = ()
+    kinked: ClassVar[bool] = False
 
     @property
     def code(self) -> int:
         """The number by which the kernels know it."""
         return _kernels.LOSSES[self.name]
 
+    @property
+    def settings(self) -> dict[str, float]:
+        """Its settings by name, as ``fastdl.ops`` takes them."""
+        return {name: float(value) for name, value in asdict(self).items()}
 
-LOSSES = {
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """Its settings as the kernels take them: in the order of its fields."""
+        numbers = np.zeros(_kernels.N_SETTINGS)
+        numbers[: len(fields(self))] = list(self.settings.values())
+        return numbers
+
+    def read(self, name: str, y: ArrayLike, n: int, k: int, dtype: np.dtype[Any]) -> Answers:
+        """Labels or targets, the other None, checked for n rows of k outputs."""
+        if self.y == "labels":
+            return _check.labels(name, y, n, k), None
+        if self.y == "binary":
+            return None, _check.binary(name, y, n, k, dtype)
+        return None, _check.targets(name, y, n, k, dtype)
+
+    def __str__(self) -> str:
+        settings = [f"{name} {value:g}" for name, value in self.settings.items()]
+        return ", ".join([self.name, *settings])
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(Loss):
+    """-log softmax(logits)[label].
+
+    Parameters
+    ----------
+    label_smoothing : float in [0, 1)
+        The share of the label that is spread over all k classes (Szegedy et al. 2016).
+    """
+
+    name = "softmax_cross_entropy"
+    probabilities = "softmax"
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check.real("label_smoothing", self.label_smoothing, 0.0, 1.0)
+
+    def __str__(self) -> str:
+        return super().__str__() if self.label_smoothing else self.name
+
+
+@dataclass(frozen=True)
+class Hinge(Loss):
+    """The sum over j != y of max(0, s_j - s_y + margin) (Weston and Watkins 1999).
+
+    Parameters
+    ----------
+    margin : float
+        Not negative.
+    """
+
+    name = "hinge"
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check.real("margin", self.margin, 0.0)
+
+
+@dataclass(frozen=True)
+class SigmoidCrossEntropy(Loss):
+    """Binary cross-entropy of sigmoid(logits) and the one-hot label: the mean over the outputs."""
+
+    name = "sigmoid_cross_entropy"
+    probabilities = "sigmoid"
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(Loss):
+    """Binary cross-entropy of sigmoid(logits) and targets of 0 and 1: the mean over the outputs.
+
+    Of several outputs each is a question of its own (multi-label); a single one tells two classes.
+    """
+
+    name = "binary_cross_entropy"
+    y = "binary"
+    probabilities = "sigmoid"
+
+
+@dataclass(frozen=True)
+class MeanSquared(Loss):
+    """(output - target)^2: the mean over the outputs."""
+
+    name = "mse"
+    y = "numbers"
+
+
+@dataclass(frozen=True)
+class MeanAbsolute(Loss):
+    """|output - target|: the mean over the outputs."""
+
+    name = "mae"
+    y = "numbers"
+    kinked = True
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """off^2 / 2 where off = output - target is at most delta, else delta (|off| - delta / 2).
+
+    Parameters
+    ----------
+    delta : float
+        Above 0 (Huber 1964).
+    """
+
+    name = "huber"
+    y = "numbers"
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check.real("delta", self.delta, above=0.0)
+
+
+@dataclass(frozen=True)
+class Quantile(Loss):
+    """|output - target| times q where the output is below its target, else 1 - q.
+
+    Parameters
+    ----------
+    q : float
+        Between 0 and 1: the share of targets that are to lie below the outputs (Koenker 1978).
+    """
+
+    name = "quantile"
+    y = "numbers"
+    kinked = True
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check.real("q", self.q, above=0.0, below=1.0)
+
+
+@dataclass(frozen=True)
+class Poisson(Loss):
+    """output - target log(output), of counts with the output as their mean: the mean of outputs."""
+
+    name = "poisson"
+    y = "numbers"
+    outputs = ("exp", "softplus")
+
+    def read(self, name: str, y: ArrayLike, n: int, k: int, dtype: np.dtype[Any]) -> Answers:
+        """Targets that are not negative."""
+        _, targets = super().read(name, y, n, k, dtype)
+        assert targets is not None
+        return None, _check.not_negative(name, targets)
+
+
+LOSSES: dict[str, type[Loss]] = {
     loss.name: loss
     for loss in (
-        Loss("softmax_cross_entropy", probabilities="softmax"),
-        Loss("hinge"),
-        Loss("sigmoid_cross_entropy", probabilities="sigmoid"),
-        Loss("mse", targets=True),
+        SoftmaxCrossEntropy, Hinge, SigmoidCrossEntropy, BinaryCrossEntropy, MeanSquared,
+        MeanAbsolute, Huber, Quantile, Poisson,
     )
-}
+}  # fmt: skip
 
 
-def get(name: object) -> Loss:
-    """The loss of this name."""
-    return LOSSES[_check.choice("loss", name, tuple(LOSSES))]
+def get(loss: object) -> Loss:
+    """The loss of this name, or the one that is given."""
+    if isinstance(loss, Loss):
+        return loss
+    if isinstance(loss, type) and issubclass(loss, Loss):
+        raise TypeError(
+            f"loss must be a name or a loss with its settings; got the class {loss.__name__}, "
+            f"use fd.losses.{loss.__name__}()"
+        )
+    return LOSSES[_check.choice("loss", loss, tuple(LOSSES))]()
+
+
+def with_margin(loss: object, margin: float | None) -> Loss:
+    """The loss where a margin may be given beside it, which is the hinge's alone."""
+    found = get(loss)
+    if margin is None:
+        return found
+    if found != Hinge():
+        raise ValueError(
+            f"margin must be left out with another loss than 'hinge'; got {margin!r:.100} with "
+            f"{found.name}, use loss='hinge'"
+        )
+    return Hinge(margin)
+
+
+def from_saved(config: Mapping[str, Any]) -> Loss:
+    """The loss of a file; older ones have a margin whatever the loss is."""
+    kind = type(get(config["loss"]))
+    if "margin" not in config:
+        return kind(**config["settings"])
+    hinge = Hinge(config["margin"])
+    return hinge if kind is Hinge else kind()

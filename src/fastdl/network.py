@@ -15,10 +15,11 @@ from fastdl._check import Array
 from fastdl._epoch import Workspace
 from fastdl.core import Core
 from fastdl.data import Data
-from fastdl.evaluation import Evaluation, Evaluator, RegressionEvaluation
+from fastdl.evaluation import Evaluation, Evaluator, RegressionEvaluation, answers
 from fastdl.init import Init, Normal
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense, check_outputs, from_dictionaries, from_given, penalised
+from fastdl.losses import Hinge, Loss
 from fastdl.parameters import Parameters
 from fastdl.scaling import Scaling
 from fastdl.summary import Summary, summary
@@ -58,7 +59,11 @@ class Network(_hints.Hinted):
         Widths, inputs first: ``[3072, 50, 10]``; or the layers themselves.
     activation : str
         As for ``Dense``: of the hidden layers where ``layers`` are widths.
-    loss : {"softmax_cross_entropy", "hinge", "sigmoid_cross_entropy", "mse"}
+    loss : str or Loss
+        By its name, or with settings of your own, from ``fastdl.losses``: of labels
+        "softmax_cross_entropy", "hinge" or "sigmoid_cross_entropy"; of targets that are 0 or 1
+        "binary_cross_entropy"; of numbers "mse", "mae", "huber", "quantile" or "poisson", with
+        which the last of layers that are widths has the activation "exp".
     init : {"he", "xavier", "normal", "uniform"} or Init
         Of every weight whose layer names none; biases start at zero.
     dtype : "float32" or "float64"
@@ -67,8 +72,8 @@ class Network(_hints.Hinted):
         Of the initialisation; None: a different one each time.
     scaling : Scaling, optional
         How features become inputs, whatever their dtype.
-    margin : float
-        Of the hinge loss.
+    margin : float, optional
+        Of the hinge: ``loss="hinge", margin=0.5`` is ``loss=fd.losses.Hinge(0.5)``.
 
     Notes
     -----
@@ -100,18 +105,17 @@ class Network(_hints.Hinted):
         layers: Sequence[int] | Sequence[Dense],
         *,
         activation: str = "relu",
-        loss: str = "softmax_cross_entropy",
+        loss: str | Loss = "softmax_cross_entropy",
         init: str | Init = "he",
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
         scaling: Scaling | None = None,
-        margin: float = 1.0,
+        margin: float | None = None,
     ) -> None:
-        dense = from_given(layers, activation)
-        loss = losses.get(loss).name
-        check_outputs(dense, loss, layers)
-        kind = _check.dtype(dtype)
-        self._core = Core(dense, loss, kind, _check.real("margin", margin, 0.0), scaling)
+        chosen = losses.with_margin(loss, margin)
+        dense = from_given(layers, activation, (*chosen.outputs, "identity")[0])
+        check_outputs(dense, chosen, layers)
+        self._core = Core(dense, chosen, _check.dtype(dtype), scaling)
         self._core.draw(init, seed)
 
     @classmethod
@@ -157,6 +161,11 @@ class Network(_hints.Hinted):
     @property
     def loss(self) -> str:
         """The name of the loss."""
+        return self._core.loss.name
+
+    @property
+    def loss_function(self) -> Loss:
+        """The loss with its settings."""
         return self._core.loss
 
     @property
@@ -166,8 +175,10 @@ class Network(_hints.Hinted):
 
     @property
     def margin(self) -> float:
-        """Of the hinge loss."""
-        return self._core.margin
+        """Of the hinge; other losses have none."""
+        if not isinstance(self._core.loss, Hinge):
+            raise AttributeError(f"margin must be asked of a network with the hinge; got {self!r}")
+        return self._core.loss.margin
 
     @property
     def scaling(self) -> Scaling | None:
@@ -256,7 +267,7 @@ class Network(_hints.Hinted):
         return out
 
     def predict(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
-        """The most likely label of each row; for ``mse`` the outputs themselves.
+        """The most likely label of each row; where y are numbers the outputs themselves.
 
         Parameters
         ----------
@@ -266,7 +277,8 @@ class Network(_hints.Hinted):
 
         Returns
         -------
-        int64 array (n,), or for ``mse`` float array (n, k), or (n,) where k is 1
+        int64 array (n,) of labels; with ``binary_cross_entropy`` int64 array (n, k) of 0 and 1;
+        where y are numbers float array (n, k); both (n,) where k is 1
 
         Raises
         ------
@@ -274,13 +286,10 @@ class Network(_hints.Hinted):
             Where a row of x, or its outputs, are not finite, so that no label is the likeliest.
         """
         outputs = self._answers(x, n_threads)
-        if losses.LOSSES[self.loss].targets:
-            return outputs[:, 0] if outputs.shape[1] == 1 else outputs
-        labels: Array = outputs.argmax(axis=1)
-        return labels
+        return answers(self._core.loss, outputs)
 
     def predict_proba(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
-        """The probability of each class: softmax, or for ``sigmoid_cross_entropy`` each sigmoid.
+        """The probability of each class: softmax, or with a loss of sigmoids each of these.
 
         Parameters
         ----------
@@ -297,7 +306,7 @@ class Network(_hints.Hinted):
         ValueError
             For a loss that has no probabilities, or as for ``predict``.
         """
-        kind = losses.LOSSES[self.loss].probabilities
+        kind = self._core.loss.probabilities
         if kind is None:
             raise ValueError(
                 f"predict_proba must have a loss with probabilities; got {self.loss}, "
@@ -325,14 +334,14 @@ class Network(_hints.Hinted):
         ----------
         x : array (n, d)
             Finite numbers of any real dtype.
-        y : labels (n,) in [0, k); for ``mse`` targets (n, k), or (n,) where k is 1
+        y : labels (n,) in [0, k), or targets (n, k), as the loss takes them; (n,) too where k is 1
         sample_weight : array (n,), optional
             The loss is then sum(w loss) / sum(w); the accuracy counts every row once.
         n_threads : int or None
 
         Returns
         -------
-        Evaluation, or RegressionEvaluation for ``mse``
+        Evaluation, or RegressionEvaluation where y are numbers
         """
         core = self._core
         given = data.check(core, x, y)
@@ -414,7 +423,7 @@ class Network(_hints.Hinted):
         found, scaling, arrays = saved.read(path)
         network = cls(
             found.layers, loss=found.loss, init=Normal(0.0), dtype=found.dtype,
-            scaling=scaling, margin=found.margin,
+            scaling=scaling,
         )  # fmt: skip
         network._core.inputs = found.inputs
         for name, view in network.parameters.items():
@@ -428,16 +437,15 @@ class Network(_hints.Hinted):
         -------
         str
         """
-        margin = f", margin {self.margin:g}" if self.loss == "hinge" else ""
         scaling = "none" if self.scaling is None else "(x - shift) * scale, feature by feature"
-        facts = f"loss: {self.loss}{margin}", f"dtype: {self.dtype.name}", f"scaling: {scaling}"
+        facts = f"loss: {self._core.loss}", f"dtype: {self.dtype.name}", f"scaling: {scaling}"
         return summary(self.layers, facts)
 
     def __repr__(self) -> str:
         widths = "-".join(str(d) for d in (self.layers[0].d, *(layer.h for layer in self.layers)))
         activations = ", ".join(layer.activation for layer in self.layers)
         return (
-            f"<Network {widths}: {activations}; {self.loss}; {self.dtype.name}; "
+            f"<Network {widths}: {activations}; {self._core.loss}; {self.dtype.name}; "
             f"{self.n_parameters:,} parameters>"
         )
 

@@ -18,12 +18,14 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastdl import _check, _kernels, _threads, activations, losses
 from fastdl._check import Array
+from fastdl.losses import Loss
 
 __all__ = [
     "accuracy",
     "adam_update",
     "bias_activation",
     "bias_activation_backward",
+    "binary_cross_entropy",
     "elu",
     "elu_backward",
     "exp",
@@ -32,16 +34,20 @@ __all__ = [
     "gelu",
     "gelu_backward",
     "hinge",
+    "huber",
     "identity",
     "identity_backward",
     "leaky_relu",
     "leaky_relu_backward",
+    "mae",
     "matmul",
     "mish",
     "mish_backward",
     "momentum_update",
     "mse",
     "penalty",
+    "poisson",
+    "quantile",
     "relu",
     "relu_backward",
     "selu",
@@ -386,6 +392,7 @@ def softmax_cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,
     *,
+    label_smoothing: float = 0.0,
     sample_weight: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> tuple[float, Array]:
@@ -395,6 +402,8 @@ def softmax_cross_entropy(
     ----------
     logits : float array (n, k)
     labels : array (n,) of whole numbers in [0, k)
+    label_smoothing : float in [0, 1)
+        The share of each label that is spread over all k classes.
     sample_weight : float array (n,), optional
         The mean is then sum(w loss) / n.
     n_threads : int or None
@@ -410,7 +419,9 @@ def softmax_cross_entropy(
     TypeError, ValueError, OverflowError
         For a wrong dtype, shape or size, no rows, or a label outside [0, k).
     """
-    return _loss("softmax_cross_entropy", logits, labels, sample_weight, 0.0, n_threads)
+    return _loss(
+        losses.SoftmaxCrossEntropy(label_smoothing), logits, labels, sample_weight, n_threads
+    )
 
 
 def hinge(
@@ -442,8 +453,7 @@ def hinge(
     loss : float
     dlogits : float array (n, k)
     """
-    margin = _check.real("margin", margin, 0.0)
-    return _loss("hinge", logits, labels, sample_weight, margin, n_threads)
+    return _loss(losses.Hinge(margin), logits, labels, sample_weight, n_threads)
 
 
 def sigmoid_cross_entropy(
@@ -468,7 +478,32 @@ def sigmoid_cross_entropy(
     loss : float
     dlogits : float array (n, k)
     """
-    return _loss("sigmoid_cross_entropy", logits, labels, sample_weight, 0.0, n_threads)
+    return _loss(losses.SigmoidCrossEntropy(), logits, labels, sample_weight, n_threads)
+
+
+def binary_cross_entropy(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> tuple[float, Array]:
+    """Binary cross-entropy of sigmoid(logits) against targets, the mean over the k outputs.
+
+    Parameters
+    ----------
+    logits : float array (n, k)
+    targets : array (n, k) of 0 and 1, or (n,) where k is 1
+    sample_weight : float array (n,), optional
+        The mean over the rows is then sum(w loss) / n.
+    n_threads : int or None
+
+    Returns
+    -------
+    loss : float
+    dlogits : float array (n, k)
+    """
+    return _loss(losses.BinaryCrossEntropy(), logits, targets, sample_weight, n_threads)
 
 
 def mse(
@@ -493,36 +528,145 @@ def mse(
     loss : float
     doutputs : float array (n, k)
     """
-    return _loss("mse", outputs, targets, sample_weight, 0.0, n_threads, "outputs", "targets")
+    return _loss(losses.MeanSquared(), outputs, targets, sample_weight, n_threads)
+
+
+def mae(
+    outputs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> tuple[float, Array]:
+    """The mean over rows and outputs of abs(outputs - targets), and its subgradient, 0 at the kink.
+
+    Parameters
+    ----------
+    outputs : float array (n, k)
+    targets : float array (n, k), or (n,) where k is 1
+    sample_weight : float array (n,), optional
+        The mean over the rows is then sum(w loss) / n.
+    n_threads : int or None
+
+    Returns
+    -------
+    loss : float
+    doutputs : float array (n, k)
+    """
+    return _loss(losses.MeanAbsolute(), outputs, targets, sample_weight, n_threads)
+
+
+def huber(
+    outputs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    delta: float = 1.0,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> tuple[float, Array]:
+    """The mean over rows and outputs of Huber's loss (1964), and its gradient.
+
+    off^2 / 2 where off = outputs - targets is at most delta, else delta (abs(off) - delta / 2).
+
+    Parameters
+    ----------
+    outputs : float array (n, k)
+    targets : float array (n, k), or (n,) where k is 1
+    delta : float
+        Above 0.
+    sample_weight : float array (n,), optional
+        The mean over the rows is then sum(w loss) / n.
+    n_threads : int or None
+
+    Returns
+    -------
+    loss : float
+    doutputs : float array (n, k)
+    """
+    return _loss(losses.Huber(delta), outputs, targets, sample_weight, n_threads)
+
+
+def quantile(
+    outputs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    q: float = 0.5,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> tuple[float, Array]:
+    """The mean over rows and outputs of the loss of a quantile, and its subgradient, 0 at the kink.
+
+    abs(outputs - targets) times q where an output is below its target, else times 1 - q.
+
+    Parameters
+    ----------
+    outputs : float array (n, k)
+    targets : float array (n, k), or (n,) where k is 1
+    q : float
+        Between 0 and 1.
+    sample_weight : float array (n,), optional
+        The mean over the rows is then sum(w loss) / n.
+    n_threads : int or None
+
+    Returns
+    -------
+    loss : float
+    doutputs : float array (n, k)
+    """
+    return _loss(losses.Quantile(q), outputs, targets, sample_weight, n_threads)
+
+
+def poisson(
+    outputs: ArrayLike,
+    targets: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> tuple[float, Array]:
+    """The mean over rows and outputs of outputs - targets log(outputs), and its gradient.
+
+    Outputs are means of counts; those below 1e-30 count as that.
+
+    Parameters
+    ----------
+    outputs : float array (n, k)
+    targets : float array (n, k), or (n,) where k is 1; not negative
+    sample_weight : float array (n,), optional
+        The mean over the rows is then sum(w loss) / n.
+    n_threads : int or None
+
+    Returns
+    -------
+    loss : float
+    doutputs : float array (n, k)
+    """
+    return _loss(losses.Poisson(), outputs, targets, sample_weight, n_threads)
 
 
 def _loss(
-    name: str,
-    logits: ArrayLike,
+    loss: Loss,
+    outputs: ArrayLike,
     y: ArrayLike,
     sample_weight: ArrayLike | None,
-    margin: float,
     n_threads: int | None,
-    logits_name: str = "logits",
-    y_name: str = "labels",
 ) -> tuple[float, Array]:
-    logits = _check.floats(logits_name, logits, (None, None))
-    _check.some(logits_name, logits)
+    outputs_name = "outputs" if loss.y == "numbers" else "logits"
+    logits = _check.floats(outputs_name, outputs, (None, None))
+    _check.some(outputs_name, logits)
     n, k = logits.shape
     if k == 0:
         raise ValueError(
-            f"{logits_name} must have a column for each output of a network; got shape {(n, k)}"
+            f"{outputs_name} must have a column for each output of a network; got shape {(n, k)}"
         )
-    loss = losses.LOSSES[name]
-    labels = None if loss.targets else _check.labels(y_name, y, n, k)
-    targets = _check.targets(y_name, y, n, k, logits.dtype) if loss.targets else None
+    y_name = "labels" if loss.y == "labels" else "targets"
+    labels, targets = loss.read(y_name, y, n, k, logits.dtype)
     weights = None
     if sample_weight is not None:
         weights = _check.weights("sample_weight", sample_weight, n, logits.dtype)
     dlogits = np.empty_like(logits)
     blocks = -(-n // _kernels.BLOCK_ROWS)
     total, _ = _kernels.loss_forward_backward(
-        loss.code, logits, (labels, targets, weights), margin, 1 / n, dlogits,
+        loss.code, logits, (labels, targets, weights), loss.numbers, 1 / n, dlogits,
         np.empty((blocks, 2)), _threads.resolve(n_threads, 20 * n * k),
     )  # fmt: skip
     return total / n, dlogits

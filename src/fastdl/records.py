@@ -51,10 +51,10 @@ class Records:
 
     def measure(self, train: Data, rows: Rows, validation: Data | None) -> None:
         """Measure these data sets; the first one's rows are those that are trained on."""
-        self._is_labelled = train.labels is not None
+        self._tells_right = self._core.loss.y != "numbers"
         if self._asked.record is None:
             return
-        trained = ["loss", "cost", "accuracy"] if self._is_labelled else ["loss", "cost"]
+        trained = ["loss", "cost", "accuracy"] if self._tells_right else ["loss", "cost"]
         held_out: list[str] = []
         workspace = None
         if self._asked.train_metrics == "full":
@@ -96,7 +96,7 @@ class Records:
             return self._on_training.measure(penalty)
         loss, correct, rows = self.sums.tolist()
         mean = loss / rows
-        return [mean, mean + penalty, *([correct / rows] if self._is_labelled else [])]
+        return [mean, mean + penalty, *([correct / rows] if self._tells_right else [])]
 
     def complete(
         self, place: list[float], trained: list[float], penalty: float

@@ -14,6 +14,7 @@ from fastdl.core import Core
 from fastdl.files import CheckpointError, Layout
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense
+from fastdl.losses import Loss
 from fastdl.scaling import Scaling
 
 _OF_LAYER = ("d", "h", "activation", "l1", "l2")
@@ -23,8 +24,8 @@ def contents(core: Core) -> tuple[dict[str, Array], dict[str, Any]]:
     """A network as the arrays and the configuration of a file."""
     described = [{name: getattr(layer, name) for name in _OF_LAYER} for layer in core.layers]
     config = {
-        "layers": described, "loss": core.loss, "dtype": core.dtype.name,
-        "margin": core.margin, "scaled": core.scaling is not None, "inputs": core.inputs,
+        "layers": described, "loss": core.loss.name, "settings": core.loss.settings,
+        "dtype": core.dtype.name, "scaled": core.scaling is not None, "inputs": core.inputs,
     }  # fmt: skip
     arrays = dict(core.parameters)
     if core.scaling is not None:
@@ -36,9 +37,8 @@ class Saved(NamedTuple):
     """What a file says of its network."""
 
     layers: list[Dense]
-    loss: str
+    loss: Loss
     dtype: np.dtype[Any]
-    margin: float
     scaled: bool
     inputs: Inputs | None
 
@@ -59,13 +59,12 @@ def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> Saved
     try:
         dense = [_from_saved(layer) for layer in config["layers"]]
         layers.check_chain(dense)
-        loss = losses.get(config["loss"]).name
+        loss = losses.from_saved(config)
         layers.check_outputs(dense, loss, dense)
         return Saved(
             dense,
             loss,
             _check.dtype(_check.choice("dtype", config["dtype"], ("float32", "float64"))),
-            _check.real("margin", config["margin"], 0.0),
             bool(config["scaled"]),
             inputs.from_saved(config.get("inputs"), dense[0].d),
         )

@@ -291,7 +291,7 @@ class Trainer(_hints.Hinted):
             Finite numbers of any real dtype, or a data frame. Arrays of float32, float64 and uint8
             are never copied where the items of a row lie side by side. What uint8 means, and what
             the network remembers of it: see ``Network``.
-        y : labels (n,) in [0, k); for ``mse`` targets (n, k), or (n,) where k is 1
+        y : labels (n,) in [0, k), or targets (n, k), as the loss takes them; (n,) too where k is 1
         epochs : int
             After ``resume``: those of the fit that goes on, with what it has done.
         validation : (x, y) or (x, y, sample_weight), optional

@@ -50,7 +50,7 @@ cdef inline void evaluate_piece(
     if evaluation.results != NULL:
         truth = take_truth(call.kernels, call.net, call.rows, which)
         evaluation.results[2 * i] = call.kernels.loss[call.net.loss](
-            outputs.at, &truth, &call.net.margin, 0, NULL, NULL, &n_correct, piece.n, call.net.k)
+            outputs.at, &truth, call.net.settings, 0, NULL, NULL, &n_correct, piece.n, call.net.k)
         evaluation.results[2 * i + 1] = <double> n_correct
 
 

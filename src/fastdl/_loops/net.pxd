@@ -6,7 +6,7 @@ of a layer into parts. All of these depend on the shapes alone.
 n rows, d inputs, h units, k classes.
 """
 
-from fastdl._kernels cimport goes_by_input
+from fastdl._kernels cimport MOST_SETTINGS, goes_by_input
 
 cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
@@ -39,7 +39,7 @@ cdef struct Layer:
 
 cdef struct Net:
     int n_layers, loss
-    double margin
+    double settings[MOST_SETTINGS]  # of the loss
     bint single  # float, else double
     Py_ssize_t item  # bytes of one
     Py_ssize_t d, k  # inputs, outputs

@@ -136,7 +136,7 @@ cdef inline Outcome train_piece(
     read_piece(call, &piece, which)
     forward(call, &piece)
     found.loss = call.kernels.loss[call.net.loss](
-        outputs.at, &truth, &call.net.margin, tile.scale, doutputs.at, NULL, &found.n_correct, n,
+        outputs.at, &truth, call.net.settings, tile.scale, doutputs.at, NULL, &found.n_correct, n,
         outputs.columns)
     if call.rows.check_finite and not are_finite(call.kernels, &piece.x):
         found.loss = NAN

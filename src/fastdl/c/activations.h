@@ -80,12 +80,13 @@ static inline T NAME(exp_backward)(T out, T dout)
     return dout * out;
 }
 
-/* exp(v) - 1: near zero by tanh(v / 2), which keeps all digits. */
+/* exp(v) - 1: near zero by tanh(v / 2), which keeps all digits, and v where that has no square. */
 static inline T NAME(expm1)(T v)
 {
     const T half = v / 2, square = half * half;
     const T tanh = half + half * square * TANH_NEAR_ZERO(square);
-    return v > (T)-0.5 && v < (T)0.5 ? 2 * tanh / (1 - tanh) : NAME(exp)(v) - 1;
+    const T near = square == 0 ? v : 2 * tanh / (1 - tanh);
+    return v > (T)-0.5 && v < (T)0.5 ? near : NAME(exp)(v) - 1;
 }
 
 static inline T NAME(elu)(T v)

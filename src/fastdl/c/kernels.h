@@ -61,6 +61,7 @@ typedef struct { /* what one update needs to know besides the arrays */
     double correction1, correction2; /* Adam's 1 - beta^t */
 } fastdl_step;
 
+enum { FASTDL_SETTINGS = 4 }; /* of a loss, at most */
 enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
 
 /* --- the table ------------------------------------------------------------------------------- */
@@ -102,10 +103,11 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  * activate     z (n x h) = activation(z + bias), in place; inputs, if not NULL, = z + bias
  * activate_backward  dz (n x h) = dout activation'(z), in place, from the activation's outputs, or its
  *              inputs if it is BY_INPUT
- * loss         the sum of weights times losses of n rows; doutputs, its gradient times scale, each, the
- *              rows' own losses, both unless NULL; n_correct, how many labels have the first greatest
- *              output, in rows whose loss is a number. The last bits of a softmax cross-entropy
- *              depend on whether a row is one of few, whose exponentials are added in another order.
+ * loss         by its settings, the sum of weights times losses of n rows; doutputs, its gradient times
+ *              scale, each, the rows' own losses, both unless NULL; n_correct, how many labels have the
+ *              first greatest output, or for binary targets how many rows are right in all outputs, of
+ *              those whose loss is a number. The last bits of a softmax cross-entropy depend on
+ *              whether a row is one of few, whose exponentials are added in another order.
  * update       one step of the optimiser for the gradient of the loss and of l1 |param| + l2 param^2;
  *              first and second are its moments, NULL where it has none
  * is_sparse    whether so much of a row of d inputs is zero that a product should skip it

@@ -2,7 +2,9 @@
 
 /* A line here and a function of that name below: a loss. */
 #ifndef FASTDL_LOSSES
-#define FASTDL_LOSSES(X) X(softmax_cross_entropy) X(hinge) X(sigmoid_cross_entropy) X(mse)
+#define FASTDL_LOSSES(X)                                                                         \
+    X(softmax_cross_entropy) X(hinge) X(sigmoid_cross_entropy) X(binary_cross_entropy) X(mse)    \
+    X(mae) X(huber) X(quantile) X(poisson)
 #endif
 
 #ifdef T
@@ -57,11 +59,11 @@ static double NAME(hinge)(const T *logits, long label, const T *targets, const d
     return loss;
 }
 
-/* sigmoid_cross_entropy of n items: log(1 + exp(s)) = max(0, s) + log1p(exp(-|s|)), where s is z or, of the
- * label, -z. Adds max(0, s) to sums, and multiplies 1 + products by 1 + exp(-|s|); past the items
- * these are as good as nothing. */
-INLINE void NAME(sigmoid_items)(
-    const T *z, long n, long label, double scale, T *dz, double *sums, double *products)
+/* Cross-entropies of n sigmoids: log(1 + exp(s)) = max(0, s) + log1p(exp(-|s|)), where s is z or, where
+ * 1 is right, -z: at the label, or where targets, if not NULL, say so. Adds max(0, s) to sums, and
+ * multiplies 1 + products by 1 + exp(-|s|); past the items these are as good as nothing. */
+INLINE void NAME(sigmoid_items)(const T *z, long n, long label, const T *targets, double scale,
+                                T *dz, double *sums, double *products)
 {
     T row[LANES], e[LANES];
     const int has_label = label >= 0 && label < n;
@@ -70,6 +72,8 @@ INLINE void NAME(sigmoid_items)(
         row[i] = i < n ? z[i] : EXP_LEAST;
     if (has_label)
         row[label] = -row[label];
+    for (long i = 0; targets && i < n; i++)
+        row[i] = targets[i] != 0 ? -row[i] : row[i];
     KEEP_LOOP
     for (long i = 0; i < LANES; i++)
         e[i] = NAME(exp_below)(row[i] < 0 ? row[i] : -row[i]);
@@ -84,6 +88,8 @@ INLINE void NAME(sigmoid_items)(
         e[i] = (T)(scale * ((row[i] < 0 ? e[i] : (T)1) / (1 + e[i])));
     if (has_label)
         e[label] = -e[label];
+    for (long i = 0; targets && i < n; i++)
+        e[i] = targets[i] != 0 ? -e[i] : e[i];
     if (dz)
         memcpy(dz, e, n * sizeof(T));
 }
@@ -104,22 +110,36 @@ static double NAME(take_log)(double *products)
     return log1p(all);
 }
 
-/* The binary cross-entropy of each output against onehot(label): the mean over the k outputs. */
-static double NAME(sigmoid_cross_entropy)(const T *logits, long label, const T *targets,
-                                          const double *settings, double scale, T *dlogits, long k)
+INLINE double NAME(sigmoids)(const T *logits, long label, const T *targets, double scale,
+                             T *dlogits, long k)
 {
     double sums[LANES] = {0}, products[LANES] = {0}, logs = 0;
     for (long j = 0; j < k; j += LANES) {
+        const T *wanted = targets ? targets + j : NULL;
         T *dz = dlogits ? dlogits + j : NULL;
         if (k - j >= LANES)
-            NAME(sigmoid_items)(logits + j, LANES, label - j, scale / k, dz, sums, products);
+            NAME(sigmoid_items)(logits + j, LANES, label - j, wanted, scale / k, dz, sums, products);
         else
-            NAME(sigmoid_items)(logits + j, k - j, label - j, scale / k, dz, sums, products);
+            NAME(sigmoid_items)(logits + j, k - j, label - j, wanted, scale / k, dz, sums, products);
         if (j / LANES % FACTORS == FACTORS - 1)
             logs += NAME(take_log)(products);
     }
     logs += NAME(take_log)(products);
     return (NAME(sum_lanes)(sums) + logs) / k;
+}
+
+/* The binary cross-entropy of each output against onehot(label): the mean over the k outputs. */
+static double NAME(sigmoid_cross_entropy)(const T *logits, long label, const T *targets,
+                                          const double *settings, double scale, T *dlogits, long k)
+{
+    return NAME(sigmoids)(logits, label, NULL, scale, dlogits, k);
+}
+
+/* The same against targets that are 0 or 1. */
+static double NAME(binary_cross_entropy)(const T *logits, long label, const T *targets,
+                                         const double *settings, double scale, T *dlogits, long k)
+{
+    return NAME(sigmoids)(logits, -1, targets, scale, dlogits, k);
 }
 
 /* --- the mean over the k outputs of a loss of each, by how far it is off its target -------------- */
@@ -131,6 +151,40 @@ static inline double NAME(mse_item)(double output, double target, double setting
     (void)setting;
     *slope = 2 * off;
     return off * off;
+}
+
+/* |output - target|, where it has a kink the slope 0. */
+static inline double NAME(mae_item)(double output, double target, double setting, double *slope)
+{
+    const double off = output - target;
+    (void)setting;
+    *slope = off > 0 ? 1 : off < 0 ? -1 : off;
+    return off < 0 ? -off : off;
+}
+
+/* off^2 / 2 up to delta, from there on a line. */
+static inline double NAME(huber_item)(double output, double target, double delta, double *slope)
+{
+    const double off = output - target, size = off < 0 ? -off : off;
+    *slope = size > delta ? (off < 0 ? -delta : delta) : off;
+    return size > delta ? delta * (size - delta / 2) : off * off / 2;
+}
+
+/* q or 1 - q times |output - target|, whether the output is below or above. */
+static inline double NAME(quantile_item)(double output, double target, double q, double *slope)
+{
+    const double off = output - target;
+    *slope = off > 0 ? 1 - q : off < 0 ? -q : off;
+    return *slope * off;
+}
+
+/* output - target log(output) of a mean above 0, which is taken for 1e-30 at least. */
+static inline double NAME(poisson_item)(double output, double target, double setting, double *slope)
+{
+    const double mean = output < 1e-30 ? 1e-30 : output;
+    (void)setting;
+    *slope = 1 - target / mean;
+    return mean - target * log(mean);
 }
 
 #define ITEM_BY_ITEM(name)                                                                       \
@@ -167,10 +221,23 @@ static inline double NAME(mse_item)(double output, double target, double setting
     }
 
 ITEM_BY_ITEM(mse)
+ITEM_BY_ITEM(mae)
+ITEM_BY_ITEM(huber)
+ITEM_BY_ITEM(quantile)
+ITEM_BY_ITEM(poisson)
 #undef ITEM_BY_ITEM
 
+/* Whether every output is above 0 where its target is 1, and nowhere else. */
+static inline int NAME(all_right)(const T *outputs, const T *targets, long k)
+{
+    int right = 1;
+    for (long j = 0; j < k; j++)
+        right &= (outputs[j] > 0) == (targets[j] != 0);
+    return right;
+}
+
 /* What is not a number is never right. */
-INLINE double NAME(rows)(const NAME(row_loss) row_loss, const void *outputs,
+INLINE double NAME(rows)(const NAME(row_loss) row_loss, int binary, const void *outputs,
                          const fastdl_truth *truth, const double *settings, double scale,
                          void *doutputs, double *each, ptrdiff_t *n_correct, long n, long k)
 {
@@ -182,9 +249,12 @@ INLINE double NAME(rows)(const NAME(row_loss) row_loss, const void *outputs,
         const long at = truth->order ? truth->order[i] : i;
         const long label = truth->labels ? truth->labels[at] : 0;
         const double weight = weights ? weights[at] : 1;
-        const int hit = truth->labels && label == NAME(argmax)(row, k); /* row may be doutputs */
-        const double loss = row_loss(row, label, targets ? targets + at * k : NULL, settings,
-                                     weight * scale, doutputs ? (T *)doutputs + i * k : NULL, k);
+        const T *wanted = targets ? targets + at * k : NULL;
+        int hit = truth->labels && label == NAME(argmax)(row, k); /* row may be doutputs */
+        if (binary)
+            hit = NAME(all_right)(row, wanted, k);
+        const double loss = row_loss(row, label, wanted, settings, weight * scale,
+                                     doutputs ? (T *)doutputs + i * k : NULL, k);
         *n_correct += hit && !isnan(loss);
         total += weight * loss;
         if (each)
@@ -193,18 +263,23 @@ INLINE double NAME(rows)(const NAME(row_loss) row_loss, const void *outputs,
     return total;
 }
 
-#define ROW_BY_ROW(name)                                                                         \
+#define ROW_BY_ROW(name, binary)                                                                 \
     static double NAME(loss_##name)(const void *outputs, const fastdl_truth *truth,              \
                                     const double *settings, double scale, void *doutputs,        \
                                     double *each, ptrdiff_t *n_correct, long n, long k)          \
     {                                                                                            \
-        return NAME(rows)(NAME(name), outputs, truth, settings, scale, doutputs, each,           \
+        return NAME(rows)(NAME(name), binary, outputs, truth, settings, scale, doutputs, each,   \
                           n_correct, n, k);                                                      \
     }
 
-ROW_BY_ROW(hinge)
-ROW_BY_ROW(sigmoid_cross_entropy)
-ROW_BY_ROW(mse)
+ROW_BY_ROW(hinge, 0)
+ROW_BY_ROW(sigmoid_cross_entropy, 0)
+ROW_BY_ROW(binary_cross_entropy, 1)
+ROW_BY_ROW(mse, 0)
+ROW_BY_ROW(mae, 0)
+ROW_BY_ROW(huber, 0)
+ROW_BY_ROW(quantile, 0)
+ROW_BY_ROW(poisson, 0)
 #undef ROW_BY_ROW
 #undef FACTORS
 #undef LANES

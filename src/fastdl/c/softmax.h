@@ -206,6 +206,29 @@ static inline double NAME(sum_of_logs)(const double *weight, const double *gap,
     return total;
 }
 
+/* What a share of the label, spread over all classes, adds to the loss: share (z - mean of all z). */
+static void NAME(lift_of_smoothing)(const T *logits, const int *labels, double share, double *lift,
+                                    long n, long k)
+{
+    for (long i = 0; i < n; i++, logits += k) {
+        double sum = 0;
+        for (long j = 0; j < k; j++)
+            sum += logits[j];
+        lift[i] = share * (logits[labels[i]] - sum / k);
+    }
+}
+
+/* And to its gradient. */
+static void NAME(smooth)(const int *labels, const double *scales, double share, T *dlogits, long n,
+                         long k)
+{
+    for (long i = 0; i < n; i++, dlogits += k) {
+        for (long j = 0; j < k; j++)
+            dlogits[j] -= (T)(share * scales[i] / k);
+        dlogits[labels[i]] += (T)(share * scales[i]);
+    }
+}
+
 static double NAME(loss_softmax_cross_entropy)(const void *outputs, const fastdl_truth *truth,
                                                const double *settings, double scale,
                                                void *doutputs, double *each, ptrdiff_t *n_correct,
@@ -214,7 +237,8 @@ static double NAME(loss_softmax_cross_entropy)(const void *outputs, const fastdl
     const T *weights = truth->weights;
     int label[LANES];
     double weight[LANES], scales[LANES], excess[LANES], gap[LANES], total = 0;
-    (void)settings;
+    const double smoothing = settings[0];
+    double lift[LANES] = {0};
     *n_correct = 0;
     for (long start = 0; start < n; start += LANES) {
         const long few = n - start < LANES ? n - start : LANES;
@@ -224,12 +248,20 @@ static double NAME(loss_softmax_cross_entropy)(const void *outputs, const fastdl
             weight[i] = weights ? weights[row] : 1;
             scales[i] = weight[i] * scale;
         }
-        *n_correct += NAME(softmax_xent)((const T *)outputs + start * k, label, scales,
-                                         doutputs ? (T *)doutputs + start * k : NULL, excess, gap,
-                                         few, k);
+        T *dlogits = doutputs ? (T *)doutputs + start * k : NULL;
+        if (smoothing != 0) /* before, for dlogits may be the logits */
+            NAME(lift_of_smoothing)((const T *)outputs + start * k, label, smoothing, lift, few, k);
+        *n_correct += NAME(softmax_xent)((const T *)outputs + start * k, label, scales, dlogits,
+                                         excess, gap, few, k);
         total += NAME(sum_of_logs)(weight, gap, excess, few);
         for (long i = 0; each && i < few; i++)
-            each[start + i] = gap[i] + log1p(excess[i]);
+            each[start + i] = gap[i] + log1p(excess[i]) + lift[i];
+        if (smoothing != 0) {
+            for (long i = 0; i < few; i++)
+                total += weight[i] * lift[i];
+            if (dlogits)
+                NAME(smooth)(label, scales, smoothing, dlogits, few, k);
+        }
     }
     return total;
 }

@@ -22,8 +22,8 @@ def test_a_momentum_of_zero_is_none():
 
 
 def test_settings_reach_the_kernel():
-    assert fd.SGD(0.1, momentum=0.7).hyper.momentum == 0.7
-    assert fd.Adam(0.1, beta1=0.8, beta2=0.95, epsilon=1e-4).hyper[2:] == (0.8, 0.95, 1e-4)
+    assert fd.SGD(0.1, momentum=0.7).hyper.settings == (0.7,)
+    assert fd.Adam(0.1, beta1=0.8, beta2=0.95, epsilon=1e-4).hyper.settings == (0.8, 0.95, 1e-4)
 
 
 MSE_BY_HAND = {  # of w = 1 under the loss w^2 (gradient 2w), two steps of rate 0.1

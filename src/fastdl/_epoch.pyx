@@ -20,7 +20,8 @@ from cython.parallel cimport parallel
 from libc.string cimport memset
 
 from fastdl._kernels cimport (
-    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, Step, address, kernels_of, team_of,
+    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, Update, address, kernels_of, team_of,
+    update_from,
 )
 from fastdl._loops.batches cimport Progress, run_batch, run_batches
 from fastdl._loops.call cimport Call, Memory, Outcome, Team, fastdl_seconds
@@ -253,25 +254,24 @@ cdef class Program:
     ):
         """Train on batches; returns how many were done, fewer where a loss was not finite.
 
-        hyper: (optimiser, momentum, beta1, beta2, epsilon); t counts its steps before.
+        hyper: (optimiser, settings); t counts its steps before.
         It takes one thread or n_threads, whichever is the faster just then.
         """
         cdef Team team
-        cdef Step step
         cdef int threads
         cdef Progress progress = batches.progress(t)
+        cdef Update update = update_from(hyper)
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
         if batches.order is not None:
             call.order, call.n_order = &batches.order[0], batches.order.shape[0]
-        step.optimiser, step.momentum, step.beta1, step.beta2, step.epsilon = hyper
         transpose_weights(&call)
         fill_offset_parts(&call)
         while progress.done < progress.n and not progress.diverged:
             PyErr_CheckSignals()
             threads = start(&team, &self.training, n_threads)
             with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
-                run_batches(&call, &progress, step)
+                run_batches(&call, &progress, update)
             finish(&team, &self.training, threads, batches.take(progress.done))
         return batches.done
 

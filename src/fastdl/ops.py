@@ -584,7 +584,7 @@ def sgd_update(
     learning_rate, l1, l2 : float
         Not negative.
     """
-    _update("sgd", param, grad, {}, learning_rate, l1, l2)
+    _update(("sgd", ()), 1, param, grad, {}, learning_rate, l1, l2)
 
 
 def momentum_update(
@@ -614,7 +614,7 @@ def momentum_update(
     """
     momentum = _check.real("momentum", momentum, 0.0, 1.0)
     name = "nesterov" if _check.boolean("nesterov", nesterov) else "momentum"
-    _update(name, param, grad, {"velocity": velocity}, learning_rate, l1, l2, momentum=momentum)
+    _update((name, (momentum,)), 1, param, grad, {"velocity": velocity}, learning_rate, l1, l2)
 
 
 def adam_update(
@@ -645,34 +645,35 @@ def adam_update(
         Not negative.
     beta1, beta2 : float in [0, 1)
     """
-    _update(
-        "adam", param, grad, {"mean": mean, "square": square}, learning_rate, l1, l2,
-        t=_check.integer("t", t),
-        beta1=_check.real("beta1", beta1, 0.0, 1.0),
-        beta2=_check.real("beta2", beta2, 0.0, 1.0),
-        epsilon=_check.real("epsilon", epsilon, 0.0),
-    )  # fmt: skip
+    settings = (
+        _check.real("beta1", beta1, 0.0, 1.0),
+        _check.real("beta2", beta2, 0.0, 1.0),
+        _check.real("epsilon", epsilon, 0.0),
+    )
+    moments = {"mean": mean, "square": square}
+    _update(("adam", settings), _check.integer("t", t), param, grad, moments, learning_rate, l1, l2)
 
 
 def _update(
-    name: str,
+    optimiser: tuple[str, tuple[float, ...]],
+    t: int,
     param: Array,
     grad: ArrayLike,
     moments: dict[str, Array],
     learning_rate: float,
     l1: float,
     l2: float,
-    **hyper: Any,
 ) -> None:
+    """Step t of an optimiser, which is given by its name and settings."""
     param = _check.writable("param", param)
     grad = _check.floats("grad", grad, param.shape, param.dtype)
     moments = {key: _check.writable(key, moment, param) for key, moment in moments.items()}
     _check.apart(param=param, grad=grad, **moments)
-    settings = {"momentum": 0.0, "beta1": 0.0, "beta2": 0.0, "epsilon": 0.0, "t": 1} | hyper
-    code, t = _kernels.OPTIMISERS[name], settings.pop("t")
+    name, settings = optimiser
     if param.size:
         _kernels.update(
-            (code, *settings.values()), _check.real("learning_rate", learning_rate, 0.0), t,
+            (_kernels.OPTIMISERS[name], settings),
+            _check.real("learning_rate", learning_rate, 0.0), t,
             _check.real("l1", l1, 0.0), _check.real("l2", l2, 0.0), param.reshape(-1),
             grad.reshape(-1), [moment.reshape(-1) for moment in moments.values()],
         )  # fmt: skip

@@ -8,13 +8,10 @@ from fastdl.schedules import Schedule
 
 
 class Hyper(NamedTuple):
-    """An optimiser's settings as the kernels take them."""
+    """An optimiser as the kernels take it: its code, and settings in the order of its update."""
 
     optimiser: int
-    momentum: float
-    beta1: float
-    beta2: float
-    epsilon: float
+    settings: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class SGD:
     def hyper(self) -> Hyper:
         """Its settings as the kernels take them."""
         name = "nesterov" if self.nesterov else "momentum" if self.momentum > 0 else "sgd"
-        return Hyper(_kernels.OPTIMISERS[name], self.momentum, 0.0, 0.0, 0.0)
+        return Hyper(_kernels.OPTIMISERS[name], (self.momentum,))
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class Adam:
     @property
     def hyper(self) -> Hyper:
         """Its settings as the kernels take them."""
-        return Hyper(_kernels.OPTIMISERS["adam"], 0.0, self.beta1, self.beta2, self.epsilon)
+        return Hyper(_kernels.OPTIMISERS["adam"], (self.beta1, self.beta2, self.epsilon))
 
 
 Optimiser = SGD | Adam

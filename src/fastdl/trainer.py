@@ -22,7 +22,7 @@ from fastdl.inputs import Inputs
 from fastdl.layers import Dense, penalised
 from fastdl.loop import Loop
 from fastdl.network import Network, core_of
-from fastdl.optim import SGD, Adam, Optimiser
+from fastdl.optim import Optimiser
 from fastdl.records import Asked
 from fastdl.run import Callback, Run
 from fastdl.state import State
@@ -119,7 +119,8 @@ class Trainer(_hints.Hinted):
     Parameters
     ----------
     network : Network
-    optimiser : SGD or Adam
+    optimiser : Optimiser
+        One of ``fastdl.optim``, with its learning rate: ``fd.SGD(0.1)``.
     batch_size : int
     l1, l2 : float, optional
         The penalty of every layer while this trainer trains, instead of the layer's own; None: the
@@ -190,9 +191,9 @@ class Trainer(_hints.Hinted):
                 f"network must be a Network; got {network!r:.100}, use fd.Network([4, 8, 3]) "
                 "with your widths"
             )
-        if not isinstance(optimiser, SGD | Adam):
+        if not isinstance(optimiser, Optimiser):
             raise TypeError(
-                f"optimiser must be an SGD or Adam; got {optimiser!r:.100}, use fd."
+                f"optimiser must be one of fastdl.optim; got {optimiser!r:.100}, use fd."
                 + ("Adam(0.001)" if "adam" in str(optimiser).lower() else "SGD(0.1)")
             )
         self._network, self._core = network, core_of(network)

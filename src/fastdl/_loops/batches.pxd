@@ -2,7 +2,7 @@
 
 from libc.math cimport isfinite
 
-from fastdl._kernels cimport Step
+from fastdl._kernels cimport Update, count_update
 from fastdl._loops.call cimport (
     Call, Outcome, Tile, fastdl_claim, fastdl_meet, fastdl_seconds, fastdl_team_rank,
     fastdl_team_size,
@@ -39,9 +39,9 @@ cdef inline void take_tile(
 
 
 cdef inline Outcome run_batch(
-    const Call* call, Py_ssize_t start, Py_ssize_t stop, const Step* step,
+    const Call* call, Py_ssize_t start, Py_ssize_t stop, const Update* update,
 ) noexcept nogil:
-    """One batch: its gradient and, with a step, the update. Gives the mean loss.
+    """One batch: its gradient and, with an update, the step. Gives the mean loss.
 
     A loss that is not finite leaves the parameters as they were.
     """
@@ -55,7 +55,7 @@ cdef inline Outcome run_batch(
         take_tile(call, &tile, start, slice)
         slice += tile.n_slices
         rows_phase(call, &tile, &sum)
-        tile.step = step if slice == tile.batch_slices and isfinite(sum.loss) else NULL
+        tile.update = update if slice == tile.batch_slices and isfinite(sum.loss) else NULL
         i = fastdl_claim(&call.team.shared, call.net.n_parts)
         while i >= 0:
             train_part(call, &tile, i)
@@ -68,16 +68,14 @@ cdef inline Outcome run_batch(
     return sum
 
 
-cdef inline void run_batches(const Call* call, Progress* batches, Step step) noexcept nogil:
+cdef inline void run_batches(const Call* call, Progress* batches, Update update) noexcept nogil:
     """Batches from batches.done on, to the end, a loss that is not finite, or the deadline."""
     cdef Py_ssize_t done = batches.done
     cdef Outcome found
     cdef bint leads = fastdl_team_rank() == 0
     while done < batches.n and not call.team.late:
-        step.learning_rate = batches.rates[done]
-        step.correction1 = 1 - step.beta1 ** <double> (batches.t + done + 1)
-        step.correction2 = 1 - step.beta2 ** <double> (batches.t + done + 1)
-        found = run_batch(call, batches.starts[done], batches.stops[done], &step)
+        count_update(&update, batches.rates[done], batches.t + done + 1)
+        found = run_batch(call, batches.starts[done], batches.stops[done], &update)
         if leads:
             batches.losses[done] = found.loss
             batches.n_correct[done] = found.n_correct

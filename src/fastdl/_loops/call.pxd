@@ -1,6 +1,6 @@
 """What all threads of a call to the loops share, and where the rows of a tile lie meanwhile."""
 
-from fastdl._kernels cimport Kernels, Step, transposes
+from fastdl._kernels cimport Kernels, Update, transposes
 from fastdl._loops.input cimport View, Which
 from fastdl._loops.net cimport PIECES_MOST, TILE_ROWS, Layer, Net
 from fastdl._matrix cimport Matrix, matrix
@@ -62,7 +62,7 @@ cdef struct Tile:  # some slices of a batch: rows of a data set
     Which which  # rows of the data set
     const Py_ssize_t* next_rows  # of the tile after it, where that is known and has as many
     double scale  # of the loss: one over the batch's rows
-    const Step* step  # that the parameters take after this tile; NULL: none
+    const Update* update  # that the parameters take after this tile; NULL: none
 
 
 cdef inline Py_ssize_t bytes_of(const Call* call, Py_ssize_t items) noexcept nogil:

@@ -93,7 +93,7 @@ cdef inline void gradient_of_dense(
     cdef const Layer* layer = &call.net.layers[part.layer]
     cdef Matrix grad = grad_at(call, part)
     cdef Fold fold
-    fold.step, fold.l2 = tile.step, layer.l2
+    fold.update, fold.l2 = tile.update, layer.l2
     fold.param = param_at(call, place_of(layer, part))
     if layer.by_unit:
         take_gradient(call.kernels, dz, x, next_rows, &fold if part.folds else NULL, add, &grad)
@@ -127,13 +127,14 @@ cdef inline void add_slice(
 # --- the step --------------------------------------------------------------------------------
 
 cdef inline void update(
-    const Call* call, const Tile* tile, double l1, double l2, Py_ssize_t at, Py_ssize_t size,
+    const Call* call, const Tile* tile, const Layer* weights, Py_ssize_t at, Py_ssize_t size,
 ) noexcept nogil:
-    """So many parameters from at on take the step."""
+    """So many parameters from at on take the step: weights of a layer, or if it is NULL biases."""
     cdef const Params* arrays = &call.arrays
     cdef Py_ssize_t skip = bytes_of(call, at)
-    call.kernels.update[tile.step.optimiser](
-        tile.step, l1, l2, arrays.grads + skip, arrays.params + skip,
+    call.kernels.update[tile.update.optimiser](
+        tile.update, weights != NULL, 0 if weights == NULL else weights.l1,
+        0 if weights == NULL else weights.l2, arrays.grads + skip, arrays.params + skip,
         NULL if arrays.first == NULL else arrays.first + skip,
         NULL if arrays.second == NULL else arrays.second + skip, size)
 
@@ -145,7 +146,7 @@ cdef inline void update_weight(const Call* call, const Tile* tile, const Part* p
     if not layer.by_unit:
         size *= layer.ldw
     for j in range(layer.h if layer.by_unit else 1):
-        update(call, tile, layer.l1, layer.l2, at + j * layer.ldw, size)
+        update(call, tile, layer, at + j * layer.ldw, size)
 
 
 cdef inline void transpose_part(
@@ -171,7 +172,7 @@ cdef inline void update_part(const Call* call, const Tile* tile, const Part* par
     if not part.folds:
         update_weight(call, tile, part)
     if part.start == 0:
-        update(call, tile, 0, 0, layer.bias, layer.h)
+        update(call, tile, NULL, layer.bias, layer.h)
     if is_transposed(call, layer):
         transpose_part(call, layer, part.start, part.size)
     if part.layer == 0 and call.memory.offset_parts != NULL:
@@ -192,8 +193,8 @@ cdef inline Part find_part(const Call* call, const Tile* tile, Py_ssize_t i) noe
     part.start = part.i * layer.part
     part.size = min(layer.part, layer.d - part.start)
     part.folds = (
-        tile.step != NULL and not (part.layer == 0 and (call.skips or call.in_place))
-        and folds(tile.step, layer.l1, part.size if layer.by_unit else layer.h, tile.batch_rows))
+        tile.update != NULL and not (part.layer == 0 and (call.skips or call.in_place))
+        and folds(tile.update, layer.l1, part.size if layer.by_unit else layer.h, tile.batch_rows))
     return part
 
 
@@ -203,5 +204,5 @@ cdef inline void train_part(const Call* call, const Tile* tile, Py_ssize_t i) no
     cdef Py_ssize_t j
     for j in range(tile.n_slices):
         add_slice(call, tile, &part, j)
-    if tile.step != NULL:
+    if tile.update != NULL:
         update_part(call, tile, &part)

@@ -35,9 +35,9 @@ static void NAME(penalty_gradient)(const void *weight, long size, double l1, dou
         dw[i] = NAME(penalised)(0, w[i], (T)l1, (T)l2);
 }
 
-/* An update of the arrays as T, by its settings as T. */
+/* An update of the arrays as T; what its settings are it says itself. */
 #define UPDATE(name)                                                                             \
-    static void NAME(name)(const fastdl_step *step, double lasso, double ridge,                  \
+    static void NAME(name)(const fastdl_update *update, int decays, double lasso, double ridge,  \
                            const void *restrict grads, void *restrict params,                    \
                            void *restrict firsts, void *restrict seconds, long size)
 #define SETTINGS                                                                                 \
@@ -48,7 +48,7 @@ static void NAME(penalty_gradient)(const void *weight, long size, double l1, dou
 UPDATE(sgd)
 {
     SETTINGS
-    const T rate = (T)step->learning_rate;
+    const T rate = (T)update->learning_rate;
     if (l1 == 0)
         for (long i = 0; i < size; i++)
             param[i] -= rate * (grad[i] + 2 * l2 * param[i]);
@@ -57,11 +57,11 @@ UPDATE(sgd)
             param[i] -= rate * NAME(penalised)(grad[i], param[i], l1, l2);
 }
 
-/* velocity = momentum velocity + gradient; param -= rate velocity. */
+/* velocity = momentum velocity + gradient; param -= rate velocity. Settings: the momentum. */
 UPDATE(momentum)
 {
     SETTINGS
-    const T rate = (T)step->learning_rate, momentum = (T)step->momentum;
+    const T rate = (T)update->learning_rate, momentum = (T)update->settings[0];
     T *velocity = firsts;
     for (long i = 0; i < size; i++) {
         velocity[i] = momentum * velocity[i] + NAME(penalised)(grad[i], param[i], l1, l2);
@@ -69,11 +69,11 @@ UPDATE(momentum)
     }
 }
 
-/* The same from where the momentum leads. */
+/* The same from where the momentum leads; the same setting. */
 UPDATE(nesterov)
 {
     SETTINGS
-    const T rate = (T)step->learning_rate, momentum = (T)step->momentum;
+    const T rate = (T)update->learning_rate, momentum = (T)update->settings[0];
     T *velocity = firsts;
     for (long i = 0; i < size; i++) {
         T g = NAME(penalised)(grad[i], param[i], l1, l2);
@@ -82,16 +82,18 @@ UPDATE(nesterov)
     }
 }
 
-/* Adam (Kingma & Ba 2015, algorithm 1), its corrections in rate and root. Epsilon is not 0, as a small
- * one is in single precision: 0 / 0 would follow where no gradient is. */
+/* Adam (Kingma & Ba 2015, algorithm 1), its corrections in rate and root. Settings: beta1, beta2 and
+ * epsilon, which is not 0, as a small one is in single precision: 0 / 0 would follow where no gradient
+ * is. */
 UPDATE(adam)
 {
     SETTINGS
-    const T beta1 = (T)step->beta1, rest1 = (T)(1 - step->beta1);
-    const T beta2 = (T)step->beta2, rest2 = (T)(1 - step->beta2);
-    const T rate = (T)(step->learning_rate / step->correction1);
-    const T root = (T)sqrt(step->correction2);
-    const T epsilon = (T)step->epsilon > LEAST ? (T)step->epsilon : LEAST;
+    const double *settings = update->settings;
+    const T beta1 = (T)settings[0], rest1 = (T)(1 - settings[0]);
+    const T beta2 = (T)settings[1], rest2 = (T)(1 - settings[1]);
+    const T rate = (T)(update->learning_rate / update->corrections[0]);
+    const T root = (T)sqrt(update->corrections[1]);
+    const T epsilon = (T)settings[2] > LEAST ? (T)settings[2] : LEAST;
     T *mean = firsts, *square = seconds;
     for (long i = 0; i < size; i++) {
         T g = NAME(penalised)(grad[i], param[i], l1, l2);

@@ -91,7 +91,9 @@ class Oracle:
         for i, (p, g) in enumerate(zip(self.parameters, self.gradients(x, y), strict=True)):
             layer, moments = self.network.layers[i // 2], [m[i] for m in self.moments]
             penalties = {} if i % 2 else {"l1": layer.l1, "l2": layer.l2}
-            cases.update(_reference, self.optimiser, p, g, moments, self.t, **penalties)
+            cases.update(
+                _reference, self.optimiser, p, g, moments, self.t, bool(i % 2), **penalties
+            )
 
     def fit(self, x, y, batch_size, epochs=2, drop_last=False):
         stop = len(x) // batch_size * batch_size if drop_last else len(x)

@@ -22,6 +22,7 @@ from fastdl._check import Array
 __all__ = [
     "accuracy",
     "adam_update",
+    "adamw_update",
     "bias_activation",
     "bias_activation_backward",
     "elu",
@@ -645,13 +646,59 @@ def adam_update(
         Not negative.
     beta1, beta2 : float in [0, 1)
     """
+    _adam("adam", (beta1, beta2, epsilon), t, param, grad, (mean, square), learning_rate, (l1, l2))
+
+
+def adamw_update(
+    param: Array,
+    grad: ArrayLike,
+    mean: Array,
+    square: Array,
+    *,
+    t: int,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 1e-2,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> None:
+    """One step of Adam, and of the parameters' own decay (Loshchilov and Hutter 2019), in place.
+
+    Parameters
+    ----------
+    param, grad, mean, square, t, beta1, beta2 : as for ``adam_update``
+    learning_rate, weight_decay, epsilon, l1, l2 : float
+        Not negative. The decay takes learning_rate weight_decay param; l1 and l2 are part of the
+        gradient.
+    """
+    decay = _check.real("weight_decay", weight_decay, 0.0)
+    settings = beta1, beta2, epsilon, decay
+    _adam("adamw", settings, t, param, grad, (mean, square), learning_rate, (l1, l2))
+
+
+def _adam(
+    name: str,
+    settings: tuple[float, ...],
+    t: int,
+    param: Array,
+    grad: ArrayLike,
+    moments: tuple[Array, Array],
+    learning_rate: float,
+    penalties: tuple[float, float],
+) -> None:
+    """Step t of Adam or a kind of it, whose first settings are Adam's."""
+    beta1, beta2, epsilon, *others = settings
     settings = (
         _check.real("beta1", beta1, 0.0, 1.0),
         _check.real("beta2", beta2, 0.0, 1.0),
         _check.real("epsilon", epsilon, 0.0),
+        *others,
     )
-    moments = {"mean": mean, "square": square}
-    _update(("adam", settings), _check.integer("t", t), param, grad, moments, learning_rate, l1, l2)
+    named = dict(zip(("mean", "square"), moments, strict=True))
+    t = _check.integer("t", t)
+    _update((name, settings), t, param, grad, named, learning_rate, *penalties)
 
 
 def _update(

@@ -2,7 +2,7 @@
 
 /* A line here and an update of that name below: an optimiser. */
 #ifndef FASTDL_OPTIMISERS
-#define FASTDL_OPTIMISERS(X) X(sgd) X(momentum) X(nesterov) X(adam)
+#define FASTDL_OPTIMISERS(X) X(sgd) X(momentum) X(nesterov) X(adam) X(adamw)
 #endif
 
 #ifdef T
@@ -82,10 +82,12 @@ UPDATE(nesterov)
     }
 }
 
-/* Adam (Kingma & Ba 2015, algorithm 1), its corrections in rate and root. Settings: beta1, beta2 and
- * epsilon, which is not 0, as a small one is in single precision: 0 / 0 would follow where no gradient
+/* Adam, its corrections in rate and root; decay: of the parameters, which only counts if it is asked
+ * for. Epsilon is not 0, as a small one is in single precision: 0 / 0 would follow where no gradient
  * is. */
-UPDATE(adam)
+INLINE void NAME(take_adam)(const fastdl_update *update, const int decays, T decay, double lasso,
+                            double ridge, const void *restrict grads, void *restrict params,
+                            void *restrict firsts, void *restrict seconds, long size)
 {
     SETTINGS
     const double *settings = update->settings;
@@ -99,8 +101,24 @@ UPDATE(adam)
         T g = NAME(penalised)(grad[i], param[i], l1, l2);
         mean[i] = beta1 * mean[i] + rest1 * g;
         square[i] = beta2 * square[i] + rest2 * g * g;
-        param[i] -= rate * mean[i] / (SQRT(square[i]) / root + epsilon);
+        T step = rate * mean[i] / (SQRT(square[i]) / root + epsilon);
+        param[i] -= decays ? step + decay * param[i] : step;
     }
+}
+
+/* Adam (Kingma & Ba 2015, algorithm 1). Settings: beta1, beta2, epsilon. */
+UPDATE(adam)
+{
+    (void)decays;
+    NAME(take_adam)(update, 0, 0, lasso, ridge, grads, params, firsts, seconds, size);
+}
+
+/* AdamW (Loshchilov & Hutter 2019): a weight's decay passes the moments by, and l1 and l2, which are
+ * part of the gradient, do not. Settings: Adam's, then the decay. */
+UPDATE(adamw)
+{
+    const T decay = decays ? (T)(update->learning_rate * update->settings[3]) : 0;
+    NAME(take_adam)(update, 1, decay, lasso, ridge, grads, params, firsts, seconds, size);
 }
 
 #undef UPDATE

@@ -51,6 +51,9 @@ cdef extern from "kernels.h" nogil:
         double (*penalty)(const void* weight, long size, double l1, double l2) noexcept nogil
         void (*penalty_gradient)(
             const void* weight, long size, double l1, double l2, void* out) noexcept nogil
+        double (*penalise)(
+            const void* weight, long size, double l1, double l2, void* grad) noexcept nogil
+        void (*scale)(double factor, void* x, long size) noexcept nogil
         void (*activate[1])(
             const void* bias, void* z, void* inputs, long n, long h, long ld) noexcept nogil
         void (*activate_backward[1])(

@@ -459,7 +459,7 @@ def update(
 ):
     """One step of an optimiser over a whole array; t counts its steps from 1.
 
-    hyper: (optimiser, settings); moments: as many as it has, up to two.
+    hyper: (optimiser, settings, a bound that is for loops); moments: as many as it has, up to two.
     """
     cdef Update update = update_from(hyper)
     first, second = [*moments, None, None][:2]

@@ -719,7 +719,7 @@ def _update(
     name, settings = optimiser
     if param.size:
         _kernels.update(
-            (_kernels.OPTIMISERS[name], settings),
+            (_kernels.OPTIMISERS[name], settings, 0.0),
             _check.real("learning_rate", learning_rate, 0.0), t,
             _check.real("l1", l1, 0.0), _check.real("l2", l2, 0.0), param.reshape(-1),
             grad.reshape(-1), [moment.reshape(-1) for moment in moments.values()],

@@ -8,10 +8,21 @@ from fastdl.schedules import Schedule
 
 
 class Hyper(NamedTuple):
-    """An optimiser as the kernels take it: its code, and settings in the order of its update."""
+    """How parameters are updated, as the kernels and loops take it.
+
+    Attributes
+    ----------
+    optimiser : int
+        Its code.
+    settings : tuple of float
+        In the order of its update.
+    clip_norm : float
+        The most that the gradient of a batch may have; 0: no bound.
+    """
 
     optimiser: int
     settings: tuple[float, ...]
+    clip_norm: float = 0.0
 
 
 @dataclass(frozen=True)

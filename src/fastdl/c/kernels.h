@@ -98,6 +98,8 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  * softmax      of a row of k logits, in place
  * penalty      l1 sum(|w|) + l2 sum(w^2)
  * penalty_gradient  out = the gradient of that; 0 where a weight is
+ * penalise     grad += the gradient of that; gives the sum of the squares of grad
+ * scale        x *= factor
  *
  * and one for each line of a list, called by its code:
  * activate     z (n x h) = activation(z + bias), in place; inputs, if not NULL, = z + bias
@@ -123,7 +125,9 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
     X(void, softmax, (void *logits, long k))                                                     \
     X(double, penalty, (const void *weight, long size, double l1, double l2))                    \
     X(void, penalty_gradient,                                                                    \
-      (const void *weight, long size, double l1, double l2, void *out))
+      (const void *weight, long size, double l1, double l2, void *out))                          \
+    X(double, penalise, (const void *weight, long size, double l1, double l2, void *grad))       \
+    X(void, scale, (double factor, void *x, long size))
 
 #define FASTDL_MEMBER(returns, name, arguments) returns(*name) arguments;
 typedef struct {

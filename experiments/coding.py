@@ -14,7 +14,7 @@ _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         spec.Cifar10, spec.Mnist, spec.Surface, spec.Model, spec.GradientCheck, spec.Training,
-        fd.SGD, fd.Adam,
+        fd.SGD, fd.Adam, fd.AdamW,
         fd.schedules.Constant, fd.schedules.ExponentialDecay, fd.schedules.StepDecay,
         fd.schedules.Triangular, fd.schedules.Cosine,
         fd.init.Normal, fd.init.Xavier, fd.init.He, fd.init.Uniform,

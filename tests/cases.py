@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import fastdl as fd
-from fastdl import _kernels, losses, ops
+from fastdl import _kernels, losses, ops, optim
 
 SIZES = {"n": 6, "d": 7, "k": 5}  # of arguments, where nothing else is asked for
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}  # of the greatest element
@@ -191,7 +191,7 @@ LABELLED = [name for name, loss in losses.LOSSES.items() if loss.y == "labels"]
 class Optimiser:
     """An optimiser as the kernels name it: made with settings of its own, and its op."""
 
-    made: fd.SGD | fd.Adam
+    made: optim.Optimiser
     op: str
 
 
@@ -202,6 +202,7 @@ OPTIMISERS = {
     # Adam divides by the size of a gradient, which makes the rounding of a gradient near zero as
     # large as a step; this epsilon is above what float32 rounds away.
     "adam": Optimiser(fd.Adam(0.01, epsilon=1e-3), "adam_update"),
+    "adamw": Optimiser(fd.AdamW(0.01, weight_decay=0.5, epsilon=1e-3), "adamw_update"),
 }
 
 
@@ -231,7 +232,7 @@ def wanted(loss, rng, n, k, dtype=np.float64):
     return rng.integers(0, k, n)
 
 
-def update(module, optimiser, param, grad, moments, t, **penalties):
+def update(module, optimiser, param, grad, moments, t, is_bias=False, **penalties):
     """A step of an optimiser with the op of a module: of ``fastdl.ops`` or of the reference."""
     name = {code: name for name, code in _kernels.OPTIMISERS.items()}[optimiser.hyper.optimiser]
     op = OPTIMISERS[name].op
@@ -240,6 +241,8 @@ def update(module, optimiser, param, grad, moments, t, **penalties):
         for setting in inspect.signature(getattr(ops, op)).parameters
         if hasattr(optimiser, setting)
     }
+    if is_bias and "weight_decay" in settings:
+        settings["weight_decay"] = 0.0
     if "t" in inspect.signature(getattr(ops, op)).parameters:
         settings["t"] = t
     getattr(module, op)(param, grad, *moments[: optimiser.n_moments], **settings, **penalties)
@@ -367,5 +370,13 @@ OPS = {
         },
         STEP | {"t": 3},
         bench=(timed("adam_update", 3072, 50, **LITTLE, t=10),),
+    ),
+    "adamw_update": Op(
+        {
+            "param": Array("nd", "state"), "grad": Array("nd"),
+            "mean": Array("nd", "state"), "square": Array("nd", "state", squares),
+        },
+        STEP | {"t": 3, "weight_decay": 0.3},
+        bench=(timed("adamw_update", 3072, 50, **LITTLE, t=10),),
     ),
 }  # fmt: skip

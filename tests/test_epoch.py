@@ -46,8 +46,9 @@ BATCHES = {  # rows, batch_size, drop_last
 class Oracle:
     """A network and its training in plain NumPy and float64, the batches in order."""
 
-    def __init__(self, network, optimiser=None):
+    def __init__(self, network, optimiser=None, clip_norm=np.inf):
         self.network, self.optimiser, self.t = network, optimiser, 0
+        self.clip_norm, self.n_clipped = clip_norm, 0
         self.parameters = [p.astype(float) for p in network.parameters.values()]
         self.moments = [[np.zeros_like(p) for p in self.parameters] for _ in range(2)]
 
@@ -88,10 +89,16 @@ class Oracle:
 
     def step(self, x, y):
         self.t += 1
-        for i, (p, g) in enumerate(zip(self.parameters, self.gradients(x, y), strict=True)):
-            layer, moments = self.network.layers[i // 2], [m[i] for m in self.moments]
-            penalties = {} if i % 2 else {"l1": layer.l1, "l2": layer.l2}
-            cases.update(_reference, self.optimiser, p, g, moments, self.t, **penalties)
+        gradients = self.gradients(x, y)
+        for i, layer in enumerate(self.network.layers):
+            weight = self.parameters[2 * i]
+            gradients[2 * i] += _reference.penalty(weight, l1=layer.l1, l2=layer.l2)[1]
+        norm = np.sqrt(sum((g**2).sum() for g in gradients))
+        self.n_clipped += norm > self.clip_norm
+        for i, (p, g) in enumerate(zip(self.parameters, gradients, strict=True)):
+            clipped = g * min(1.0, self.clip_norm / norm) if norm else g
+            moments = [m[i] for m in self.moments]
+            cases.update(_reference, self.optimiser, p, clipped, moments, self.t, bool(i % 2))
 
     def fit(self, x, y, batch_size, epochs=2, drop_last=False):
         stop = len(x) // batch_size * batch_size if drop_last else len(x)
@@ -121,14 +128,18 @@ def data(network, n, rng):
     return x, cases.wanted(network.loss, rng, n, k, network.dtype)
 
 
-def agrees_after_training(network, optimiser, x, y, agree, batch_size, drop_last=False):
-    oracle = Oracle(network, optimiser)
+def agrees_after_training(
+    network, optimiser, x, y, agree, batch_size, drop_last=False, clip_norm=None
+):
+    oracle = Oracle(network, optimiser, clip_norm or np.inf)
     trainer = fd.Trainer(
-        network, optimiser, batch_size=batch_size, drop_last=drop_last, shuffle=None
-    )
+        network, optimiser, batch_size=batch_size, drop_last=drop_last, shuffle=None,
+        clip_norm=clip_norm,
+    )  # fmt: skip
     trainer.fit(x, y, epochs=2, record=None)
     oracle.fit(x, y, batch_size, drop_last=drop_last)
     agree(network.parameters.values(), oracle.parameters, network.dtype)
+    return oracle
 
 
 # --- training is what NumPy does -------------------------------------------------------------
@@ -213,6 +224,60 @@ def test_steps_that_are_folded_into_the_gradient_of_weights_with_a_transposed_co
     network.set_penalty(l1=0.0)
     x, y = data(network, 4 * batch_size + 1, rng)
     agrees_after_training(network, OPTIMISERS["sgd"], x, y, agree, batch_size)
+
+
+# --- a gradient whose norm has a bound -------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize("bound", [0.02, 1.0, 1e6])  # all batches are clipped, some, none
+def test_a_bound_of_the_gradient_s_norm(bound, optimiser, isa, dtype, rng, agree):
+    network = make([7, 9, 5], dtype=dtype)
+    x, y = data(network, 100, rng)
+    x[::16] *= 4
+    oracle = agrees_after_training(network, OPTIMISERS[optimiser], x, y, agree, 8, clip_norm=bound)
+    assert (oracle.n_clipped > 0) == (bound < 1e6)
+    assert (oracle.n_clipped == oracle.t) == (bound == 0.02)
+
+
+@pytest.mark.parametrize("batch_size", [1, 10, 64, 650])
+@pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
+def test_the_norm_is_that_of_all_parts_of_all_layers(widths, batch_size, dtype, rng, agree):
+    network = make(widths, dtype=dtype)
+    x, y = data(network, max(2 * batch_size, 20) + 3, rng)
+    oracle = agrees_after_training(
+        network, OPTIMISERS["sgd"], x, y, agree, batch_size, clip_norm=0.1
+    )
+    assert oracle.n_clipped > 0
+
+
+def test_a_bound_where_rows_are_mostly_zero(isa, dtype, rng, agree):
+    x = mostly_zero(rng, 90, 300, "uint8")
+    network = make([300, 129, 10], dtype=dtype, scaling=fd.Scaling.standard(x))
+    y = rng.integers(0, 10, len(x))
+    agrees_after_training(network, OPTIMISERS["momentum"], x, y, agree, 40, clip_norm=0.2)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 50, 650])
+@pytest.mark.parametrize("widths", [[33, 16, 10], [600, 65, 4], [4000, 50, 4]])
+def test_a_bound_gives_the_same_bits_on_any_number_of_threads(widths, batch_size, dtype):
+    first = everything(widths, dtype, batch_size, 1, clip_norm=0.1)
+    assert first != everything(widths, dtype, batch_size, 1)
+    for n_threads in (2, 3):
+        assert everything(widths, dtype, batch_size, n_threads, clip_norm=0.1) == first
+
+
+def test_a_gradient_that_is_not_finite_ends_a_fit_with_a_bound(dtype):
+    large = 1e30 if dtype == "float32" else 1e160  # the loss is finite, its gradient's norm is not
+    x, y = np.full((4, 2), large), np.zeros(4)
+    network = fd.Network([2, 1], loss="mse", dtype=dtype, init=fd.init.Normal(0.0))
+    network.parameters["layers.0.bias"][...] = 1e10
+    before = [view.copy() for view in network.parameters.values()]
+    trainer = fd.Trainer(network, fd.SGD(0.0), clip_norm=1.0)
+    with pytest.raises(fd.DivergenceError, match="got inf at epoch 1, step 1"):
+        trainer.fit(x, y)
+    for view, old in zip(network.parameters.values(), before, strict=True):
+        np.testing.assert_array_equal(view, old)
 
 
 @pytest.mark.parametrize("loss", losses.LOSSES)
@@ -623,15 +688,16 @@ def test_a_long_evaluation_is_that_of_its_parts(n_threads, rng):
 # --- the bits do not depend on threads -------------------------------------------------------
 
 
-def everything(widths, dtype, batch_size, n_threads, sparse=False):
+def everything(widths, dtype, batch_size, n_threads, sparse=False, clip_norm=None):
     """The bits of all that a training gives."""
     network = make(widths, dtype=dtype)
     x, y = data(network, 50 + max(50, batch_size), np.random.default_rng(3))
     if sparse:
         x = mostly_zero(np.random.default_rng(4), *x.shape, "uint8")
     trainer = fd.Trainer(
-        network, OPTIMISERS["nesterov"], batch_size=batch_size, n_threads=n_threads, seed=9
-    )
+        network, OPTIMISERS["nesterov"], batch_size=batch_size, n_threads=n_threads, seed=9,
+        clip_norm=clip_norm,
+    )  # fmt: skip
     history = trainer.fit(x, y, epochs=2, record=8, validation=(x[:100], y[:100]))
     values = [history[name].tobytes() for name in history.columns if name != "seconds"]
     values += [p.tobytes() for p in network.parameters.values()]

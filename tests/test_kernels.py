@@ -310,23 +310,18 @@ def test_an_l1_leaves_a_weight_of_zero_where_it_is(optimiser, zero, dtype):
     param, grad = np.full(100, zero, dtype), np.zeros(100, dtype)
     moments = np.zeros((2, 100), dtype)
     param[::9] = 1
-    n_moments = cases.OPTIMISERS[optimiser].made.n_moments
-    _kernels.update(
-        (_kernels.OPTIMISERS[optimiser], 0.9, 0.9, 0.99, 1e-8), 0.1, 1, 0.5, 0,
-        param, grad, moments[:n_moments],
-    )  # fmt: skip
+    made = cases.OPTIMISERS[optimiser].made
+    _kernels.update(made.hyper, 0.1, 1, 0.5, 0, param, grad, moments[: made.n_moments])
     assert (param[::9] < 1).all()
     assert np.count_nonzero(param) == len(param[::9])
 
 
 @pytest.mark.parametrize("optimiser", _kernels.OPTIMISERS)
 def test_update_leaves_the_moments_it_has_not(optimiser, dtype, rng):
-    n_moments = cases.OPTIMISERS[optimiser].made.n_moments
+    made = cases.OPTIMISERS[optimiser].made
     param, first, second = rng.random((3, 100)).astype(dtype)
     before = param.copy(), first.copy(), second.copy()
-    _kernels.update(
-        (_kernels.OPTIMISERS[optimiser], 0.9, 0.9, 0.99, 1e-8), 0.1, 1, 0, 0,
-        param, readonly(np.ones(100, dtype)), [first, second][:n_moments],
-    )  # fmt: skip
+    ones, moments = readonly(np.ones(100, dtype)), [first, second][: made.n_moments]
+    _kernels.update(made.hyper, 0.1, 1, 0, 0, param, ones, moments)
     changed = [(new != old).any() for new, old in zip((param, first, second), before, strict=True)]
-    assert changed == [True, n_moments > 0, n_moments > 1]
+    assert changed == [True, made.n_moments > 0, made.n_moments > 1]

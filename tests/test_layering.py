@@ -44,7 +44,9 @@ MOST_ARGUMENTS = 8
 # All others are keywords that a user writes by name, of an algorithm whose paper names as many.
 MAY_HAVE_MORE = {
     "_reference.py adam_update",
+    "_reference.py adamw_update",
     "ops.py adam_update",
+    "ops.py adamw_update",
     "network.py __init__",
     "trainer.py __init__",
     "trainer.py fit",

@@ -22,8 +22,9 @@ def test_a_momentum_of_zero_is_none():
 
 
 def test_settings_reach_the_kernel():
-    assert fd.SGD(0.1, momentum=0.7).hyper.momentum == 0.7
-    assert fd.Adam(0.1, beta1=0.8, beta2=0.95, epsilon=1e-4).hyper[2:] == (0.8, 0.95, 1e-4)
+    assert fd.SGD(0.1, momentum=0.7).hyper.settings == (0.7,)
+    assert fd.Adam(0.1, beta1=0.8, beta2=0.95, epsilon=1e-4).hyper.settings == (0.8, 0.95, 1e-4)
+    assert fd.AdamW(0.1, 0.2, 0.8, 0.95, 1e-4).hyper.settings == (0.8, 0.95, 1e-4, 0.2)
 
 
 MSE_BY_HAND = {  # of w = 1 under the loss w^2 (gradient 2w), two steps of rate 0.1
@@ -34,6 +35,10 @@ MSE_BY_HAND = {  # of w = 1 under the loss w^2 (gradient 2w), two steps of rate 
         [0.7, 0.7 - 0.1 * (1.4 + 0.5 * (0.5 * 2 + 1.4))],
     ),
     "adam": (fd.Adam(0.1, beta1=0.0, beta2=0.0, epsilon=1e-12), [0.9, 0.8]),
+    "adamw": (
+        fd.AdamW(0.1, weight_decay=0.5, beta1=0.0, beta2=0.0, epsilon=1e-12),
+        [0.9 - 0.1 * 0.5, 0.75 - 0.1 * 0.5 * 0.85],
+    ),
 }
 
 
@@ -59,3 +64,23 @@ def test_a_penalty_alone_shrinks_weights_and_no_biases(penalty):
     shrunk = 2 - 0.1 * (2 * 0.5 * 2 if "l2" in penalty else 0.5)
     assert network.parameters["layers.0.weight"][0, 0] == pytest.approx(shrunk, rel=1e-12)
     assert network.parameters["layers.0.bias"][0] == 2
+
+
+def test_a_decay_shrinks_weights_and_no_biases():
+    network = fd.Network([1, 1], loss="mse", dtype="float64")
+    for view in network.parameters.values():
+        view[...] = 2
+    x, y = np.zeros((1, 1)), np.full(1, 2.0)  # the answer is right: no gradient
+    fd.Trainer(network, fd.AdamW(0.1, weight_decay=0.5)).fit(x, y)
+    assert network.parameters["layers.0.weight"][0, 0] == pytest.approx(2 * (1 - 0.05), rel=1e-12)
+    assert network.parameters["layers.0.bias"][0] == 2
+
+
+def test_a_decay_of_zero_is_adam(dtype, isa):
+    x, y = np.random.default_rng(0).standard_normal((50, 6)), np.arange(50) % 3
+    found = []
+    for optimiser in (fd.Adam(0.01), fd.AdamW(0.01, weight_decay=0.0)):
+        network = fd.Network([6, 20, 3], dtype=dtype)
+        fd.Trainer(network, optimiser, batch_size=16, l1=1e-3, l2=1e-2).fit(x, y, epochs=3)
+        found.append(network.logits(x))
+    np.testing.assert_allclose(*found, rtol=1e-4 if dtype == "float32" else 1e-12)

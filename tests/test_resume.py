@@ -137,6 +137,7 @@ TOGETHER = {  # settings of the trainer, arguments of the fit
     ),
     "weights of classes": ({"optimiser": fd.Adam(0.1)}, {"class_weight": "balanced"}),
     "an l1": ({"l1": 0.01, "optimiser": fd.Adam(0.1)}, {"record": 2}),
+    "a bound of the gradient": ({"clip_norm": 0.1, "optimiser": fd.AdamW(0.1)}, {"record": 2}),
 }
 
 
@@ -502,6 +503,7 @@ OTHERS = {  # what is wrong, the name that the message begins with
     "seed": ({"seed": 1}, "seed must be 0"),
     "l2": ({"l2": 0.5}, "l2 must be 0.01"),
     "l1": ({"l1": 0.5}, "l1 must be None"),
+    "clip_norm": ({"clip_norm": 0.5}, "clip_norm must be None"),
     "optimiser": ({"optimiser": fd.Adam(0.1)}, "optimiser"),
     "momentum": ({"optimiser": fd.SGD(TRIANGULAR, momentum=0.8)},
                  "optimiser"),

@@ -638,6 +638,17 @@ def test_a_range_test_suggests_rates_of_given_losses(losses, suggestion):
     assert fd.RangeTest(rates, np.array(losses)).suggestion == suggestion
 
 
+def test_a_range_test_clips_as_a_fit_does(rng):
+    x, y = blobs(rng)
+    plain, loose, tight = (
+        fd.Trainer(make(), fd.SGD(0.1), clip_norm=bound).range_test(x, y, low=1e-2, high=10.0).loss
+        for bound in (None, 1e9, 1e-6)
+    )
+    np.testing.assert_allclose(plain[:20], loose[:20], rtol=1e-9)
+    assert len(tight) == 200
+    assert tight[-1] > 0.9 * tight[0] > 2 * plain.min()
+
+
 def test_a_range_test_and_a_trainer_show_what_they_are(problem):
     result = fd.RangeTest(np.array([0.1, 1.0, 10.0]), np.array([3.0, 2.0, 1.0]))
     assert repr(result) == (
@@ -647,7 +658,9 @@ def test_a_range_test_and_a_trainer_show_what_they_are(problem):
     shown = repr(fd.Trainer(make(), fd.SGD(0.1), l2=0.5, shuffle=None))
     assert shown.startswith("Trainer(network=<Network 3-6-2: ")
     assert "optimiser=SGD(learning_rate=0.1, momentum=0.0, nesterov=False)" in shown
-    assert shown.endswith("l1=None, l2=0.5, shuffle=None, drop_last=False, seed=0, n_threads=None)")
+    assert shown.endswith(
+        "l1=None, l2=0.5, clip_norm=None, shuffle=None, drop_last=False, seed=0, n_threads=None)"
+    )
 
 
 @pytest.mark.parametrize("given", ["sgd", "Adam", fd.SGD, fd.Adam, 0.1, None])

@@ -104,7 +104,7 @@ class Training(Run):
 
     Attributes
     ----------
-    optimiser : fd.SGD or fd.Adam
+    optimiser : fd.SGD, fd.Adam or fd.AdamW
     l1, l2 : float
         Penalties l1 Σ|W| + l2 ΣW².
     batch_size, epochs : int
@@ -132,7 +132,7 @@ class Training(Run):
         Whether it is a part of a search, which a quick look cuts.
     """
 
-    optimiser: fd.SGD | fd.Adam
+    optimiser: fd.SGD | fd.Adam | fd.AdamW
     batch_size: int
     epochs: int
     l1: float = 0.0

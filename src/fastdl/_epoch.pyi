@@ -60,7 +60,7 @@ class Program:
         rows: Rows,
         workspace: Workspace,
         batches: Batches,
-        hyper: tuple[int, float, float, float, float],
+        hyper: tuple[int, tuple[float, ...], float],
         t: int,
         params: _Array,
         n_threads: int,

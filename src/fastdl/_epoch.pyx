@@ -7,6 +7,9 @@ of the team, and takes two phases:
     weights   dW = x^T dz, slice by slice, and after the batch's last tile the update, for a
               few rows both at once: a part is some of a layer's inputs
 
+and where the gradient's norm has a bound a third one, the update: only when all parts of the
+gradient are there is the norm known.
+
 The slices, pieces and parts depend on the shapes alone, none adds to what another one writes, and
 slices are added in their order, so any number of threads gives the same bits.
 
@@ -20,8 +23,8 @@ from cython.parallel cimport parallel
 from libc.string cimport memset
 
 from fastdl._kernels cimport (
-    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Step, address,
-    kernels_of, team_of,
+    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Update, address,
+    kernels_of, team_of, update_from,
 )
 from fastdl._loops.batches cimport Progress, run_batch, run_batches
 from fastdl._loops.call cimport Call, Memory, Outcome, Team, fastdl_seconds
@@ -177,12 +180,13 @@ cdef class Workspace:
     Attributes
     ----------
     grads : array
-        The gradient of a fit's last batch, of the parameters' layout; None for an evaluation.
+        The gradient of a fit's last batch, of the parameters' layout; None for an evaluation. It is
+        the one that was clipped, with the penalty's, where the norm has a bound.
     """
 
     cdef Memory memory
     cdef readonly object grads
-    cdef object first, second, room
+    cdef object first, second, room, squares
 
     def __cinit__(
         self, Program program, *, Py_ssize_t batch=0, moments=(), int n_threads=1,
@@ -194,6 +198,8 @@ cdef class Workspace:
             self.memory.n_rows = min(batch, <Py_ssize_t> TILE_ROWS)
             rows, transposed = room_of_rows(net, self.memory.n_rows), net.n_transposed
             self.grads = _memory.zeros(net.n_params, dtype)
+            self.squares = _memory.zeros(net.n_parts, "d")
+            self.memory.squares = <double*> address(self.squares, True)
             self.first, self.second = [*moments, None, None][:2]
         else:
             rows = n_threads * room_of_piece(net)
@@ -256,25 +262,25 @@ cdef class Program:
     ):
         """Train on batches; returns how many were done, fewer where a loss was not finite.
 
-        hyper: (optimiser, momentum, beta1, beta2, epsilon); t counts its steps before.
+        hyper: (optimiser, settings, clip_norm: 0 for no bound); t counts its steps before.
         It takes one thread or n_threads, whichever is the faster just then.
         """
         cdef Team team
-        cdef Step step
         cdef int threads
         cdef Progress progress = batches.progress(t)
+        cdef Update update = update_from(hyper)
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
+        call.clip_norm = hyper[2]
         if batches.order is not None:
             call.order, call.n_order = &batches.order[0], batches.order.shape[0]
-        step.optimiser, step.momentum, step.beta1, step.beta2, step.epsilon = hyper
         transpose_weights(&call)
         fill_offset_parts(&call)
         while progress.done < progress.n and not progress.diverged:
             PyErr_CheckSignals()
             threads = start(&team, &self.training, n_threads)
             with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
-                run_batches(&call, &progress, step)
+                run_batches(&call, &progress, update)
             finish(&team, &self.training, threads, batches.take(progress.done))
         return batches.done
 

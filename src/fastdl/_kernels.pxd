@@ -16,10 +16,11 @@ cdef extern from "kernels.h" nogil:
         const void* targets
         const void* weights
         const Py_ssize_t* order
-    ctypedef struct Step "fastdl_step":  # what one update needs to know besides the arrays
+    ctypedef struct Update "fastdl_update":  # what one update needs to know: kernels.h
         int optimiser
-        double learning_rate, momentum, beta1, beta2, epsilon
-        double correction1, correction2  # Adam's 1 - beta^t
+        double learning_rate
+        double settings[4]
+        double corrections[2]
     enum:
         MOST_SETTINGS "FASTDL_SETTINGS"
         FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8
@@ -51,6 +52,9 @@ cdef extern from "kernels.h" nogil:
         double (*penalty)(const void* weight, long size, double l1, double l2) noexcept nogil
         void (*penalty_gradient)(
             const void* weight, long size, double l1, double l2, void* out) noexcept nogil
+        double (*penalise)(
+            const void* weight, long size, double l1, double l2, void* grad) noexcept nogil
+        void (*scale)(double factor, void* x, long size) noexcept nogil
         void (*activate[1])(
             const void* bias, void* z, void* inputs, long n, long h, long ld) noexcept nogil
         void (*activate_backward[1])(
@@ -59,8 +63,8 @@ cdef extern from "kernels.h" nogil:
             const void* outputs, const Truth* truth, const double* settings, double scale,
             void* doutputs, double* each, Py_ssize_t* n_correct, long n, long k) noexcept nogil
         void (*update[1])(
-            const Step* step, double l1, double l2, const void* grad, void* param, void* first,
-            void* second, long size) noexcept nogil
+            const Update* update, bint decays, double l1, double l2, const void* grad,
+            void* param, void* first, void* second, long size) noexcept nogil
         bint (*is_sparse[1])(const void* row, long d) noexcept nogil
         void (*read[1])(
             const void* x, long ldx, const Py_ssize_t* order, const void* shift,
@@ -75,8 +79,8 @@ cdef void* address(object array, bint writable=*) except? NULL
 
 cdef const Kernels* kernels_of(Py_ssize_t item) noexcept nogil
 
-cdef struct Fold:  # a step that a weight takes together with its gradient
-    const Step* step
+cdef struct Fold:  # an update that a weight takes together with its gradient
+    const Update* update
     double l2
     void* param
 
@@ -102,7 +106,16 @@ cdef void take_gradient(
     const Fold* fold, bint add, const Matrix* grad,
 ) noexcept nogil
 
-cdef bint folds(const Step* step, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil
+cdef Update update_from(object hyper)
+
+cdef inline void count_update(Update* update, double learning_rate, Py_ssize_t t) noexcept nogil:
+    """Make it the t-th one, counted from 1."""
+    cdef int i
+    update.learning_rate = learning_rate
+    for i in range(2):
+        update.corrections[i] = 1 - update.settings[i] ** <double> t
+
+cdef bint folds(const Update* update, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil
 
 cdef bint has_microkernels() noexcept nogil
 

@@ -15,6 +15,7 @@ from cpython.buffer cimport (
 )
 from cython cimport floating
 from cython.parallel cimport prange
+from libc.string cimport memset
 
 from fastdl._blas cimport blas_gemm
 from fastdl._matrix cimport Matrix, column_step, matrix, row_step, transposed
@@ -150,7 +151,7 @@ cdef void take_gradient(
     instead: for steps that fold, and without add.
     """
     cdef Py_ssize_t m = grad.rows, n = grad.columns, k = a.rows
-    cdef double rate = 0 if fold == NULL else fold.step.learning_rate
+    cdef double rate = 0 if fold == NULL else fold.update.learning_rate
     cdef double decay = 1 if fold == NULL else 1 - 2 * rate * fold.l2
     cdef Matrix left
     if b.order == NULL and not add and are_few(n, k):
@@ -165,9 +166,20 @@ cdef void take_gradient(
             m, n, k, a.at, 1, a.ld, b.at, b.ld, b.order, coming, add, grad.at, grad.ld)
 
 
-cdef bint folds(const Step* step, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+cdef Update update_from(hyper):
+    """An optimiser's update, of which no rate is known yet."""
+    cdef Update update
+    cdef int i
+    memset(&update, 0, sizeof(Update))
+    update.optimiser = hyper[0]
+    for i, setting in enumerate(hyper[1]):
+        update.settings[i] = setting
+    return update
+
+
+cdef bint folds(const Update* update, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
     """Whether a step folds into a gradient of n columns, k deep, of rows without an order."""
-    return step.optimiser == SGD and l1 == 0 and are_few(n, k)
+    return update.optimiser == SGD and l1 == 0 and are_few(n, k)
 
 
 cdef inline bint are_few(Py_ssize_t n, Py_ssize_t k) noexcept nogil:
@@ -450,15 +462,13 @@ def update(
 ):
     """One step of an optimiser over a whole array; t counts its steps from 1.
 
-    hyper: (optimiser, momentum, beta1, beta2, epsilon); moments: as many as it has, up to two.
+    hyper: (optimiser, settings, a bound that is for loops); moments: as many as it has, up to two.
     """
-    cdef Step step
+    cdef Update update = update_from(hyper)
     first, second = [*moments, None, None][:2]
     cdef void* p_first = address(first, True)
     cdef void* p_second = address(second, True)
-    step.optimiser, step.momentum, step.beta1, step.beta2, step.epsilon = hyper
-    step.learning_rate = learning_rate
-    step.correction1, step.correction2 = 1 - step.beta1 ** t, 1 - step.beta2 ** t
+    count_update(&update, learning_rate, t)
     with nogil:
-        kernels_of(sizeof(floating)).update[step.optimiser](
-            &step, l1, l2, &grad[0], &param[0], p_first, p_second, param.shape[0])
+        kernels_of(sizeof(floating)).update[update.optimiser](
+            &update, True, l1, l2, &grad[0], &param[0], p_first, p_second, param.shape[0])

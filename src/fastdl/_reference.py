@@ -325,6 +325,29 @@ def adam_update(
     param -= learning_rate * corrected_mean / (np.sqrt(corrected_square) + epsilon)
 
 
+def adamw_update(
+    param: Array,
+    grad: Array,
+    mean: Array,
+    square: Array,
+    *,
+    t: int,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 1e-2,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> None:
+    decay = learning_rate * weight_decay * param
+    adam_update(
+        param, grad, mean, square, t=t, learning_rate=learning_rate, beta1=beta1, beta2=beta2,
+        epsilon=epsilon, l1=l1, l2=l2,
+    )  # fmt: skip
+    param -= decay
+
+
 def _penalised(grad: Array, param: Array, l1: float, l2: float) -> Array:
     """The gradient of the cost: grad + 2 l2 param + l1 sign(param)."""
     if l2:

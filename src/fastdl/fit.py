@@ -122,7 +122,7 @@ class Fit:
         n, batch = len(self._starts), int((self._stops - self._starts).max())
         self.good, self.kept = self.state.copy(), Kept()
         self.rates = Rates(self._terms.schedule, n)
-        self._hyper = self._settings.optimiser.hyper
+        self._hyper = self._settings.hyper
         self._threads = core.threads(self._settings.n_threads, batch)
         self._workspace = Workspace(self._program, batch=batch, moments=self.state.moments)
         self._rows = rows_of_fit(core, self._train, check_finite=self._has_unread)

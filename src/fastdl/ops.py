@@ -23,6 +23,7 @@ from fastdl.losses import Loss
 __all__ = [
     "accuracy",
     "adam_update",
+    "adamw_update",
     "bias_activation",
     "bias_activation_backward",
     "binary_cross_entropy",
@@ -728,7 +729,7 @@ def sgd_update(
     learning_rate, l1, l2 : float
         Not negative.
     """
-    _update("sgd", param, grad, {}, learning_rate, l1, l2)
+    _update(("sgd", ()), 1, param, grad, {}, learning_rate, l1, l2)
 
 
 def momentum_update(
@@ -758,7 +759,7 @@ def momentum_update(
     """
     momentum = _check.real("momentum", momentum, 0.0, 1.0)
     name = "nesterov" if _check.boolean("nesterov", nesterov) else "momentum"
-    _update(name, param, grad, {"velocity": velocity}, learning_rate, l1, l2, momentum=momentum)
+    _update((name, (momentum,)), 1, param, grad, {"velocity": velocity}, learning_rate, l1, l2)
 
 
 def adam_update(
@@ -789,34 +790,81 @@ def adam_update(
         Not negative.
     beta1, beta2 : float in [0, 1)
     """
-    _update(
-        "adam", param, grad, {"mean": mean, "square": square}, learning_rate, l1, l2,
-        t=_check.integer("t", t),
-        beta1=_check.real("beta1", beta1, 0.0, 1.0),
-        beta2=_check.real("beta2", beta2, 0.0, 1.0),
-        epsilon=_check.real("epsilon", epsilon, 0.0),
-    )  # fmt: skip
+    _adam("adam", (beta1, beta2, epsilon), t, param, grad, (mean, square), learning_rate, (l1, l2))
+
+
+def adamw_update(
+    param: Array,
+    grad: ArrayLike,
+    mean: Array,
+    square: Array,
+    *,
+    t: int,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 1e-2,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> None:
+    """One step of Adam, and of the parameters' own decay (Loshchilov and Hutter 2019), in place.
+
+    Parameters
+    ----------
+    param, grad, mean, square, t, beta1, beta2 : as for ``adam_update``
+    learning_rate, weight_decay, epsilon, l1, l2 : float
+        Not negative. The decay takes learning_rate weight_decay param; l1 and l2 are part of the
+        gradient.
+    """
+    decay = _check.real("weight_decay", weight_decay, 0.0)
+    settings = beta1, beta2, epsilon, decay
+    _adam("adamw", settings, t, param, grad, (mean, square), learning_rate, (l1, l2))
+
+
+def _adam(
+    name: str,
+    settings: tuple[float, ...],
+    t: int,
+    param: Array,
+    grad: ArrayLike,
+    moments: tuple[Array, Array],
+    learning_rate: float,
+    penalties: tuple[float, float],
+) -> None:
+    """Step t of Adam or a kind of it, whose first settings are Adam's."""
+    beta1, beta2, epsilon, *others = settings
+    settings = (
+        _check.real("beta1", beta1, 0.0, 1.0),
+        _check.real("beta2", beta2, 0.0, 1.0),
+        _check.real("epsilon", epsilon, 0.0),
+        *others,
+    )
+    named = dict(zip(("mean", "square"), moments, strict=True))
+    t = _check.integer("t", t)
+    _update((name, settings), t, param, grad, named, learning_rate, *penalties)
 
 
 def _update(
-    name: str,
+    optimiser: tuple[str, tuple[float, ...]],
+    t: int,
     param: Array,
     grad: ArrayLike,
     moments: dict[str, Array],
     learning_rate: float,
     l1: float,
     l2: float,
-    **hyper: Any,
 ) -> None:
+    """Step t of an optimiser, which is given by its name and settings."""
     param = _check.writable("param", param)
     grad = _check.floats("grad", grad, param.shape, param.dtype)
     moments = {key: _check.writable(key, moment, param) for key, moment in moments.items()}
     _check.apart(param=param, grad=grad, **moments)
-    settings = {"momentum": 0.0, "beta1": 0.0, "beta2": 0.0, "epsilon": 0.0, "t": 1} | hyper
-    code, t = _kernels.OPTIMISERS[name], settings.pop("t")
+    name, settings = optimiser
     if param.size:
         _kernels.update(
-            (code, *settings.values()), _check.real("learning_rate", learning_rate, 0.0), t,
+            (_kernels.OPTIMISERS[name], settings, 0.0),
+            _check.real("learning_rate", learning_rate, 0.0), t,
             _check.real("l1", l1, 0.0), _check.real("l2", l2, 0.0), param.reshape(-1),
             grad.reshape(-1), [moment.reshape(-1) for moment in moments.values()],
         )  # fmt: skip

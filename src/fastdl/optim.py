@@ -8,13 +8,21 @@ from fastdl.schedules import Schedule
 
 
 class Hyper(NamedTuple):
-    """An optimiser's settings as the kernels take them."""
+    """How parameters are updated, as the kernels and loops take it.
+
+    Attributes
+    ----------
+    optimiser : int
+        Its code.
+    settings : tuple of float
+        In the order of its update.
+    clip_norm : float
+        The most that the gradient of a batch may have; 0: no bound.
+    """
 
     optimiser: int
-    momentum: float
-    beta1: float
-    beta2: float
-    epsilon: float
+    settings: tuple[float, ...]
+    clip_norm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class SGD:
     def hyper(self) -> Hyper:
         """Its settings as the kernels take them."""
         name = "nesterov" if self.nesterov else "momentum" if self.momentum > 0 else "sgd"
-        return Hyper(_kernels.OPTIMISERS[name], self.momentum, 0.0, 0.0, 0.0)
+        return Hyper(_kernels.OPTIMISERS[name], (self.momentum,))
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,46 @@ class Adam:
     @property
     def hyper(self) -> Hyper:
         """Its settings as the kernels take them."""
-        return Hyper(_kernels.OPTIMISERS["adam"], 0.0, self.beta1, self.beta2, self.epsilon)
+        return Hyper(_kernels.OPTIMISERS["adam"], (self.beta1, self.beta2, self.epsilon))
 
 
-Optimiser = SGD | Adam
+@dataclass(frozen=True)
+class AdamW:
+    """Adam with a decay of the weights beside the gradient's step (Loshchilov and Hutter 2019).
+
+    W -= rate (Adam's step + weight_decay W); biases do not decay. Penalties l1 and l2 count as part
+    of the gradient all the same, so leave them at 0 where the decay is to be the only one.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+    weight_decay : float
+        Not negative.
+    beta1, beta2 : float in [0, 1)
+    epsilon : float
+        Above 0.
+    """
+
+    learning_rate: float | Schedule = 1e-3
+    weight_decay: float = 1e-2
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon)  # refuses what is wrong
+        _check.real("weight_decay", self.weight_decay, 0.0)
+
+    @property
+    def n_moments(self) -> int:
+        """The arrays of the parameters' size that it keeps."""
+        return 2
+
+    @property
+    def hyper(self) -> Hyper:
+        """Its settings as the kernels take them."""
+        settings = self.beta1, self.beta2, self.epsilon, self.weight_decay
+        return Hyper(_kernels.OPTIMISERS["adamw"], settings)
+
+
+Optimiser = SGD | Adam | AdamW

@@ -22,7 +22,7 @@ from fastdl.inputs import Inputs
 from fastdl.layers import Dense, penalised
 from fastdl.loop import Loop
 from fastdl.network import Network, core_of
-from fastdl.optim import SGD, Adam, Optimiser
+from fastdl.optim import Optimiser
 from fastdl.records import Asked
 from fastdl.run import Callback, Run
 from fastdl.state import State
@@ -43,6 +43,7 @@ _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what
         "trainer.network.summary()": "summary",
         "trainer.network.save(path)": "save",
         "trainer.resume(path)": "load load_checkpoint",
+        "trainer.clip_norm": "clip_grad_norm clipnorm gradient_clip_val max_grad_norm",
         "trainer.range_test(x, y)": "lr_find find_lr",
         "fd.Trainer(trainer.network, fd.SGD(0.01))": "learning_rate lr momentum",
         "trainer.optimiser, and another fd.Trainer to change it": "optimizer",
@@ -98,6 +99,10 @@ def _penalty(name: str, value: object) -> float | None:
     return None if value is None else _check.real(name, value, 0.0)
 
 
+def _clip_norm(name: str, value: object) -> float | None:
+    return None if value is None else _check.real(name, value, above=0.0)
+
+
 def _shuffle(name: str, value: object) -> Shuffle:
     if value is None:
         return None
@@ -119,12 +124,17 @@ class Trainer(_hints.Hinted):
     Parameters
     ----------
     network : Network
-    optimiser : SGD or Adam
+    optimiser : Optimiser
+        One of ``fastdl.optim``, with its learning rate: ``fd.SGD(0.1)``.
     batch_size : int
     l1, l2 : float, optional
         The penalty of every layer while this trainer trains, instead of the layer's own; None: the
         layer's own. The cost in the history has it; the network stays as it is, so that what
         ``Network.evaluate`` says afterwards has the penalties of the layers.
+    clip_norm : float, optional
+        Where the gradient of a batch's cost, penalties included, is longer than this as one vector
+        of all parameters, it is scaled to this length (Pascanu et al. 2013); None: it never is. A
+        length that is not finite counts as a loss that is not.
     shuffle : {"rows", "batches"} or None
         Each epoch: all rows, or only the order of the batches, or nothing.
     drop_last : bool
@@ -149,9 +159,9 @@ class Trainer(_hints.Hinted):
 
     # With these alone a setting that is misspelt, or that there is not, cannot be set.
     __slots__ = (
-        *("_batch_size", "_core", "_drop_last", "_fits", "_l1", "_l2", "_n_threads", "_network"),
-        *("_optimiser", "_program", "_resumed", "_schedule", "_seed", "_shuffle", "_split_seed"),
-        *("_state", "__weakref__"),
+        *("_batch_size", "_clip_norm", "_core", "_drop_last", "_fits", "_l1", "_l2", "_n_threads"),
+        *("_network", "_optimiser", "_program", "_resumed", "_schedule", "_seed", "_shuffle"),
+        *("_split_seed", "_state", "__weakref__"),
     )
 
     class _BetweenFits(Setting[T]):
@@ -168,6 +178,7 @@ class Trainer(_hints.Hinted):
     batch_size = _BetweenFits(_check.integer)
     l1 = _BetweenFits(_penalty)
     l2 = _BetweenFits(_penalty)
+    clip_norm = _BetweenFits(_clip_norm)
     shuffle = _BetweenFits(_shuffle)
     drop_last = _BetweenFits(_check.boolean)
     n_threads = _BetweenFits(_at_most)
@@ -180,6 +191,7 @@ class Trainer(_hints.Hinted):
         batch_size: int = 128,
         l1: float | None = None,
         l2: float | None = None,
+        clip_norm: float | None = None,
         shuffle: Shuffle = "rows",
         drop_last: bool = False,
         seed: int | None = 0,
@@ -190,16 +202,16 @@ class Trainer(_hints.Hinted):
                 f"network must be a Network; got {network!r:.100}, use fd.Network([4, 8, 3]) "
                 "with your widths"
             )
-        if not isinstance(optimiser, SGD | Adam):
+        if not isinstance(optimiser, Optimiser):
             raise TypeError(
-                f"optimiser must be an SGD or Adam; got {optimiser!r:.100}, use fd."
+                f"optimiser must be one of fastdl.optim; got {optimiser!r:.100}, use fd."
                 + ("Adam(0.001)" if "adam" in str(optimiser).lower() else "SGD(0.1)")
             )
         self._network, self._core = network, core_of(network)
         self._optimiser = optimiser
         self._fits = False
         self.batch_size = batch_size
-        self.l1, self.l2 = l1, l2
+        self.l1, self.l2, self.clip_norm = l1, l2, clip_norm
         self.shuffle, self.drop_last = shuffle, drop_last
         self._seed = None if seed is None else _check.integer("seed", seed, 0, 2**63 - 1)
         self.n_threads = n_threads
@@ -263,8 +275,8 @@ class Trainer(_hints.Hinted):
 
     def _settings(self) -> resume.Settings:
         return resume.Settings(
-            self._optimiser, self.batch_size, self.l1, self.l2, self.shuffle, self.drop_last,
-            self._seed, self.n_threads,
+            self._optimiser, self.batch_size, self.l1, self.l2, self.clip_norm,
+            self.shuffle, self.drop_last, self._seed, self.n_threads,
         )  # fmt: skip
 
     def fit(
@@ -332,8 +344,7 @@ class Trainer(_hints.Hinted):
             epoch reads its rows: by then callbacks have been called, but parameters, moments, step
             and generator are as before the fit.
         DivergenceError
-            Where the loss is no longer finite.
-
+            Where the loss is no longer finite, or with ``clip_norm`` the gradient.
         RuntimeError
             Where the network is being fitted already.
         CheckpointError
@@ -436,8 +447,9 @@ class Trainer(_hints.Hinted):
     ) -> RangeTest:
         """Train with a rate that grows from low to high, then undo it (Smith 2017).
 
-        Network, optimiser, schedule and generator are afterwards what they were before. The test
-        ends early once the smoothed loss is four times its least value or not finite.
+        Its steps are those of a fit, clipped too where ``clip_norm`` is given. Network, optimiser,
+        schedule and generator are afterwards what they were before. The test ends early once the
+        smoothed loss is four times its least value or not finite.
 
         Parameters
         ----------

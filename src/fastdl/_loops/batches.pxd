@@ -2,14 +2,14 @@
 
 from libc.math cimport isfinite
 
-from fastdl._kernels cimport Step
+from fastdl._kernels cimport Update, count_update
 from fastdl._loops.call cimport (
     Call, Outcome, Tile, fastdl_claim, fastdl_meet, fastdl_seconds, fastdl_team_rank,
     fastdl_team_size,
 )
 from fastdl._loops.net cimport TILE_ROWS, count_slices, piece_start
 from fastdl._loops.rows cimport rows_phase, slice_start
-from fastdl._loops.weights cimport train_part
+from fastdl._loops.weights cimport norm_of_gradient, train_part, update_clipped_part
 
 cdef struct Progress:  # of one call: its batches, and what they gave
     Py_ssize_t n, done, t  # how many, how many are done, the optimiser's steps before them
@@ -38,24 +38,46 @@ cdef inline void take_tile(
             tile.next_rows = tile.which.order + tile.block.n
 
 
-cdef inline Outcome run_batch(
-    const Call* call, Py_ssize_t start, Py_ssize_t stop, const Step* step,
-) noexcept nogil:
-    """One batch: its gradient and, with a step, the update. Gives the mean loss.
+cdef inline double take_clipped_step(const Call* call, Tile* tile) noexcept nogil:
+    """The step by a gradient whose norm has a bound; gives the norm.
 
-    A loss that is not finite leaves the parameters as they were.
+    One that is not finite leaves the parameters as they were.
+    """
+    cdef double norm = norm_of_gradient(call)
+    cdef Py_ssize_t i
+    if not isfinite(norm):
+        return norm
+    if norm > call.clip_norm:
+        tile.factor = call.clip_norm / norm
+    i = fastdl_claim(&call.team.shared, call.net.n_parts)
+    while i >= 0:
+        update_clipped_part(call, tile, i)
+        i = fastdl_claim(&call.team.shared, call.net.n_parts)
+    fastdl_meet(&call.team.shared, fastdl_team_size())
+    return norm
+
+
+cdef inline Outcome run_batch(
+    const Call* call, Py_ssize_t start, Py_ssize_t stop, const Update* update,
+) noexcept nogil:
+    """One batch: its gradient and, with an update, the step. Gives the mean loss.
+
+    A loss that is not finite leaves the parameters as they were; so does a norm that has a bound,
+    which is then given instead of the loss.
     """
     cdef Tile tile
     cdef Outcome sum
+    cdef double norm
     cdef Py_ssize_t i, slice = 0
     tile.batch_rows, tile.scale = stop - start, 1.0 / (stop - start)
     tile.batch_slices = count_slices(call.net, tile.batch_rows)
+    tile.update, tile.factor = NULL, 1
     sum.loss, sum.n_correct = 0, 0
     while slice < tile.batch_slices:
         take_tile(call, &tile, start, slice)
         slice += tile.n_slices
         rows_phase(call, &tile, &sum)
-        tile.step = step if slice == tile.batch_slices and isfinite(sum.loss) else NULL
+        tile.update = update if slice == tile.batch_slices and isfinite(sum.loss) else NULL
         i = fastdl_claim(&call.team.shared, call.net.n_parts)
         while i >= 0:
             train_part(call, &tile, i)
@@ -65,19 +87,21 @@ cdef inline Outcome run_batch(
             call.team.late = True
         fastdl_meet(&call.team.shared, fastdl_team_size())
     sum.loss *= tile.scale
+    if tile.update != NULL and call.clip_norm != 0:
+        norm = take_clipped_step(call, &tile)
+        if not isfinite(norm):
+            sum.loss = norm
     return sum
 
 
-cdef inline void run_batches(const Call* call, Progress* batches, Step step) noexcept nogil:
+cdef inline void run_batches(const Call* call, Progress* batches, Update update) noexcept nogil:
     """Batches from batches.done on, to the end, a loss that is not finite, or the deadline."""
     cdef Py_ssize_t done = batches.done
     cdef Outcome found
     cdef bint leads = fastdl_team_rank() == 0
     while done < batches.n and not call.team.late:
-        step.learning_rate = batches.rates[done]
-        step.correction1 = 1 - step.beta1 ** <double> (batches.t + done + 1)
-        step.correction2 = 1 - step.beta2 ** <double> (batches.t + done + 1)
-        found = run_batch(call, batches.starts[done], batches.stops[done], &step)
+        count_update(&update, batches.rates[done], batches.t + done + 1)
+        found = run_batch(call, batches.starts[done], batches.stops[done], &update)
         if leads:
             batches.losses[done] = found.loss
             batches.n_correct[done] = found.n_correct

@@ -1,6 +1,6 @@
 """What all threads of a call to the loops share, and where the rows of a tile lie meanwhile."""
 
-from fastdl._kernels cimport Kernels, Step, transposes
+from fastdl._kernels cimport Kernels, Update, transposes
 from fastdl._loops.input cimport View, Which
 from fastdl._loops.net cimport PIECES_MOST, TILE_ROWS, Layer, Net
 from fastdl._matrix cimport Matrix, matrix
@@ -32,6 +32,7 @@ cdef struct Memory:  # of a fit or of an evaluation
     char* rows  # x, every layer's outputs, their gradients, and inputs of activations
     char* transposed  # weights as (h x d)
     char* offset_parts  # of offset W, then sums of dz
+    double* squares  # of the gradient of each part of the weights: their sum
 
 cdef struct Params:  # flat arrays of one layout
     char* params
@@ -45,6 +46,7 @@ cdef struct Call:
     const View* rows
     Params arrays
     Memory memory  # offset_parts NULL: no row is left unshifted
+    double clip_norm  # the most that the gradient of a batch may have; 0: no bound
     bint skips  # whether rows are looked at for zeros
     bint in_place  # whether rows are taken where they lie
     const Py_ssize_t* order  # of the rows; NULL: as they come
@@ -62,7 +64,8 @@ cdef struct Tile:  # some slices of a batch: rows of a data set
     Which which  # rows of the data set
     const Py_ssize_t* next_rows  # of the tile after it, where that is known and has as many
     double scale  # of the loss: one over the batch's rows
-    const Step* step  # that the parameters take after this tile; NULL: none
+    const Update* update  # that the parameters take after this tile; NULL: none
+    double factor  # of the gradient that they take
 
 
 cdef inline Py_ssize_t bytes_of(const Call* call, Py_ssize_t items) noexcept nogil:

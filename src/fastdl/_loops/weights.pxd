@@ -1,7 +1,10 @@
 """The second phase of a tile: what it adds to the weights' gradient; after a batch's last the step.
 
-A piece is a part of one layer's inputs. Slices are added in their order.
+A piece is a part of one layer's inputs. Slices are added in their order. Where the gradient's norm
+has a bound the step is a phase of its own, for which every part has left its sum of squares.
 """
+
+from libc.math cimport sqrt
 
 from fastdl._kernels cimport Coming, Fold, folds, take_gradient
 from fastdl._loops.call cimport (
@@ -25,6 +28,11 @@ cdef struct Part:  # some inputs of one layer
 cdef inline Py_ssize_t place_of(const Layer* layer, const Part* part) noexcept nogil:
     """Where the part's weights begin."""
     return layer.weight + (part.start if layer.by_unit else part.start * layer.ldw)
+
+
+cdef inline Py_ssize_t run_of(const Layer* layer, const Part* part) noexcept nogil:
+    """How many of the part's weights lie side by side: all, or by unit those of each unit."""
+    return part.size if layer.by_unit else part.size * layer.ldw
 
 
 cdef inline Matrix grad_at(const Call* call, const Part* part) noexcept nogil:
@@ -93,7 +101,7 @@ cdef inline void gradient_of_dense(
     cdef const Layer* layer = &call.net.layers[part.layer]
     cdef Matrix grad = grad_at(call, part)
     cdef Fold fold
-    fold.step, fold.l2 = tile.step, layer.l2
+    fold.update, fold.l2 = tile.update, layer.l2
     fold.param = param_at(call, place_of(layer, part))
     if layer.by_unit:
         take_gradient(call.kernels, dz, x, next_rows, &fold if part.folds else NULL, add, &grad)
@@ -124,16 +132,45 @@ cdef inline void add_slice(
             dz.at, n, layer.h, dz.ld, add, call.arrays.grads + bytes_of(call, layer.bias))
 
 
+cdef inline void close_gradient(const Call* call, const Part* part) noexcept nogil:
+    """Add the penalty's to the part's gradient; leave the sum of its squares."""
+    cdef const Layer* layer = &call.net.layers[part.layer]
+    cdef Py_ssize_t j, skip, at = place_of(layer, part), size = run_of(layer, part)
+    cdef double squares = 0
+    for j in range(layer.h if layer.by_unit else 1):
+        skip = bytes_of(call, at + j * layer.ldw)
+        squares += call.kernels.penalise(
+            call.arrays.params + skip, size, layer.l1, layer.l2, call.arrays.grads + skip)
+    if part.start == 0:
+        skip = bytes_of(call, layer.bias)
+        squares += call.kernels.penalise(
+            call.arrays.params + skip, layer.h, 0, 0, call.arrays.grads + skip)
+    call.memory.squares[layer.first_part + part.i] = squares
+
+
+cdef inline double norm_of_gradient(const Call* call) noexcept nogil:
+    """Of all parameters as one vector, from what the parts have left."""
+    cdef double squares = 0
+    cdef Py_ssize_t i
+    for i in range(call.net.n_parts):
+        squares += call.memory.squares[i]
+    return sqrt(squares)
+
+
 # --- the step --------------------------------------------------------------------------------
 
 cdef inline void update(
-    const Call* call, const Tile* tile, double l1, double l2, Py_ssize_t at, Py_ssize_t size,
+    const Call* call, const Tile* tile, const Layer* weights, Py_ssize_t at, Py_ssize_t size,
 ) noexcept nogil:
-    """So many parameters from at on take the step."""
+    """So many parameters from at on take the step: weights of a layer, or if it is NULL biases."""
     cdef const Params* arrays = &call.arrays
     cdef Py_ssize_t skip = bytes_of(call, at)
-    call.kernels.update[tile.step.optimiser](
-        tile.step, l1, l2, arrays.grads + skip, arrays.params + skip,
+    cdef bint penalised = weights != NULL and call.clip_norm == 0  # else the gradient has it
+    if tile.factor != 1:
+        call.kernels.scale(tile.factor, arrays.grads + skip, size)
+    call.kernels.update[tile.update.optimiser](
+        tile.update, weights != NULL, weights.l1 if penalised else 0,
+        weights.l2 if penalised else 0, arrays.grads + skip, arrays.params + skip,
         NULL if arrays.first == NULL else arrays.first + skip,
         NULL if arrays.second == NULL else arrays.second + skip, size)
 
@@ -141,11 +178,9 @@ cdef inline void update(
 cdef inline void update_weight(const Call* call, const Tile* tile, const Part* part) noexcept nogil:
     """The part's weights take the step."""
     cdef const Layer* layer = &call.net.layers[part.layer]
-    cdef Py_ssize_t j, at = place_of(layer, part), size = part.size
-    if not layer.by_unit:
-        size *= layer.ldw
+    cdef Py_ssize_t j, at = place_of(layer, part), size = run_of(layer, part)
     for j in range(layer.h if layer.by_unit else 1):
-        update(call, tile, layer.l1, layer.l2, at + j * layer.ldw, size)
+        update(call, tile, layer, at + j * layer.ldw, size)
 
 
 cdef inline void transpose_part(
@@ -171,7 +206,7 @@ cdef inline void update_part(const Call* call, const Tile* tile, const Part* par
     if not part.folds:
         update_weight(call, tile, part)
     if part.start == 0:
-        update(call, tile, 0, 0, layer.bias, layer.h)
+        update(call, tile, NULL, layer.bias, layer.h)
     if is_transposed(call, layer):
         transpose_part(call, layer, part.start, part.size)
     if part.layer == 0 and call.memory.offset_parts != NULL:
@@ -192,8 +227,9 @@ cdef inline Part find_part(const Call* call, const Tile* tile, Py_ssize_t i) noe
     part.start = part.i * layer.part
     part.size = min(layer.part, layer.d - part.start)
     part.folds = (
-        tile.step != NULL and not (part.layer == 0 and (call.skips or call.in_place))
-        and folds(tile.step, layer.l1, part.size if layer.by_unit else layer.h, tile.batch_rows))
+        tile.update != NULL and call.clip_norm == 0
+        and not (part.layer == 0 and (call.skips or call.in_place))
+        and folds(tile.update, layer.l1, part.size if layer.by_unit else layer.h, tile.batch_rows))
     return part
 
 
@@ -203,5 +239,17 @@ cdef inline void train_part(const Call* call, const Tile* tile, Py_ssize_t i) no
     cdef Py_ssize_t j
     for j in range(tile.n_slices):
         add_slice(call, tile, &part, j)
-    if tile.step != NULL:
+    if tile.update == NULL:
+        return
+    if call.clip_norm == 0:
         update_part(call, tile, &part)
+    else:
+        close_gradient(call, &part)
+
+
+cdef inline void update_clipped_part(
+    const Call* call, const Tile* tile, Py_ssize_t i,
+) noexcept nogil:
+    """The step of part i of all layers' parts, whose gradient is complete."""
+    cdef Part part = find_part(call, tile, i)
+    update_part(call, tile, &part)

@@ -57,9 +57,10 @@ typedef struct {
 
 typedef struct { /* what one update needs to know besides the arrays */
     int optimiser;
-    double learning_rate, momentum, beta1, beta2, epsilon;
-    double correction1, correction2; /* Adam's 1 - beta^t */
-} fastdl_step;
+    double learning_rate;
+    double settings[4];    /* the optimiser's: what they are stands in updates.h */
+    double corrections[2]; /* 1 - settings[i]^t, of running means that begin at 0; t: updates so far */
+} fastdl_update;
 
 enum { FASTDL_SETTINGS = 4 }; /* of a loss, at most */
 enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
@@ -98,6 +99,8 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  * softmax      of a row of k logits, in place
  * penalty      l1 sum(|w|) + l2 sum(w^2)
  * penalty_gradient  out = the gradient of that; 0 where a weight is
+ * penalise     grad += the gradient of that; gives the sum of the squares of grad
+ * scale        x *= factor
  *
  * and one for each line of a list, called by its code:
  * activate     z (n x h) = activation(z + bias), in place; inputs, if not NULL, = z + bias
@@ -109,7 +112,8 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  *              those whose loss is a number. The last bits of a softmax cross-entropy depend on
  *              whether a row is one of few, whose exponentials are added in another order.
  * update       one step of the optimiser for the gradient of the loss and of l1 |param| + l2 param^2;
- *              first and second are its moments, NULL where it has none
+ *              first and second are its moments, NULL where it has none; decays: whether these are
+ *              weights, which a decay of the optimiser's own is for
  * is_sparse    whether so much of a row of d inputs is zero that a product should skip it
  * read         out (n x d) = (x[order] - shift) * scale, both double where x is, else T; order NULL:
  *              the first rows; scale NULL: 1 and no shift; sparse, if not NULL, tells which rows are:
@@ -123,7 +127,9 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
     X(void, softmax, (void *logits, long k))                                                     \
     X(double, penalty, (const void *weight, long size, double l1, double l2))                    \
     X(void, penalty_gradient,                                                                    \
-      (const void *weight, long size, double l1, double l2, void *out))
+      (const void *weight, long size, double l1, double l2, void *out))                          \
+    X(double, penalise, (const void *weight, long size, double l1, double l2, void *grad))       \
+    X(void, scale, (double factor, void *x, long size))
 
 #define FASTDL_MEMBER(returns, name, arguments) returns(*name) arguments;
 typedef struct {
@@ -137,9 +143,9 @@ typedef struct {
     double (*loss[FASTDL_N_LOSSES])(const void *outputs, const fastdl_truth *truth,
                                     const double *settings, double scale, void *doutputs,
                                     double *each, ptrdiff_t *n_correct, long n, long k);
-    void (*update[FASTDL_N_OPTIMISERS])(const fastdl_step *step, double l1, double l2,
-                                        const void *grad, void *param, void *first, void *second,
-                                        long size);
+    void (*update[FASTDL_N_OPTIMISERS])(const fastdl_update *update, int decays, double l1,
+                                        double l2, const void *grad, void *param, void *first,
+                                        void *second, long size);
     int (*is_sparse[FASTDL_N_SOURCES])(const void *row, long d);
     void (*read[FASTDL_N_SOURCES])(const void *x, long ldx, const ptrdiff_t *order,
                                    const void *shift, const void *scale, void *out, long ldo,

@@ -46,6 +46,14 @@ static void NAME(add)(const void *restrict x, void *restrict out, long size)
         to[j] += from[j];
 }
 
+/* x *= factor. */
+static void NAME(scale)(double factor, void *x, long size)
+{
+    T *to = x;
+    for (long j = 0; j < size; j++)
+        to[j] *= (T)factor;
+}
+
 /* out = value. */
 static void NAME(fill)(double value, void *out, long size)
 {

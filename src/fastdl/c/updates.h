@@ -2,7 +2,7 @@
 
 /* A line here and an update of that name below: an optimiser. */
 #ifndef FASTDL_OPTIMISERS
-#define FASTDL_OPTIMISERS(X) X(sgd) X(momentum) X(nesterov) X(adam)
+#define FASTDL_OPTIMISERS(X) X(sgd) X(momentum) X(nesterov) X(adam) X(adamw)
 #endif
 
 #ifdef T
@@ -35,9 +35,30 @@ static void NAME(penalty_gradient)(const void *weight, long size, double l1, dou
         dw[i] = NAME(penalised)(0, w[i], (T)l1, (T)l2);
 }
 
-/* An update of the arrays as T, by its settings as T. */
+#define SQUARES 16 /* sums side by side, for the compiler to vectorise */
+
+/* grad += the gradient of the penalty; gives the sum of the squares of grad. */
+static double NAME(penalise)(const void *weight, long size, double l1, double l2, void *grad)
+{
+    const T *w = weight;
+    T *dw = grad;
+    double sums[SQUARES] = {0}, total = 0;
+    if (l1 != 0 || l2 != 0)
+        for (long i = 0; i < size; i++)
+            dw[i] = NAME(penalised)(dw[i], w[i], (T)l1, (T)l2);
+    for (long i = 0; i < size; i += SQUARES)
+        for (long j = 0; j < SQUARES && i + j < size; j++)
+            sums[j] += (double)dw[i + j] * dw[i + j];
+    for (int j = 0; j < SQUARES; j++)
+        total += sums[j];
+    return total;
+}
+
+#undef SQUARES
+
+/* An update of the arrays as T; what its settings are it says itself. */
 #define UPDATE(name)                                                                             \
-    static void NAME(name)(const fastdl_step *step, double lasso, double ridge,                  \
+    static void NAME(name)(const fastdl_update *update, int decays, double lasso, double ridge,  \
                            const void *restrict grads, void *restrict params,                    \
                            void *restrict firsts, void *restrict seconds, long size)
 #define SETTINGS                                                                                 \
@@ -48,7 +69,7 @@ static void NAME(penalty_gradient)(const void *weight, long size, double l1, dou
 UPDATE(sgd)
 {
     SETTINGS
-    const T rate = (T)step->learning_rate;
+    const T rate = (T)update->learning_rate;
     if (l1 == 0)
         for (long i = 0; i < size; i++)
             param[i] -= rate * (grad[i] + 2 * l2 * param[i]);
@@ -57,11 +78,11 @@ UPDATE(sgd)
             param[i] -= rate * NAME(penalised)(grad[i], param[i], l1, l2);
 }
 
-/* velocity = momentum velocity + gradient; param -= rate velocity. */
+/* velocity = momentum velocity + gradient; param -= rate velocity. Settings: the momentum. */
 UPDATE(momentum)
 {
     SETTINGS
-    const T rate = (T)step->learning_rate, momentum = (T)step->momentum;
+    const T rate = (T)update->learning_rate, momentum = (T)update->settings[0];
     T *velocity = firsts;
     for (long i = 0; i < size; i++) {
         velocity[i] = momentum * velocity[i] + NAME(penalised)(grad[i], param[i], l1, l2);
@@ -69,11 +90,11 @@ UPDATE(momentum)
     }
 }
 
-/* The same from where the momentum leads. */
+/* The same from where the momentum leads; the same setting. */
 UPDATE(nesterov)
 {
     SETTINGS
-    const T rate = (T)step->learning_rate, momentum = (T)step->momentum;
+    const T rate = (T)update->learning_rate, momentum = (T)update->settings[0];
     T *velocity = firsts;
     for (long i = 0; i < size; i++) {
         T g = NAME(penalised)(grad[i], param[i], l1, l2);
@@ -82,23 +103,43 @@ UPDATE(nesterov)
     }
 }
 
-/* Adam (Kingma & Ba 2015, algorithm 1), its corrections in rate and root. Epsilon is not 0, as a small
- * one is in single precision: 0 / 0 would follow where no gradient is. */
-UPDATE(adam)
+/* Adam, its corrections in rate and root; decay: of the parameters, which only counts if it is asked
+ * for. Epsilon is not 0, as a small one is in single precision: 0 / 0 would follow where no gradient
+ * is. */
+INLINE void NAME(take_adam)(const fastdl_update *update, const int decays, T decay, double lasso,
+                            double ridge, const void *restrict grads, void *restrict params,
+                            void *restrict firsts, void *restrict seconds, long size)
 {
     SETTINGS
-    const T beta1 = (T)step->beta1, rest1 = (T)(1 - step->beta1);
-    const T beta2 = (T)step->beta2, rest2 = (T)(1 - step->beta2);
-    const T rate = (T)(step->learning_rate / step->correction1);
-    const T root = (T)sqrt(step->correction2);
-    const T epsilon = (T)step->epsilon > LEAST ? (T)step->epsilon : LEAST;
+    const double *settings = update->settings;
+    const T beta1 = (T)settings[0], rest1 = (T)(1 - settings[0]);
+    const T beta2 = (T)settings[1], rest2 = (T)(1 - settings[1]);
+    const T rate = (T)(update->learning_rate / update->corrections[0]);
+    const T root = (T)sqrt(update->corrections[1]);
+    const T epsilon = (T)settings[2] > LEAST ? (T)settings[2] : LEAST;
     T *mean = firsts, *square = seconds;
     for (long i = 0; i < size; i++) {
         T g = NAME(penalised)(grad[i], param[i], l1, l2);
         mean[i] = beta1 * mean[i] + rest1 * g;
         square[i] = beta2 * square[i] + rest2 * g * g;
-        param[i] -= rate * mean[i] / (SQRT(square[i]) / root + epsilon);
+        T step = rate * mean[i] / (SQRT(square[i]) / root + epsilon);
+        param[i] -= decays ? step + decay * param[i] : step;
     }
+}
+
+/* Adam (Kingma & Ba 2015, algorithm 1). Settings: beta1, beta2, epsilon. */
+UPDATE(adam)
+{
+    (void)decays;
+    NAME(take_adam)(update, 0, 0, lasso, ridge, grads, params, firsts, seconds, size);
+}
+
+/* AdamW (Loshchilov & Hutter 2019): a weight's decay passes the moments by, and l1 and l2, which are
+ * part of the gradient, do not. Settings: Adam's, then the decay. */
+UPDATE(adamw)
+{
+    const T decay = decays ? (T)(update->learning_rate * update->settings[3]) : 0;
+    NAME(take_adam)(update, 1, decay, lasso, ridge, grads, params, firsts, seconds, size);
 }
 
 #undef UPDATE

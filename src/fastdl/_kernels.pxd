@@ -20,6 +20,8 @@ cdef extern from "kernels.h" nogil:
         int optimiser
         double learning_rate, momentum, beta1, beta2, epsilon
         double correction1, correction2  # Adam's 1 - beta^t
+    ctypedef struct Draw "fastdl_draw":  # by what random factors are told from all others
+        unsigned long long seed, step, layer, row
     enum:
         FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8
     ctypedef struct Kernels "fastdl_kernels":  # what each of them does: kernels.h
@@ -57,6 +59,9 @@ cdef extern from "kernels.h" nogil:
         double (*loss[1])(
             const void* outputs, const Truth* truth, const double* settings, double scale,
             void* doutputs, double* each, Py_ssize_t* n_correct, long n, long k) noexcept nogil
+        void (*mask[1])(
+            const Draw* draw, double rate, const void* x, long ldx, void* out, long ldo, long n,
+            long h) noexcept nogil
         void (*update[1])(
             const Step* step, double l1, double l2, const void* grad, void* param, void* first,
             void* second, long size) noexcept nogil

@@ -39,16 +39,18 @@ cdef inline void take_tile(
 
 
 cdef inline Outcome run_batch(
-    const Call* call, Py_ssize_t start, Py_ssize_t stop, const Step* step,
+    const Call* call, Py_ssize_t start, Py_ssize_t stop, const Step* step, Py_ssize_t t,
 ) noexcept nogil:
     """One batch: its gradient and, with a step, the update. Gives the mean loss.
+
+    t counts the steps before; -1 leaves masks out.
 
     A loss that is not finite leaves the parameters as they were.
     """
     cdef Tile tile
     cdef Outcome sum
     cdef Py_ssize_t i, slice = 0
-    tile.batch_rows, tile.scale = stop - start, 1.0 / (stop - start)
+    tile.batch_rows, tile.scale, tile.t = stop - start, 1.0 / (stop - start), t
     tile.batch_slices = count_slices(call.net, tile.batch_rows)
     sum.loss, sum.n_correct = 0, 0
     while slice < tile.batch_slices:
@@ -77,7 +79,8 @@ cdef inline void run_batches(const Call* call, Progress* batches, Step step) noe
         step.learning_rate = batches.rates[done]
         step.correction1 = 1 - step.beta1 ** <double> (batches.t + done + 1)
         step.correction2 = 1 - step.beta2 ** <double> (batches.t + done + 1)
-        found = run_batch(call, batches.starts[done], batches.stops[done], &step)
+        found = run_batch(
+            call, batches.starts[done], batches.stops[done], &step, batches.t + done)
         if leads:
             batches.losses[done] = found.loss
             batches.n_correct[done] = found.n_correct

@@ -49,6 +49,7 @@ cdef struct Call:
     bint in_place  # whether rows are taken where they lie
     const Py_ssize_t* order  # of the rows; NULL: as they come
     Py_ssize_t n_order
+    unsigned long long seed  # of masks
     Team* team
 
 cdef struct Block:  # where n rows and what becomes of them lie
@@ -62,6 +63,7 @@ cdef struct Tile:  # some slices of a batch: rows of a data set
     Which which  # rows of the data set
     const Py_ssize_t* next_rows  # of the tile after it, where that is known and has as many
     double scale  # of the loss: one over the batch's rows
+    Py_ssize_t t  # the steps before this one; -1: none is taken, and masks are off
     const Step* step  # that the parameters take after this tile; NULL: none
 
 

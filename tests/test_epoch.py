@@ -439,14 +439,14 @@ def test_rows_that_are_mostly_zero_are_masked_too(form, dtype, rng, agree):
 @pytest.mark.parametrize("form", MASKED)
 def test_masks_have_the_same_bits_on_any_number_of_threads(form, dtype):
     found = set()
-    for n_threads in (1, 2, 3):
+    for n_threads, record in ((1, 1), (2, 1), (3, "epoch"), (1, "epoch")):
         network = masked(form, dtype)
         x, y = data(network, MASKED[form][1], np.random.default_rng(3))
         trainer = fd.Trainer(
             network, fd.SGD(0.01), batch_size=MASKED[form][2], n_threads=n_threads, seed=9
         )
-        history = trainer.fit(x, y, epochs=3, train_metrics="batches", record=1)
-        found.add((network.logits(x).tobytes(), *history["loss"].tolist()))
+        trainer.fit(x, y, epochs=3, train_metrics="batches", record=record)
+        found.add(network.logits(x).tobytes())
     assert len(found) == 1
 
 

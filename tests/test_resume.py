@@ -532,6 +532,7 @@ NETWORKS = {
     "scaling": ({"scaling": fd.Scaling.divided(3, 2.0)}, "scaling.scale"),
     "shift": ({"scaling": fd.Scaling(np.ones(3), fd.Scaling.divided(3).scale)}, "scaling.shift"),
     "penalty": ({"layers": [fd.Dense(3, 6, "relu", l2=0.1), fd.Dense(6, 2)]}, "layers"),
+    "dropout": ({"layers": [fd.Dropout(0.1), fd.Dense(3, 6, "relu"), fd.Dense(2)]}, "layers"),
 }
 DATA = {
     "rows": (lambda p: {"x": p["x"][1:], "y": p["y"][1:]}, "the rows of x must be 10"),

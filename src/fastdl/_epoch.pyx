@@ -27,7 +27,8 @@ from fastdl._loops.call cimport Call, Memory, Outcome, Team, fastdl_seconds
 from fastdl._loops.evaluation cimport Evaluation, evaluate_pieces
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
 from fastdl._loops.net cimport (
-    DENSE, MASK, TILE_ROWS, Kind, Layer, Net, lay_out, room_of_piece, room_of_rows, stride_of_weight,
+    DENSE, MASK, TILE_ROWS, Kind, Layer, Net, lay_out, room_of_piece, room_of_rows,
+    stride_of_weight,
 )
 from fastdl._loops.offset cimport fill_offset_parts
 from fastdl._loops.pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all

@@ -36,7 +36,7 @@ cdef struct Layer:  # a step of the rows on their way; they come back by its mir
     Py_ssize_t ld, ldw, ldt  # items from row to row of its outputs, its weight, that transposed
     Py_ssize_t weight, bias  # where they lie in the flat parameters
     Py_ssize_t column  # items of the workspace, a row, before this layer's outputs,
-    Py_ssize_t inputs  # and before its activation's inputs where the derivative goes by them; else -1
+    Py_ssize_t inputs  # and before its activation's inputs if the derivative goes by them; else -1
     Py_ssize_t transposed  # where its weight lies as (h x d), if it does; else -1
     Py_ssize_t first_part, n_parts, part  # of all parts of all layers; part: inputs of each
     bint by_unit  # the weight lies unit by unit (h x d), which suits narrow layers
@@ -166,7 +166,7 @@ cdef inline Py_ssize_t count_slices(const Net* net, Py_ssize_t n) noexcept nogil
 # --- how much room all of it takes -----------------------------------------------------------
 
 cdef inline Py_ssize_t room_of_rows(const Net* net, Py_ssize_t n) noexcept nogil:
-    """Items for n rows of a tile: x, every layer's outputs, their gradients, activations' inputs."""
+    """Items for n rows of a tile: x, layers' outputs, their gradients, activations' inputs."""
     return n * (net.ldx + 2 * net.width + net.n_inputs)
 
 

@@ -337,6 +337,10 @@ OPS = {
     ),
     **{name: activation_op(name) for name in ACTIVATIONS},
     **{f"{name}_backward": activation_op(f"{name}_backward", name) for name in ACTIVATIONS},
+    "dropout": Op(
+        {"x": Array("nd")}, {"rate": 0.3, "seed": 5}, forms=({"step": 2, "layer": 1},),
+        bench=(timed("dropout", 128, 512, rate=0.5, seed=1),),
+    ),
     "softmax": Op({"logits": LOGITS}, bench=(timed("softmax", 10_000, 10),)),
     **{name: loss_op(name) for name in losses.LOSSES},
     "accuracy": Op(

@@ -324,6 +324,13 @@ def test_forms_of_two_layers(name, problem):
     assert fd.audit_gradients(TWO[name], make((D, H, K)), *problem, l2=L2).right
 
 
+def test_dropout_is_left_out_and_not_counted(problem):
+    layers = [fd.Dropout(0.2), fd.Dense(D, H, "relu"), fd.Dropout(0.5), fd.Dense(K)]
+    audit = fd.audit_gradients(two_layers, fd.Network(layers), *problem, l2=L2)
+    assert audit.right
+    assert audit.of("layers.1.weight").diagnosis == ""
+
+
 def test_a_function_with_weights_of_its_own(problem):
     net = make((D, K))
     own = [net.parameters[f"layers.0.{kind}"].T.astype(float) for kind in ("weight", "bias")]

@@ -9,7 +9,8 @@ import pytest
 
 import fastdl as fd
 from fastdl import _kernels, _memory, _reference, losses
-from fastdl.network import core_of
+from fastdl.network import answering, core_of
+from fastdl.state import State
 from tests import cases
 from tests.cases import ACTIVATIONS
 
@@ -49,8 +50,10 @@ class Oracle:
     def __init__(self, network, optimiser=None, clip_norm=np.inf):
         self.network, self.optimiser, self.t = network, optimiser, 0
         self.clip_norm, self.n_clipped = clip_norm, 0
+        self.seed = None  # of masks, where they are on
         self.parameters = [p.astype(float) for p in network.parameters.values()]
         self.moments = [[np.zeros_like(p) for p in self.parameters] for _ in range(2)]
+        self.dense = [layer for layer in network.layers if isinstance(layer, fd.Dense)]
 
     def outputs(self, x):
         """What the first layer sees, then what every layer gives; by: what the way back needs."""
@@ -62,14 +65,23 @@ class Oracle:
         if scaling is not None:
             result = [(result[0] - scaling.shift) * scaling.scale]
         self.by = []
+        parameters = iter(self.parameters)
         for i, layer in enumerate(network.layers):
-            z, bias = (
-                _reference.matmul(result[-1], self.parameters[2 * i]),
-                self.parameters[2 * i + 1],
-            )
+            if not isinstance(layer, fd.Dense):
+                result.append(self.masked(i, result[-1]))
+                self.by.append(None)
+                continue
+            z, bias = _reference.matmul(result[-1], next(parameters)), next(parameters)
             result.append(_reference.bias_activation(z, bias, layer.activation))
             self.by.append(z + bias if layer.activation in _kernels.BY_INPUT else result[-1])
         return result
+
+    def masked(self, i, x):
+        """Rows, or their gradient, times the factors of layer i in this step."""
+        layer = self.network.layers[i]
+        rate = layer.rate if self.seed is not None else 0
+        place = {"seed": self.seed or 0, "step": max(0, self.t - 1), "layer": i}
+        return getattr(_reference, layer.name)(x, rate=rate, **place)
 
     def loss(self, outputs, y):
         loss = self.network.loss_function
@@ -78,19 +90,20 @@ class Oracle:
 
     def gradients(self, x, y):
         outputs = self.outputs(x)
-        dout, result = self.loss(outputs[-1], y)[1], []
-        for i in reversed(range(len(self.network.layers))):
-            dz, db = _reference.bias_activation_backward(
-                dout, self.by[i], self.network.layers[i].activation
-            )
+        dout, result, weights = self.loss(outputs[-1], y)[1], [], self.parameters[::2]
+        for i, layer in reversed(list(enumerate(self.network.layers))):
+            if not isinstance(layer, fd.Dense):
+                dout = self.masked(i, dout)
+                continue
+            dz, db = _reference.bias_activation_backward(dout, self.by[i], layer.activation)
             result[:0] = [_reference.matmul(outputs[i], dz, transpose_a=True), db]
-            dout = _reference.matmul(dz, self.parameters[2 * i], transpose_b=True)
+            dout = _reference.matmul(dz, weights.pop(), transpose_b=True)
         return result
 
     def step(self, x, y):
         self.t += 1
         gradients = self.gradients(x, y)
-        for i, layer in enumerate(self.network.layers):
+        for i, layer in enumerate(self.dense):
             weight = self.parameters[2 * i]
             gradients[2 * i] += _reference.penalty(weight, l1=layer.l1, l2=layer.l2)[1]
         norm = np.sqrt(sum((g**2).sum() for g in gradients))
@@ -136,6 +149,7 @@ def agrees_after_training(
         network, optimiser, batch_size=batch_size, drop_last=drop_last, shuffle=None,
         clip_norm=clip_norm,
     )  # fmt: skip
+    oracle.seed = State.first(core_of(network).flat, 0, trainer.seed).shuffling.stream
     trainer.fit(x, y, epochs=2, record=None)
     oracle.fit(x, y, batch_size, drop_last=drop_last)
     agree(network.parameters.values(), oracle.parameters, network.dtype)
@@ -443,6 +457,91 @@ def test_adam_with_its_own_epsilon(rng):
     oracle.fit(x, y, 16)
     for actual, expected in zip(network.parameters.values(), oracle.parameters, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-8, atol=1e-10)
+
+
+# --- with masks ------------------------------------------------------------------------------
+
+MASKED = {  # layers, rows, batch size
+    "between two layers": ([fd.Dense(33, 16, "tanh"), 0.5, fd.Dense(10)], 40, 16),
+    "of one row": ([fd.Dense(7, 20, "relu"), 0.5, fd.Dense(4)], 9, 1),
+    "first": ([0.2, fd.Dense(70, 50, "sigmoid"), fd.Dense(4)], 40, 16),
+    "first, by unit": ([0.2, fd.Dense(300, 10, "relu"), fd.Dense(4)], 40, 16),
+    "first of a single layer": ([0.4, fd.Dense(70, 5)], 40, 16),
+    "two in a row": ([fd.Dense(20, 33, "relu"), 0.1, 0.3, fd.Dense(4)], 40, 16),
+    "everywhere": (
+        [0.1, fd.Dense(64, 130, "relu", l2=0.01), 0.5, fd.Dense(17, activation="gelu"), 0.3,
+         fd.Dense(40), 0.6, fd.Dense(3, l1=0.001)], 150, 64,
+    ),
+    "in three tiles": ([fd.Dense(33, 16, "relu"), 0.5, fd.Dense(10)], 1500, 1300),
+    "in several slices": ([0.1, fd.Dense(4000, 10, "relu"), 0.5, fd.Dense(4)], 170, 150),
+    "beside a weight larger than the cache": (
+        [0.1, fd.Dense(520, 520, "relu"), 0.5, fd.Dense(4)], 300, 300,
+    ),
+}  # fmt: skip
+
+
+def masked(form, dtype, **settings):
+    """A network with dropout at such rates between its layers."""
+    layers = [fd.Dropout(at) if isinstance(at, float) else at for at in MASKED[form][0]]
+    return fd.Network(layers, dtype=dtype, seed=5, **settings)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+@pytest.mark.parametrize("form", MASKED)
+def test_masks_are_those_of_numpy(form, optimiser, isa, dtype, rng, agree):
+    network = masked(form, dtype)
+    x, y = data(network, MASKED[form][1], rng)
+    agrees_after_training(network, OPTIMISERS[optimiser], x, y, agree, MASKED[form][2])
+
+
+@pytest.mark.parametrize("form", MASKED)
+def test_rows_that_are_mostly_zero_are_masked_too(form, dtype, rng, agree):
+    x = mostly_zero(rng, MASKED[form][1], masked(form, dtype).layers[0].d, "uint8")
+    network = masked(form, dtype, scaling=fd.Scaling.standard(x))
+    y = rng.integers(0, network.layers[-1].h, len(x))
+    agrees_after_training(network, OPTIMISERS["momentum"], x, y, agree, MASKED[form][2])
+
+
+@pytest.mark.parametrize("form", MASKED)
+def test_masks_have_the_same_bits_on_any_number_of_threads(form, dtype):
+    found = set()
+    for n_threads, record in ((1, 1), (2, 1), (3, "epoch"), (1, "epoch")):
+        network = masked(form, dtype)
+        x, y = data(network, MASKED[form][1], np.random.default_rng(3))
+        trainer = fd.Trainer(
+            network, fd.SGD(0.01), batch_size=MASKED[form][2], n_threads=n_threads, seed=9
+        )
+        trainer.fit(x, y, epochs=3, train_metrics="batches", record=record)
+        found.add(network.logits(x).tobytes())
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("form", MASKED)
+def test_a_network_answers_as_if_it_had_no_masks(form, dtype, rng, agree):
+    network = masked(form, dtype)
+    x, y = data(network, MASKED[form][1], rng)
+    plain = answering(network).copy(dtype)
+    assert all(isinstance(layer, fd.Dense) for layer in plain.layers)
+    agree([network.logits(x)], [plain.logits(x)], dtype)
+    agree([network.evaluate(x, y).loss], [plain.evaluate(x, y).loss], dtype)
+    gradients = network.gradients(x, y)
+    assert list(gradients) == list(network.parameters)
+    agree(gradients.values(), plain.gradients(x, y).values(), dtype)
+
+
+@pytest.mark.parametrize("seed", [3, None])
+def test_masks_differ_from_step_to_step_fit_to_fit_and_seed_to_seed(seed, rng):
+    x, y = np.ones((16, 8)), np.zeros(16, int)
+    network = fd.Network([fd.Dropout(0.5), fd.Dense(8, 2)], dtype="float64")
+    before, seen = network.copy(), set()
+    for seed_of_fit in (seed, 4):
+        trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=8, shuffle=None, seed=seed_of_fit)
+        for _ in range(2):
+            for name, view in network.parameters.items():
+                view[...] = before.parameters[name]
+            history = trainer.fit(x, y, record=1, train_metrics="batches")
+            seen |= set(history["loss"].tolist())
+    assert len(seen) == 8
 
 
 # --- so are evaluations ----------------------------------------------------------------------

@@ -312,3 +312,12 @@ def test_rounding_of_a_large_cost_is_no_wrong_gradient(scale, rng):
     x = rng.standard_normal((10, 10))
     network = fd.Network([10, 16, 1], loss="mse")
     assert fd.check_gradients(network, x, scale * x[:, 0] + 4 * scale)
+
+
+def test_dropout_is_left_out(rng):
+    layers = [fd.Dropout(0.1), fd.Dense(4, 8, "tanh"), fd.Dropout(0.5), fd.Dense(3)]
+    check = fd.check_gradients(fd.Network(layers), rng.standard_normal((5, 4)), [0, 1, 2, 1, 0])
+    assert check
+    assert [row.name for row in check.parameters] == [
+        "layers.1.weight", "layers.1.bias", "layers.3.weight", "layers.3.bias",
+    ]  # fmt: skip

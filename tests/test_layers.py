@@ -3,6 +3,7 @@ test_bad_settings.py."""
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 import fastdl as fd
@@ -74,10 +75,60 @@ def test_softmax_is_the_last_layers_alone():
             r"layers\[2\] must take the 5 .* got d=6",
         ),
         ([], "at least one layer"),
+        ([fd.Dense(4), fd.Dense(2)], r"layers\[0\] must give its inputs .* use fd.Dense\(784, 4\)"),
+        ([fd.Dropout(0.5), fd.Dense(4)], r"layers\[1\] must give its inputs .* got 4 units alone"),
+        (
+            [fd.Dense(3, 4), fd.Dropout(0.5)],
+            r"layers\[-1\] must be a Dense .* got Dropout\(rate=0.5",
+        ),
+        (
+            [fd.Dropout(0.5, 4), fd.Dense(3, 2)],
+            r"layers\[0\] must take the 3 inputs .* use fd.Dropout\(0.5\)",
+        ),
     ],
 )
 def test_layers_must_fit_each_other(chain, message):
     with pytest.raises(ValueError, match=message):
-        layers.check_chain(chain)
+        layers.joined(chain)
     with pytest.raises(ValueError, match="layer"):
         fd.Network(chain)
+
+
+def test_layers_take_what_the_one_before_gives():
+    dropout = fd.Dropout(0.2)
+    given = [
+        dropout,
+        fd.Dense(7, 5, "relu", l2=0.1),
+        dropout,
+        fd.Dense(4, activation="tanh"),
+        fd.Dense(3),
+    ]
+    network = fd.Network(given)
+    assert network.layers == (
+        fd.Dropout(0.2, 7), fd.Dense(7, 5, "relu", l2=0.1), fd.Dropout(0.2, 5),
+        fd.Dense(5, 4, "tanh"), fd.Dense(4, 3),
+    )  # fmt: skip
+    assert [(layer.d, layer.h) for layer in network.layers] == [
+        (7, 7), (7, 5), (5, 5), (5, 4), (4, 3),
+    ]  # fmt: skip
+    assert [layer.d for layer in given] == [None, 7, None, None, None]
+    assert fd.Network(network.layers).layers == network.layers
+    assert fd.Dense(50) == fd.Dense(h=50) != fd.Dense(50, 50)
+
+
+def test_parameters_are_named_after_the_number_of_their_layer():
+    network = fd.Network([fd.Dense(7, 5), fd.Dropout(0.5), fd.Dense(3)])
+    assert {name: view.shape for name, view in network.parameters.items()} == {
+        "layers.0.weight": (7, 5), "layers.0.bias": (5,),
+        "layers.2.weight": (5, 3), "layers.2.bias": (3,),
+    }  # fmt: skip
+    assert network.n_parameters == 7 * 5 + 5 + 5 * 3 + 3
+
+
+def test_penalties_are_those_of_the_dense_layers():
+    network = fd.Network([fd.Dropout(0.5), fd.Dense(7, 3)])
+    network.set_penalty(l1=0.5, l2=0.25)
+    assert network.layers == (fd.Dropout(0.5, 7), fd.Dense(7, 3, l1=0.5, l2=0.25))
+    weight = network.parameters["layers.1.weight"]
+    expected = 0.5 * np.abs(weight).sum() + 0.25 * np.square(weight).sum()
+    assert network.penalty() == pytest.approx(expected, rel=1e-5)

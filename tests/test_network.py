@@ -209,6 +209,24 @@ COPIES = {
 }
 
 
+SAVED = {
+    "file": lambda network, path: (network.save(path), fd.Network.load(path))[1],
+    **{name: lambda network, path, how=how: how(network) for name, how in COPIES.items()},
+}
+
+
+@pytest.mark.parametrize("how", SAVED.values(), ids=SAVED)
+def test_dropout_is_copied_and_saved(how, dtype, tmp_path, rng):
+    x, y = rng.standard_normal((40, 5)), rng.integers(0, 3, 40)
+    layers = [fd.Dropout(0.1), fd.Dense(5, 20, "relu"), fd.Dropout(0.5), fd.Dense(3)]
+    network = fd.Network(layers, dtype=dtype)
+    other = how(network, tmp_path / "net")
+    assert other.layers == network.layers
+    for each in (network, other):
+        fd.Trainer(each, fd.SGD(0.1), batch_size=16).fit(x, y)
+    assert bits(network) == bits(other)
+
+
 @pytest.mark.parametrize("how", COPIES.values(), ids=COPIES)
 def test_copies_are_equal_and_independent(how, rng, dtype):
     x, y = rng.standard_normal((60, 5)), rng.integers(0, 3, 60)

@@ -303,3 +303,48 @@ def test_what_is_changed_in_place_must_not_overlap(op, name, arguments):
         assert name in str(error.value)
         assert other in str(error.value)
         assert not memory.any()
+
+
+# --- masks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.2, 0.5, 0.9])
+def test_dropout_sets_a_share_to_zero_and_keeps_the_mean(rate, dtype, isa):
+    x = np.ones((700, 301), dtype)
+    found = ops.dropout(x, rate=rate, seed=3, step=4, layer=5)
+    deviation = np.sqrt(rate * (1 - rate) / x.size)
+    assert (found == 0).mean() == pytest.approx(rate, abs=5 * deviation)
+    assert found.mean() == pytest.approx(1, abs=5 * deviation / (1 - rate))
+    assert np.unique(found).tolist() == np.array([0, 1 / (1 - rate)], dtype).tolist()
+    for axis in (0, 1):  # no row and no unit is favoured
+        shares = (found == 0).mean(axis=axis)
+        n = x.shape[axis]
+        assert np.abs(shares - rate).max() < 5.5 * np.sqrt(rate * (1 - rate) / n)
+
+
+@pytest.mark.parametrize("by", ["seed", "step", "layer", "row", "unit"])
+def test_what_dropout_drops_once_tells_nothing_of_what_it_drops_else(by):
+    x = np.ones((513, 513))
+    place = {"seed": 3, "step": 4, "layer": 5}
+    one = ops.dropout(x, rate=0.5, **place) > 0
+    if by in place:
+        one, other = one, ops.dropout(x, rate=0.5, **place | {by: place[by] + 1}) > 0
+    else:
+        one, other = (one[1:], one[:-1]) if by == "row" else (one[:, 1:], one[:, :-1])
+    assert (one == other).mean() == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(other.size))
+
+
+def test_dropout_of_nothing_and_of_some_rows(dtype, isa, rng):
+    x = rng.standard_normal((300, 37)).astype(dtype)
+    assert ops.dropout(x, rate=0, seed=3).tobytes() == x.tobytes()
+    whole = ops.dropout(x, rate=0.5, seed=3)
+    assert ops.dropout(x[:7], rate=0.5, seed=3).tobytes() == whole[:7].tobytes()
+    assert ops.dropout(x[:, :9], rate=0.5, seed=3).tobytes() == whole[:, :9].tobytes()
+
+
+def test_dropout_of_the_largest_numbers(dtype):
+    place = {"seed": 2**63 - 1, "step": 2**63 - 1, "layer": 2**63 - 1}
+    x = np.ones((20, 30), dtype)
+    expected = _reference.dropout(x, rate=0.5, **place)
+    assert ops.dropout(x, rate=0.5, **place).tobytes() == expected.tobytes()
+    assert set(np.unique(ops.dropout(x, rate=np.nextafter(1, 0), **place))) == {0}

@@ -128,6 +128,30 @@ PAIRS = {
     ("a loss", "every activation and optimiser"): (
         "test_epoch.py::test_every_loss_activation_and_optimiser"
     ),
+    # Dropout: what is drawn goes by the batch's rows and by the step, however they are cut.
+    ("dropout", "every place, slices, tiles, optimisers"): (
+        "test_epoch.py::test_masks_are_those_of_numpy"
+    ),
+    ("dropout", "forms of the first layer, scaling"): (
+        "test_epoch.py::test_rows_that_are_mostly_zero_are_masked_too"
+    ),
+    ("dropout", "threads, records, means over the batches"): (
+        "test_epoch.py::test_masks_have_the_same_bits_on_any_number_of_threads"
+    ),
+    ("dropout", "later fits, seeds"): (
+        "test_epoch.py::test_masks_differ_from_step_to_step_fit_to_fit_and_seed_to_seed"
+    ),
+    ("dropout", "logits(), evaluate(), gradients()"): (
+        "test_epoch.py::test_a_network_answers_as_if_it_had_no_masks"
+    ),
+    ("dropout", "differences"): "test_gradcheck.py::test_dropout_is_left_out",
+    ("dropout", "audits"): "test_audit.py::test_dropout_is_left_out_and_not_counted",
+    ("dropout", "resuming"): "test_resume.py::test_a_resumed_fit_ends_with_the_same_bits",
+    ("dropout", "resuming without a seed"): (
+        "test_resume.py::test_dropout_of_no_seed_goes_on_with_the_masks_of_the_fit_that_was_stopped"
+    ),
+    ("dropout", "copies and files"): "test_network.py::test_dropout_is_copied_and_saved",
+    ("dropout", "penalties"): "test_layers.py::test_penalties_are_those_of_the_dense_layers",
     ("arrays that change", "fits"): (
         "test_changing_arrays.py::test_data_that_change_under_a_fit_crash_nothing"
     ),

@@ -240,6 +240,7 @@ INSTEAD = {  # what: the call, and what a user has at hand for what is told to u
         lambda: setattr(NET, "learning_rate", 1),
         {"net": NET, "x": X, "y": Y},
     ),
+    "an activation in the place of the units": (lambda: fd.Dense(3, "relu"), {}),
     "probabilities of hinge": (
         lambda: fd.Network([D, K], loss="hinge").predict_proba(X),
         {"net": NET, "x": X},

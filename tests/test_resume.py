@@ -25,12 +25,14 @@ N, SIZE, EPOCHS = 10, 4, 3  # three batches an epoch
 STEPS = 3 * EPOCHS
 TRIANGULAR = fd.schedules.Triangular(0.01, 0.2, 4)
 MOMENTUM = fd.SGD(TRIANGULAR, momentum=0.9)
+MASKED = (fd.Dropout(0.2), fd.Dense(3, 6, "relu"), fd.Dropout(0.5), fd.Dense(2))
 TRAINERS = {
     "sgd, in order": {"optimiser": fd.SGD(0.1), "shuffle": None},
     "momentum, by rows": {"optimiser": MOMENTUM, "shuffle": "rows"},
     "adam, by batches": {
         "optimiser": fd.Adam(fd.schedules.ExponentialDecay(0.1, 0.7)), "shuffle": "batches",
     },
+    "dropout": {"layers": MASKED, "seed": 7},
 }  # fmt: skip
 
 
@@ -45,8 +47,8 @@ def path(tmp_path):
     return tmp_path / "run.safetensors"
 
 
-def make(optimiser=MOMENTUM, init=4, **settings):
-    network = fd.Network([3, 6, 2], dtype="float64", seed=init)
+def make(optimiser=MOMENTUM, init=4, layers=(3, 6, 2), **settings):
+    network = fd.Network(layers, dtype="float64", seed=init)
     return fd.Trainer(network, optimiser, **{"batch_size": SIZE, "l2": 0.01} | settings)
 
 
@@ -125,6 +127,18 @@ def test_a_resumed_fit_ends_with_the_same_bits(path, problem, settings, unit, fi
         again = resumed(path, **settings)
         assert result(again, again.fit(**problem, **fit, epochs=EPOCHS)) == expected
         assert result(again, again.fit(**problem, **fit, epochs=2)) == after
+
+
+def test_dropout_of_no_seed_goes_on_with_the_masks_of_the_fit_that_was_stopped(path, problem):
+    saving = fd.Checkpoint(path, unit="step")
+    copies, trainer = Copies(saving), make(layers=MASKED, seed=None)
+    expected = result(trainer, trainer.fit(**problem, epochs=EPOCHS, callbacks=[saving, copies]))
+    other = make(layers=MASKED, seed=None)
+    assert result(other, other.fit(**problem, epochs=EPOCHS)) != expected
+    for content in copies.contents:
+        path.write_bytes(content)
+        again = resumed(path, layers=MASKED, seed=None)
+        assert result(again, again.fit(**problem, epochs=EPOCHS)) == expected
 
 
 TOGETHER = {  # settings of the trainer, arguments of the fit
@@ -520,6 +534,7 @@ NETWORKS = {
     "scaling": ({"scaling": fd.Scaling.divided(3, 2.0)}, "scaling.scale"),
     "shift": ({"scaling": fd.Scaling(np.ones(3), fd.Scaling.divided(3).scale)}, "scaling.shift"),
     "penalty": ({"layers": [fd.Dense(3, 6, "relu", l2=0.1), fd.Dense(6, 2)]}, "layers"),
+    "dropout": ({"layers": [fd.Dropout(0.1), fd.Dense(3, 6, "relu"), fd.Dense(2)]}, "layers"),
 }
 DATA = {
     "rows": (lambda p: {"x": p["x"][1:], "y": p["y"][1:]}, "the rows of x must be 10"),

@@ -29,6 +29,19 @@ def test_a_network_of_several_kinds_of_layers():
     assert network.n_parameters == 104_660
 
 
+def test_dropout_has_a_line_of_its_own():
+    network = fd.Network([fd.Dense(784, 30, "relu"), fd.Dropout(0.25), fd.Dense(10)])
+    assert [line.split() for line in network.summary().splitlines()[2:5]] == [
+        ["0", "Dense", "784", "30", "relu", "23,550", "none"],
+        ["1", "Dropout", "30", "30", "dropout", "0.25", "0", "none"],
+        ["2", "Dense", "30", "10", "identity", "310", "none"],
+    ]
+    assert repr(network) == (
+        "<Network 784-30-10: relu, dropout 0.25, identity; softmax_cross_entropy; float32; "
+        "23,860 parameters>"
+    )
+
+
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mse"])
 def test_what_is_not_there_is_said_to_be_none(loss, dtype):
     lines = fd.Network([2, 3], loss=loss, dtype=dtype).summary().splitlines()

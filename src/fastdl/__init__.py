@@ -23,7 +23,7 @@ from fastdl.files import CheckpointError
 from fastdl.fit import DivergenceError
 from fastdl.gradcheck import GradientCheck, check_gradients
 from fastdl.history import History
-from fastdl.layers import Dense
+from fastdl.layers import Dense, Dropout
 from fastdl.network import Network
 from fastdl.optim import SGD, Adam, AdamW
 from fastdl.run import Callback, Run
@@ -42,6 +42,7 @@ __all__ = [
     "CheckpointError",
     "Dense",
     "DivergenceError",
+    "Dropout",
     "EarlyStopping",
     "Evaluation",
     "GradientAudit",

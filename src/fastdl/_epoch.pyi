@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 _Array = NDArray[Any]
 _Scaling = tuple[_Array | None, _Array | None, _Array | None]
 
+KIND_DENSE: int
+KIND_MASK: int
+
 def weight_stride(columns: int) -> int: ...
 def often_sparse(x: _Array) -> bool: ...
 
@@ -47,13 +50,14 @@ class Workspace:
         *,
         batch: int = 0,
         moments: Sequence[_Array] = (),
+        seed: int = 0,
         n_threads: int = 1,
     ) -> Self: ...
 
 @final
 class Program:
     def __new__(
-        cls, layers: _Array, penalties: _Array, loss: int, settings: _Array, single: bool
+        cls, layers: _Array, settings: _Array, loss: int, of_loss: _Array, single: bool
     ) -> Self: ...
     def train(
         self,

@@ -31,13 +31,17 @@ from fastdl._loops.call cimport Call, Memory, Outcome, Team, fastdl_seconds
 from fastdl._loops.evaluation cimport Evaluation, evaluate_pieces
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
 from fastdl._loops.net cimport (
-    TILE_ROWS, Layer, Net, lay_out, room_of_piece, room_of_rows, stride_of_weight,
+    DENSE, MASK, TILE_ROWS, Kind, Layer, Net, lay_out, room_of_piece, room_of_rows,
+    stride_of_weight,
 )
 from fastdl._loops.offset cimport fill_offset_parts
 from fastdl._loops.pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
 from fastdl._loops.weights cimport transpose_weights
 
 from fastdl import _memory
+
+
+KIND_DENSE, KIND_MASK = DENSE, MASK  # of layers
 
 
 def weight_stride(Py_ssize_t columns):
@@ -174,6 +178,8 @@ cdef class Workspace:
         sum in the same order.
     moments : sequence of array
         Of a fit's optimiser, up to two, of the parameters' layout.
+    seed : int
+        Of a fit's masks.
     n_threads : int
         Of an evaluation.
 
@@ -185,15 +191,18 @@ cdef class Workspace:
     """
 
     cdef Memory memory
+    cdef unsigned long long seed
     cdef readonly object grads
     cdef object first, second, room, squares
 
     def __cinit__(
-        self, Program program, *, Py_ssize_t batch=0, moments=(), int n_threads=1,
+        self, Program program, *, Py_ssize_t batch=0, moments=(), unsigned long long seed=0,
+        int n_threads=1,
     ):
         cdef const Net* net = &program.net
         cdef Py_ssize_t rows, transposed = 0
         dtype = "f" if net.single else "d"
+        self.seed = seed
         if batch > 0:
             self.memory.n_rows = min(batch, <Py_ssize_t> TILE_ROWS)
             rows, transposed = room_of_rows(net, self.memory.n_rows), net.n_transposed
@@ -215,15 +224,16 @@ cdef class Program:
 
     Parameters
     ----------
-    layers : int64 array (n_layers, 7)
-        d, h, offset of the weight, items from one of its rows to the next, offset of the bias,
-        activation code, whether stored by unit. Between rows lie zeros, in gradients too.
-    penalties : float64 array (n_layers, 2)
-        l1 and l2 of each layer's weight.
+    layers : int64 array (n_layers, 8)
+        Kind, code of the activation or of the mask, d, h; of a dense layer the offset of the
+        weight, items from one of its rows to the next, offset of the bias, whether stored by unit.
+        Between rows lie zeros, in gradients too.
+    settings : float64 array (n_layers, 2)
+        l1 and l2 of each dense layer's weight; rate of a mask.
     loss : int
         Code of the loss.
-    settings : float64 array
-        Of the loss: some numbers, as c/losses.h takes them.
+    of_loss : float64 array
+        Settings of the loss: some numbers, as c/losses.h takes them.
     single : bool
         float32, else float64.
     """
@@ -232,8 +242,8 @@ cdef class Program:
     cdef Pace training, evaluation
 
     def __cinit__(
-        self, const long long[:, ::1] layers, const double[:, ::1] penalties, int loss,
-        const double[::1] settings, bint single,
+        self, const long long[:, ::1] layers, const double[:, ::1] settings, int loss,
+        const double[::1] of_loss, bint single,
     ):
         cdef Py_ssize_t i
         cdef Layer* layer
@@ -244,13 +254,17 @@ cdef class Program:
             raise MemoryError
         self.net.loss = loss
         for i in range(MOST_SETTINGS):
-            self.net.settings[i] = settings[i]
+            self.net.settings[i] = of_loss[i]
         for i in range(self.net.n_layers):
             layer = &self.net.layers[i]
-            layer.d, layer.h = layers[i, 0], layers[i, 1]
-            layer.weight, layer.ldw, layer.bias = layers[i, 2], layers[i, 3], layers[i, 4]
-            layer.activation, layer.by_unit = <int> layers[i, 5], <bint> layers[i, 6]
-            layer.l1, layer.l2 = penalties[i, 0], penalties[i, 1]
+            layer.kind, layer.code = <Kind> layers[i, 0], <int> layers[i, 1]
+            layer.d, layer.h = layers[i, 2], layers[i, 3]
+            layer.weight, layer.ldw, layer.bias = layers[i, 4], layers[i, 5], layers[i, 6]
+            layer.by_unit = <bint> layers[i, 7]
+            if layer.kind == DENSE:
+                layer.l1, layer.l2 = settings[i, 0], settings[i, 1]
+            else:
+                layer.rate = settings[i, 0]
         lay_out(&self.net)
 
     def __dealloc__(self):
@@ -294,7 +308,7 @@ cdef class Program:
         with nogil:
             transpose_weights(&call)
             fill_offset_parts(&call)
-            found = run_batch(&call, 0, rows.view.n, NULL)
+            found = run_batch(&call, 0, rows.view.n, NULL, -1)
         return found.loss
 
     def evaluate(
@@ -339,7 +353,7 @@ cdef class Program:
         cdef Call call
         memset(&call, 0, sizeof(Call))
         call.kernels, call.net = kernels_of(self.net.item), &self.net
-        call.rows, call.team = &rows.view, team
+        call.rows, call.team, call.seed = &rows.view, team, workspace.seed
         call.arrays.params = <char*> address(params, workspace.grads is not None)
         call.arrays.grads = <char*> address(workspace.grads, True)
         call.arrays.first = <char*> address(workspace.first, True)

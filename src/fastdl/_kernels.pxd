@@ -21,6 +21,8 @@ cdef extern from "kernels.h" nogil:
         double learning_rate
         double settings[4]
         double corrections[2]
+    ctypedef struct Draw "fastdl_draw":  # by what random factors are told from all others
+        unsigned long long seed, step, layer, row
     enum:
         MOST_SETTINGS "FASTDL_SETTINGS"
         FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8
@@ -62,6 +64,9 @@ cdef extern from "kernels.h" nogil:
         double (*loss[1])(
             const void* outputs, const Truth* truth, const double* settings, double scale,
             void* doutputs, double* each, Py_ssize_t* n_correct, long n, long k) noexcept nogil
+        void (*mask[1])(
+            const Draw* draw, double rate, const void* x, long ldx, void* out, long ldo, long n,
+            long h) noexcept nogil
         void (*update[1])(
             const Update* update, bint decays, double l1, double l2, const void* grad,
             void* param, void* first, void* second, long size) noexcept nogil

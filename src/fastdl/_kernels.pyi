@@ -14,6 +14,7 @@ ISAS: tuple[str, ...]
 ACTIVATIONS: dict[str, int]
 BY_INPUT: set[str]
 LOSSES: dict[str, int]
+MASKS: dict[str, int]
 OPTIMISERS: dict[str, int]
 BLOCK_ROWS: int
 N_SETTINGS: int
@@ -35,6 +36,14 @@ def gather(
 ) -> None: ...
 def bias_activation(activation: int, bias: _Array, z: _Array, n_threads: int) -> None: ...
 def activation_backward(activation: int, by: _Array, dout: _Array, n_threads: int) -> None: ...
+def mask(
+    code: int,
+    place: tuple[int, ...],
+    rate: float,
+    x: _Array,
+    out: _Array,
+    n_threads: int,
+) -> None: ...
 def softmax(logits: _Array, n_threads: int) -> None: ...
 def sum_rows(x: _Array, out: _Array) -> None: ...
 def loss_forward_backward(

@@ -38,6 +38,7 @@ cdef extern from "kernels.h" nogil:
     const Target* fastdl_target_at(int i)
     const char* const* fastdl_losses
     const char* const* fastdl_activations
+    const char* const* fastdl_masks
     const char* const* fastdl_optimisers
     const int N_BY_OUTPUT "FASTDL_N_BY_OUTPUT"
     const int MOST_FEW_ROWS "FASTDL_FEW_ROWS"
@@ -73,6 +74,7 @@ MOST_THREADS = MOST
 ACTIVATIONS = codes_of(fastdl_activations)
 BY_INPUT = {name for name, code in ACTIVATIONS.items() if code >= N_BY_OUTPUT}
 LOSSES = codes_of(fastdl_losses)
+MASKS = codes_of(fastdl_masks)
 OPTIMISERS = codes_of(fastdl_optimisers)
 N_SETTINGS = MOST_SETTINGS  # of a loss
 BLOCK_ROWS = 256  # rows a block in the def functions
@@ -349,6 +351,41 @@ def activation_backward(
     ):
         kernels_of(sizeof(floating)).activate_backward[activation](
             &by[i * BLOCK, 0], &dout[i * BLOCK, 0], block_rows(i, n), h, h)
+
+
+cdef struct Masking:  # what all blocks of a call share
+    int code
+    Draw draw
+    double rate
+    Matrix x, out
+
+
+cdef inline void mask_block(
+    const Kernels* kernels, const Masking* call, Py_ssize_t block,
+) noexcept nogil:
+    cdef Draw draw = call.draw
+    cdef Py_ssize_t first = block * BLOCK, skip = first * call.x.ld * kernels.item
+    draw.row += <unsigned long long> first
+    kernels.mask[call.code](
+        &draw, call.rate, call.x.at + skip, call.x.ld, call.out.at + skip, call.out.ld,
+        block_rows(block, call.x.rows), call.x.columns)
+
+
+def mask(
+    int code, place, double rate, const floating[:, ::1] x, floating[:, ::1] out, int n_threads,
+):
+    """out = x times the factors of a mask; place: (seed, step, layer), rows count from 0."""
+    cdef Py_ssize_t i, n = x.shape[0], h = x.shape[1]
+    cdef Masking call
+    call.code, call.rate, call.draw.row = code, rate, 0
+    call.draw.seed, call.draw.step, call.draw.layer = place
+    call.x, call.out = matrix(&x[0, 0], n, h, h), matrix(&out[0, 0], n, h, h)
+    n_threads = team_of(n_threads)
+    for i in prange(
+        n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
+        use_threads_if=n_threads > 1,
+    ):
+        mask_block(kernels_of(sizeof(floating)), &call, i)
 
 
 def softmax(floating[:, ::1] logits, int n_threads):

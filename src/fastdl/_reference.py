@@ -159,6 +159,34 @@ def bias_activation_backward(dout: Array, out: Array, activation: str) -> tuple[
     return dz, dz.sum(axis=0)
 
 
+# --- masks -----------------------------------------------------------------------------------
+
+
+def dropout(x: Array, *, rate: float, seed: int, step: int = 0, layer: int = 0) -> Array:
+    keep = _bits(x.shape, seed, step, layer) >= int(rate * 2**32)
+    return x * np.where(keep, 1 / (1 - rate), 0).astype(x.dtype)
+
+
+def _bits(shape: tuple[int, ...], *counts: int) -> Integers:
+    """32 random bits for each unit of each row of the draw that is counted so."""
+    n, h = shape
+    key: Integers = np.zeros(n, np.uint64)
+    for count in (*counts, np.arange(n)):
+        key = _mix(key + np.asarray(count, np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+    low, high = (key[:, None] & 0xFFFFFFFF).astype(np.uint32), (key >> 32).astype(np.uint32)
+    v: Integers = np.arange(h, dtype=np.uint32) * np.uint32(0x9E3779B9) + low
+    v = (v ^ v >> 16) * np.uint32(0x85EBCA6B) ^ high[:, None]
+    v = (v ^ v >> 13) * np.uint32(0xC2B2AE35)
+    return v ^ v >> 16
+
+
+def _mix(v: Integers) -> Integers:
+    """Every bit of v decides over every bit."""
+    v = (v ^ v >> 30) * np.uint64(0xBF58476D1CE4E5B9)
+    v = (v ^ v >> 27) * np.uint64(0x94D049BB133111EB)
+    return v ^ v >> 31
+
+
 # --- losses ----------------------------------------------------------------------------------
 
 

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from fastdl import _calling, _check, _diagnosis, data, gradcheck, ops
 from fastdl._calling import Layout, Problem
 from fastdl._check import Array
-from fastdl.network import Network, core_of
+from fastdl.layers import dense_of
+from fastdl.network import Network, answering, core_of
 
 _STEP = 1e-5
 _GOOD = 0.999  # a cosine: this layout is the function's
@@ -105,8 +106,9 @@ def audit_gradients(
         taken. It may return a dict with such names, a list, or a tuple of lists; see
         ``GradientAudit.layout``.
     net : Network
-        Of the same layers. Its penalties are set aside for ``l2``; where all its biases are zero
-        the function gets small ones, for mistakes with zeros do not show.
+        Of the same layers; its ``Dropout`` is left out, and not counted. Its penalties are set
+        aside for ``l2``; where all its biases are zero the function gets small ones, for mistakes
+        with zeros do not show.
     x : array (n, d)
         A few rows: the work is that of ``check_gradients``. With one alone, mistakes in the mean
         over rows do not show.
@@ -137,14 +139,12 @@ def audit_gradients(
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network; got {net!r:.100}")
     l2 = _check.real("l2", l2, 0.0)
-    caller = _calling.Caller(function, len(net.layers))
-    double = net.copy("float64")
+    double = answering(net)
+    caller = _calling.Caller(function, len(double.layers))
     double.set_penalty(l1=0.0, l2=l2)
     moved = caller.takes_parameters and _move_biases(double)
     rows, problem = _problem(double, x, y, l2)
-    network = _diagnosis.Network(
-        [layer.activation for layer in double.layers], _loss(double, problem.y)
-    )
+    network = _diagnosis.Network(_activations(double), _loss(double, problem.y))
     ours = double.gradients(rows, problem.y)
     layout, found = _called(caller, problem, ours)
     diagnosis = _diagnosis.Diagnosis(network, problem, ours)
@@ -158,6 +158,10 @@ def audit_gradients(
     ]
     notes = _notes(len(problem.x), l2, moved)
     return GradientAudit(tuple(audited), str(layout), tuple(notes))
+
+
+def _activations(double: Network) -> list[str]:
+    return [layer.activation for layer in dense_of(double.layers).values()]
 
 
 def _move_biases(double: Network) -> bool:
@@ -180,7 +184,7 @@ def _problem(double: Network, x: ArrayLike, y: ArrayLike, l2: float) -> tuple[Ar
     parameters = double.parameters
     weights = [parameters[f"layers.{i}.weight"].copy() for i in range(len(double.layers))]
     biases = [parameters[f"layers.{i}.bias"].copy() for i in range(len(double.layers))]
-    network = _diagnosis.Network([layer.activation for layer in double.layers], ops.identity)
+    network = _diagnosis.Network(_activations(double), ops.identity)
     zs, outputs = _diagnosis.forward(network, inputs[:n], weights, biases)
     p: Array = getattr(ops, double.loss_function.probabilities or "identity")(outputs[-1])
     targets = np.asarray(given.targets) if given.labels is None else given.labels.astype(np.int64)

@@ -13,7 +13,7 @@ from fastdl._check import Array
 from fastdl._epoch import Program
 from fastdl.init import Init
 from fastdl.inputs import Inputs
-from fastdl.layers import Dense
+from fastdl.layers import Dense, Layer, dense_of
 from fastdl.losses import Loss
 from fastdl.parameters import Parameters, Places
 from fastdl.scaling import Applied, Scaling
@@ -40,7 +40,7 @@ class Core:
 
     def __init__(
         self,
-        layers: tuple[Dense, ...],
+        layers: tuple[Layer, ...],
         loss: Loss,
         dtype: np.dtype[Any],
         scaling: Scaling | None,
@@ -75,13 +75,25 @@ class Core:
             view[...] = self.parameters[name]
         return result
 
-    def compiled(self, layers: tuple[Dense, ...]) -> Program:
-        """The loops over its arrays, with the penalties of these layers."""
-        penalties = np.array([(layer.l1, layer.l2) for layer in layers], np.float64)
-        code, single = self.loss.code, self.dtype == np.float32
-        return Program(self.places.table, penalties, code, self.loss.numbers, single)
+    def leave_masks_out(self) -> None:
+        """Be the network that answers: the dense layers alone, which count anew."""
+        before = self.parameters
+        self.layers = tuple(dense_of(self.layers).values())
+        self.places = Places(self.layers, self.dtype)
+        self._make(self.places.zeros())
+        for view, own in zip(self.parameters.values(), before.values(), strict=True):
+            view[...] = own
 
-    def set_layers(self, layers: tuple[Dense, ...]) -> None:
+    def compiled(self, layers: tuple[Layer, ...]) -> Program:
+        """The loops over its arrays, with the penalties of these layers."""
+        settings = np.array(
+            [(at.l1, at.l2) if isinstance(at, Dense) else (at.rate, 0.0) for at in layers],
+            np.float64,
+        )
+        code, single = self.loss.code, self.dtype == np.float32
+        return Program(self.places.table, settings, code, self.loss.numbers, single)
+
+    def set_layers(self, layers: tuple[Layer, ...]) -> None:
         """Give it layers that differ in their penalties alone."""
         if layers != self.layers:  # a program also knows how many threads are worth it by now
             self.layers, self.program = layers, self.compiled(layers)
@@ -98,7 +110,7 @@ class Core:
             _check.integer("seed", seed, 0, 2**63 - 1)
         rng = np.random.default_rng(seed)
         parameters = self.parameters
-        for i, layer in enumerate(self.layers):
+        for i, layer in dense_of(self.layers).items():
             chosen = default if layer.init is None else init.get(layer.init)
             weight = _check.cast("init", chosen.draw(rng, layer.d, layer.h), self.dtype)
             parameters[f"layers.{i}.weight"][...] = weight
@@ -135,5 +147,8 @@ class Core:
         """BLAS on one thread, where a forward pass calls it at all."""
         single = self.dtype == np.float32
         return _threads.serial_blas(
-            any(_kernels.forward_needs_blas(layer.h, single) for layer in self.layers)
+            any(
+                _kernels.forward_needs_blas(layer.h, single)
+                for layer in dense_of(self.layers).values()
+            )
         )

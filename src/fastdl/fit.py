@@ -18,7 +18,7 @@ from fastdl.core import Core
 from fastdl.data import Data, refuse_if_not_finite, rows_of_fit
 from fastdl.files import CheckpointError
 from fastdl.history import History
-from fastdl.layers import Dense
+from fastdl.layers import Layer
 from fastdl.rates import Rates
 from fastdl.records import Asked, Records
 from fastdl.schedules import Schedule
@@ -61,7 +61,7 @@ class Terms(NamedTuple):
     core: Core
     state: State
     schedule: Schedule
-    layers: tuple[Dense, ...]  # with the penalties of the fit
+    layers: tuple[Layer, ...]  # with the penalties of the fit
     program: Program
     settings: resume.Settings
 
@@ -124,7 +124,9 @@ class Fit:
         self.rates = Rates(self._terms.schedule, n)
         self._hyper = self._settings.hyper
         self._threads = core.threads(self._settings.n_threads, batch)
-        self._workspace = Workspace(self._program, batch=batch, moments=self.state.moments)
+        self._workspace = Workspace(
+            self._program, batch=batch, moments=self.state.moments, seed=self.state.shuffling.stream
+        )
         self._rows = rows_of_fit(core, self._train, check_finite=self._has_unread)
         self._losses = np.full(n, np.nan)  # of an epoch's batches, once trained on
         self._correct = np.empty(n, np.intp)

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 
 from fastdl import _check, _kernels, activations, data, ops
 from fastdl._check import Array
+from fastdl.layers import Dense, dense_of
 from fastdl.losses import Hinge
-from fastdl.network import Network, core_of
+from fastdl.network import Network, answering, core_of
 
 _ROUNDED = 10 * float(np.finfo(np.float64).eps)  # of a cost, at most: sums lose a few digits
 _ITEMS = 2_000_000  # of the largest array that is held at once
@@ -141,7 +142,8 @@ def check_gradients(
     """Compare the compiled gradient of the cost with centred differences, in float64.
 
     An element whose step to either side takes a pre-activation of a ReLU, or a margin of the hinge,
-    across zero has no derivative to compare with: it is counted as a kink and left out.
+    across zero has no derivative to compare with: it is counted as a kink and left out. ``Dropout``
+    is left out, as in ``Network.gradients``.
 
     Parameters
     ----------
@@ -172,8 +174,12 @@ def check_gradients(
     step = _check.real("step", step, above=0.0)
     tolerance = _check.real("tolerance", tolerance, above=0.0)
     with np.errstate(over="ignore", invalid="ignore"):  # what is not a number counts as wrong
-        checks = tuple(_checks(network.copy("float64"), x, y, step, tolerance))
-    return GradientCheck(checks, tolerance)
+        checks = _checks(answering(network), x, y, step, tolerance)
+        named = tuple(
+            check._replace(name=name)
+            for name, check in zip(network.parameters, checks, strict=True)
+        )
+    return GradientCheck(named, tolerance)
 
 
 def _checks(
@@ -189,7 +195,7 @@ def _checks(
 def differences(
     network: Network, x: ArrayLike, y: ArrayLike, step: float
 ) -> Iterator[tuple[str, Array, Array]]:
-    """The centred differences of the cost of a float64 network, and where a step crosses a kink.
+    """Centred differences of an ``answering`` network's cost; where a step crosses a kink.
 
     Yields
     ------
@@ -199,7 +205,7 @@ def differences(
     """
     inputs = network_inputs(network, x)
     outcome = _Outcome(network, y, len(inputs))
-    for i, layer in enumerate(network.layers):
+    for i, layer in dense_of(network.layers).items():
         numerical, kinks = _differences(network, i, inputs, outcome, step)
         weight = network.parameters[f"layers.{i}.weight"]
         up = layer.l1 * np.abs(weight + step) + layer.l2 * (weight + step) ** 2
@@ -222,13 +228,17 @@ def network_inputs(network: Network, x: ArrayLike) -> Array:
     return ops.gather(rows, np.arange(len(rows)), shift=shift, scale=scale, dtype="float64")
 
 
+def _layer(network: Network, i: int) -> Dense:
+    return dense_of(network.layers)[i]
+
+
 def _preactivation(network: Network, i: int, x: Array) -> Array:
     parameters = network.parameters
     return ops.matmul(x, parameters[f"layers.{i}.weight"]) + parameters[f"layers.{i}.bias"]
 
 
 def _forward(network: Network, i: int, x: Array) -> Array:
-    activation = getattr(ops, network.layers[i].activation)
+    activation = getattr(ops, _layer(network, i).activation)
     result: Array = activation(_preactivation(network, i, x))
     return result
 
@@ -292,7 +302,7 @@ def _altered(
     altered[:, j] += change.reshape(-1)
     sides = []
     for at in range(i, len(network.layers)):
-        activation = network.layers[at].activation
+        activation = _layer(network, at).activation
         if activations.ACTIVATIONS[activation].kinked:
             sides.append(altered > 0)
         altered = getattr(ops, activation)(altered)

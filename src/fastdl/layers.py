@@ -1,24 +1,27 @@
-"""What a layer is: its sizes, its activation, its penalties, its initialisation."""
+"""What layers are: their sizes, and what makes one differ from another."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from fastdl import _check, activations
+from fastdl import _check, _kernels, activations
 from fastdl.init import Init
 from fastdl.losses import Loss
 
 _KEYS = ("input", "output", "nonlinear", "regularization")
 _EXAMPLE = {"input": 784, "output": 10, "nonlinear": "softmax", "regularization": "none"}
 _NONLINEAR = {"relu": "relu", "sigmoid": "sigmoid", "softmax": "identity", "none": "identity"}
+_INFERRED: Any = None  # a width that a network finds out: its layers have numbers
 
 
 @dataclass(frozen=True)
 class Dense:
     """activation(x W + b).
+
+    A number alone, ``Dense(50)``, is its units: the inputs are then what the layer before gives,
+    which a network finds out. Its first one has to have both.
 
     Parameters
     ----------
@@ -33,17 +36,24 @@ class Dense:
         Of W; None: the network's.
     """
 
-    d: int
-    h: int
+    d: int = _INFERRED
+    h: int = _INFERRED
     activation: str = "identity"
     l1: float = 0.0
     l2: float = 0.0
     init: str | Init | None = None
 
     def __post_init__(self) -> None:
+        second: object = self.h
+        if isinstance(second, str) and second in activations.ACTIVATIONS:
+            raise TypeError(
+                f"h must be a number of units; got {second!r}, "
+                f"use fd.Dense({self.d!r}, activation={second!r})"
+            )
+        d, h = (_INFERRED, self.d) if self.h is None else (self.d, self.h)
         # Numbers of NumPy become Python's, which a saved network's JSON can hold.
-        object.__setattr__(self, "d", _check.integer("d", self.d))
-        object.__setattr__(self, "h", _check.integer("h", self.h))
+        object.__setattr__(self, "d", d if d is None else _check.integer("d", d))
+        object.__setattr__(self, "h", _check.integer("h", h))
         activations.get(self.activation)
         object.__setattr__(self, "l1", _check.real("l1", self.l1, 0.0))
         object.__setattr__(self, "l2", _check.real("l2", self.l2, 0.0))
@@ -54,27 +64,77 @@ class Dense:
         return self.d * self.h + self.h
 
 
+@dataclass(frozen=True)
+class Mask:
+    """What multiplies every item by a random factor in training, and leaves it alone else."""
+
+    rate: float
+    d: int = _INFERRED
+    name: ClassVar[str]  # of its function in ``fastdl.ops``
+    n_parameters: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", _check.real("rate", self.rate, 0.0, 1.0))
+        if self.d is not None:
+            object.__setattr__(self, "d", _check.integer("d", self.d))
+
+    @property
+    def h(self) -> int:
+        """It gives as much as it takes."""
+        return self.d
+
+    @property
+    def code(self) -> int:
+        """The number by which the kernels know it."""
+        return _kernels.MASKS[self.name]
+
+
+class Dropout(Mask):
+    """Sets a random share of its inputs to zero in training (Srivastava et al. 2014).
+
+    The others are divided by 1 - rate, so that nothing needs to be done where a network answers:
+    ``predict``, ``evaluate``, ``gradients`` and ``check_gradients`` leave it out, and so do the
+    records of a fit but with ``train_metrics="batches"``. It may stand anywhere but at the end.
+
+    What is set to zero is decided by the trainer's seed, the step, the layer, the row's place in
+    its batch and the input: the same on any number of threads, and in a fit that goes on.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+        The share.
+    d : int
+        Its inputs; None: a network finds out.
+    """
+
+    name = "dropout"
+
+
+MASKS = {each.name: each for each in (Dropout,)}
+Layer = Dense | Mask
+
+
+def dense_of(layers: Sequence[Layer]) -> dict[int, Dense]:
+    """The dense layers by their numbers."""
+    return {i: layer for i, layer in enumerate(layers) if isinstance(layer, Dense)}
+
+
 def from_given(
-    given: Sequence[int] | Sequence[Dense], activation: str, last: str
-) -> tuple[Dense, ...]:
+    given: Sequence[int] | Sequence[Layer], activation: str, last: str
+) -> tuple[Layer, ...]:
     """Layers as they are, or by their widths, with the activations of hidden ones and the last."""
     if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
-        raise TypeError(
-            f"layers must be widths or Dense layers; got {given!r:.100}, use [784, 128, 10]"
-        )
-    if all(isinstance(layer, Dense) for layer in given):
-        dense = tuple(layer for layer in given if isinstance(layer, Dense))
-    elif any(isinstance(layer, Dense) for layer in given):
-        i = next(i for i, layer in enumerate(given) if not isinstance(layer, Dense))
-        raise TypeError(
-            f"layers[{i}] must be a Dense layer, as others are; got {given[i]!r:.100}, "
-            f"use {_between(given, i)}"
-        )
-    else:
+        raise TypeError(f"layers must be widths or layers; got {given!r:.100}, use [784, 128, 10]")
+    if len(given) and not any(isinstance(layer, Layer) for layer in given):
         activations.get(activation)
-        dense = from_widths(cast(Sequence[int], given), activation, last)
-    check_chain(dense)
-    return dense
+        return joined(from_widths(cast(Sequence[int], given), activation, last))
+    for i, layer in enumerate(given):
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"layers[{i}] must be a layer, as others are; got {layer!r:.100}, "
+                f"use {_between(given, i)}"
+            )
+    return joined(cast(Sequence[Layer], given))
 
 
 def from_widths(widths: Sequence[int], activation: str, last: str) -> tuple[Dense, ...]:
@@ -138,19 +198,36 @@ def from_dictionaries(
     return tuple(layers)
 
 
-def check_chain(layers: Sequence[Dense]) -> None:
-    """Each layer must take what the one before it gives."""
+def joined(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Layers of which each takes what the one before it gives, with all their widths."""
     if not layers:
         raise ValueError("layers must hold at least one layer; got none, use [784, 10]")
-    for i, (below, layer) in enumerate(pairwise(layers)):
-        if below.h != layer.d:
+    if not isinstance(layers[-1], Dense):
+        raise ValueError(
+            f"layers[-1] must be a Dense layer, which gives the outputs; got {layers[-1]}, "
+            f"use fd.Dense({'' if dense_of(layers) else '784, '}10) there for ten outputs"
+        )
+    i, first = next(iter(dense_of(layers).items()))
+    if first.d is None:
+        raise ValueError(
+            f"layers[{i}] must give its inputs too, as the first Dense layer; got {first.h} units "
+            f"alone, use fd.Dense(784, {first.h}) where x has 784 columns"
+        )
+    result: list[Layer] = []
+    for i, layer in enumerate(layers):
+        below = result[-1].h if result else first.d
+        if layer.d is not None and layer.d != below:
+            source = f"outputs of layers[{i - 1}]" if i else "inputs of the first Dense layer"
+            given = f"{below}, {layer.h}" if isinstance(layer, Dense) else f"{layer.rate:g}"
             raise ValueError(
-                f"layers[{i + 1}] must take the {below.h} outputs of layers[{i}]; got d={layer.d}, "
-                f"use fd.Dense({below.h}, {layer.h})"
+                f"layers[{i}] must take the {below} {source}; got d={layer.d}, "
+                f"use fd.{type(layer).__name__}({given})"
             )
+        result.append(replace(layer, d=below))
+    return tuple(result)
 
 
-def penalised(layers: tuple[Dense, ...], l1: float | None, l2: float | None) -> tuple[Dense, ...]:
+def penalised(layers: tuple[Layer, ...], l1: float | None, l2: float | None) -> tuple[Layer, ...]:
     """The layers, but with this l1 or l2; None stands for what they have."""
     if l1 is None and l2 is None:
         return layers
@@ -158,26 +235,30 @@ def penalised(layers: tuple[Dense, ...], l1: float | None, l2: float | None) -> 
     l2 = None if l2 is None else _check.real("l2", l2, 0.0)
     return tuple(
         replace(layer, l1=layer.l1 if l1 is None else l1, l2=layer.l2 if l2 is None else l2)
+        if isinstance(layer, Dense)
+        else layer
         for layer in layers
     )
 
 
 def _between(given: Sequence[object], i: int) -> str:
     """In code, the layer that fits where something else is given."""
-    before, odd, after = given[i - 1 : i], given[i], given[i + 1 : i + 2]
-    d = next((layer.h for layer in before if isinstance(layer, Dense)), 784)
+    before, odd, after = given[:i], given[i], given[i + 1 :]
+    d = next((f"{layer.h}" for layer in reversed(before) if isinstance(layer, Dense)), "784")
     h = odd if type(odd) is int and odd > 0 else 10
-    return f"fd.Dense({d}, {next((layer.d for layer in after if isinstance(layer, Dense)), h)})"
+    h = next((layer.d or h for layer in after if isinstance(layer, Dense)), h)
+    return f"fd.Dense({d}, {h})"
 
 
 def check_outputs(
-    dense: Sequence[Dense], loss: Loss, given: Sequence[int] | Sequence[Dense]
+    layers: Sequence[Layer], loss: Loss, given: Sequence[int] | Sequence[Layer]
 ) -> None:
     """Refuse a last layer that does not go with the loss.
 
     A single output would be the only class there is, and so always right.
     """
-    last = dense[-1]
+    last = layers[-1]
+    assert isinstance(last, Dense)
     if last.h == 1 and loss.y == "labels":
         raise ValueError(
             f"layers[-1] must have an output for each label with {loss.name}; got 1 alone, use "

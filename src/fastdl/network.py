@@ -18,7 +18,15 @@ from fastdl.data import Data
 from fastdl.evaluation import Evaluation, Evaluator, RegressionEvaluation, answers
 from fastdl.init import Init, Normal
 from fastdl.inputs import Inputs
-from fastdl.layers import Dense, check_outputs, from_dictionaries, from_given, penalised
+from fastdl.layers import (
+    Dense,
+    Layer,
+    check_outputs,
+    dense_of,
+    from_dictionaries,
+    from_given,
+    penalised,
+)  # fmt: skip
 from fastdl.losses import Hinge, Loss
 from fastdl.parameters import Parameters
 from fastdl.scaling import Scaling
@@ -55,8 +63,10 @@ class Network(_hints.Hinted):
 
     Parameters
     ----------
-    layers : sequence of int, or of Dense
-        Widths, inputs first: ``[3072, 50, 10]``; or the layers themselves.
+    layers : sequence of int, or of Dense and Dropout
+        Widths, inputs first: ``[3072, 50, 10]``; or the layers themselves, of which each but the
+        first takes what the one before it gives: ``[Dense(784, 128, "relu"), Dropout(0.5),
+        Dense(10)]``.
     activation : str
         As for ``Dense``: of the hidden layers where ``layers`` are widths.
     loss : str or Loss
@@ -102,7 +112,7 @@ class Network(_hints.Hinted):
 
     def __init__(
         self,
-        layers: Sequence[int] | Sequence[Dense],
+        layers: Sequence[int] | Sequence[Layer],
         *,
         activation: str = "relu",
         loss: str | Loss = "softmax_cross_entropy",
@@ -154,8 +164,8 @@ class Network(_hints.Hinted):
         return cls(dense, loss=_CONFIG_LOSSES[loss], init=init, **settings)
 
     @property
-    def layers(self) -> tuple[Dense, ...]:
-        """The layers, inputs first."""
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, inputs first, with all their widths."""
         return self._core.layers
 
     @property
@@ -361,6 +371,8 @@ class Network(_hints.Hinted):
     def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
         """The gradient of the cost on a data set, named and shaped like ``parameters``.
 
+        It is that of the network as it answers: ``Dropout`` is left out.
+
         Parameters
         ----------
         x : array (n, d)
@@ -378,7 +390,7 @@ class Network(_hints.Hinted):
         with _threads.serial_blas():
             core.program.gradient(data.compiled(core, given), workspace, core.flat)
         gradients = core.places.views(workspace.grads)
-        for i, layer in enumerate(core.layers):
+        for i, layer in dense_of(core.layers).items():
             name = f"layers.{i}.weight"
             gradients[name] += ops.penalty(self.parameters[name], l1=layer.l1, l2=layer.l2)[1]
         return gradients
@@ -442,8 +454,12 @@ class Network(_hints.Hinted):
         return summary(self.layers, facts)
 
     def __repr__(self) -> str:
-        widths = "-".join(str(d) for d in (self.layers[0].d, *(layer.h for layer in self.layers)))
-        activations = ", ".join(layer.activation for layer in self.layers)
+        dense = dense_of(self.layers).values()
+        widths = "-".join(str(d) for d in (self.layers[0].d, *(layer.h for layer in dense)))
+        activations = ", ".join(
+            layer.activation if isinstance(layer, Dense) else f"{layer.name} {layer.rate:g}"
+            for layer in self.layers
+        )
         return (
             f"<Network {widths}: {activations}; {self._core.loss}; {self.dtype.name}; "
             f"{self.n_parameters:,} parameters>"
@@ -453,3 +469,10 @@ class Network(_hints.Hinted):
 def core_of(network: Network) -> Core:
     """What the library's own modules know a network by: the one door to it."""
     return network._core
+
+
+def answering(network: Network) -> Network:
+    """A copy in float64 without the layers that do nothing where it answers."""
+    result = network.copy("float64")
+    core_of(result).leave_masks_out()
+    return result

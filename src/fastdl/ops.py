@@ -27,6 +27,7 @@ __all__ = [
     "bias_activation",
     "bias_activation_backward",
     "binary_cross_entropy",
+    "dropout",
     "elu",
     "elu_backward",
     "exp",
@@ -366,6 +367,51 @@ def silu_backward(dout: ArrayLike, x: ArrayLike) -> Array:
 def mish_backward(dout: ArrayLike, x: ArrayLike) -> Array:
     """dx from dout and x, of which mish(x) was taken."""
     return _activate_backward(dout, x, "mish", "x")
+
+
+# --- masks -----------------------------------------------------------------------------------
+
+
+def dropout(
+    x: ArrayLike,
+    *,
+    rate: float,
+    seed: int,
+    step: int = 0,
+    layer: int = 0,
+    n_threads: int | None = None,
+) -> Array:
+    """x with a random share of its items set to zero, the others divided by 1 - rate.
+
+    It is its own derivative: the gradient of x is ``dropout`` of the gradient of the result, with
+    the same numbers. NaN and infinities stay NaN where they would be set to zero.
+
+    Parameters
+    ----------
+    x : float array (n, h)
+    rate : float in [0, 1)
+        The share.
+    seed, step, layer : int
+        What is set to zero depends on these, on the row and on the unit, and on nothing else.
+    n_threads : int or None
+
+    Returns
+    -------
+    float array (n, h)
+    """
+    x = _check.floats("x", x, (None, None))
+    rate = _check.real("rate", rate, 0.0, 1.0)
+    numbers = {"seed": seed, "step": step, "layer": layer}
+    place = tuple(_check.integer(name, n, 0, 2**63 - 1) for name, n in numbers.items())
+    return _mask("dropout", x, rate, place, n_threads)
+
+
+def _mask(name: str, x: Array, rate: float, place: tuple[int, ...], n_threads: int | None) -> Array:
+    out = np.empty_like(x)
+    if out.size:
+        threads = _threads.resolve(n_threads, out.size)
+        _kernels.mask(_kernels.MASKS[name], place, rate, x, out, threads)
+    return out
 
 
 # --- losses ----------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from fastdl import _check, _hints, _kernels, _memory, activations
 from fastdl._check import Array
-from fastdl._epoch import weight_stride
-from fastdl.layers import Dense
+from fastdl._epoch import KIND_DENSE, KIND_MASK, weight_stride
+from fastdl.layers import Dense, Layer, dense_of
 
 
 class Places:
@@ -25,15 +25,18 @@ class Places:
         Of a flat array.
     """
 
-    def __init__(self, layers: Sequence[Dense], dtype: np.dtype[Any]) -> None:
+    def __init__(self, layers: Sequence[Layer], dtype: np.dtype[Any]) -> None:
         rows, at = [], 0
         for i, layer in enumerate(layers):
+            if not isinstance(layer, Dense):
+                rows.append((KIND_MASK, layer.code, layer.d, layer.d, at, 0, at, False))
+                continue
             code = activations.ACTIVATIONS[layer.activation].code
             by_unit = _kernels.lies_by_unit(layer.d, layer.h, dtype == np.float32, i == 0)
             n, columns = (layer.h, layer.d) if by_unit else (layer.d, layer.h)
             ld = weight_stride(columns)
             bias = at + n * ld
-            rows.append((layer.d, layer.h, at, ld, bias, code, by_unit))
+            rows.append((KIND_DENSE, code, layer.d, layer.h, at, ld, bias, by_unit))
             at = _memory.aligned(bias + layer.h)
         self.table = np.array(rows, np.int64)
         self.size, self.dtype = at, dtype
@@ -45,16 +48,19 @@ class Places:
     def views(self, flat: Array) -> dict[str, Array]:
         """A flat array, cut up as the parameters are."""
         views = {}
-        for i, (d, h, weight, ld, bias, _, by_unit) in enumerate(self.table.tolist()):
+        for i, (kind, _, d, h, weight, ld, bias, by_unit) in enumerate(self.table.tolist()):
+            if kind != KIND_DENSE:
+                continue
             w = flat[weight:bias].reshape(-1, ld)
             views[f"layers.{i}.weight"] = w[:, :d].T if by_unit else w[:, :h]
             views[f"layers.{i}.bias"] = flat[bias : bias + h]
         return views
 
-    def penalty(self, flat: Array, layers: Sequence[Dense]) -> float:
+    def penalty(self, flat: Array, layers: Sequence[Layer]) -> float:
         """The penalties that these layers put on the weights."""
         total = 0.0
-        for layer, (_, _, weight, _, bias, _, _) in zip(layers, self.table.tolist(), strict=True):
+        for i, layer in dense_of(layers).items():
+            weight, _, bias = self.table[i, 4:7].tolist()
             if layer.l1 or layer.l2:
                 total += _kernels.penalty(flat[weight:bias], layer.l1, layer.l2)
         return total
@@ -62,6 +68,8 @@ class Places:
 
 class Parameters(_hints.Hinted, MutableMapping[str, Array]):
     """Views of a network's parameters: ``layers.0.weight`` (d, h), ``layers.0.bias`` (h,), ...
+
+    ``layers.2.weight`` is that of ``net.layers[2]``: ``Dropout``, which has no parameters, counts.
 
     Writing to a view, ``net.parameters["layers.0.bias"][...] = 0``, or in its place,
     ``net.parameters["layers.0.bias"] = np.zeros(10)``, changes the network. What is given in its

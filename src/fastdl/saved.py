@@ -13,19 +13,20 @@ from fastdl._check import Array
 from fastdl.core import Core
 from fastdl.files import CheckpointError, Layout
 from fastdl.inputs import Inputs
-from fastdl.layers import Dense
+from fastdl.layers import Dense, Layer, dense_of
 from fastdl.losses import Loss
 from fastdl.scaling import Scaling
 
 _OF_LAYER = ("d", "h", "activation", "l1", "l2")
+_OF_MASK = ("rate", "d")
 
 
 def contents(core: Core) -> tuple[dict[str, Array], dict[str, Any]]:
     """A network as the arrays and the configuration of a file."""
-    described = [{name: getattr(layer, name) for name in _OF_LAYER} for layer in core.layers]
     config = {
-        "layers": described, "loss": core.loss.name, "settings": core.loss.settings,
-        "dtype": core.dtype.name, "scaled": core.scaling is not None, "inputs": core.inputs,
+        "layers": [_described_layer(layer) for layer in core.layers],
+        "loss": core.loss.name, "settings": core.loss.settings, "dtype": core.dtype.name,
+        "scaled": core.scaling is not None, "inputs": core.inputs,
     }  # fmt: skip
     arrays = dict(core.parameters)
     if core.scaling is not None:
@@ -36,7 +37,7 @@ def contents(core: Core) -> tuple[dict[str, Array], dict[str, Any]]:
 class Saved(NamedTuple):
     """What a file says of its network."""
 
-    layers: list[Dense]
+    layers: tuple[Layer, ...]
     loss: Loss
     dtype: np.dtype[Any]
     scaled: bool
@@ -57,16 +58,15 @@ def read(path: str | os.PathLike[str]) -> tuple[Saved, Scaling | None, dict[str,
 
 def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> Saved:
     try:
-        dense = [_from_saved(layer) for layer in config["layers"]]
-        layers.check_chain(dense)
+        found = layers.joined([_from_saved(layer) for layer in config["layers"]])
         loss = losses.from_saved(config)
-        layers.check_outputs(dense, loss, dense)
+        layers.check_outputs(found, loss, found)
         return Saved(
-            dense,
+            found,
             loss,
             _check.dtype(_check.choice("dtype", config["dtype"], ("float32", "float64"))),
             bool(config["scaled"]),
-            inputs.from_saved(config.get("inputs"), dense[0].d),
+            inputs.from_saved(config.get("inputs"), found[0].d),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{path} must describe a network: {error}") from error
@@ -75,7 +75,7 @@ def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> Saved
 def _layout(saved: Saved) -> Layout:
     """The arrays of a saved network."""
     layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-    for i, layer in enumerate(saved.layers):
+    for i, layer in dense_of(saved.layers).items():
         layout[f"layers.{i}.weight"] = ((layer.d, layer.h), saved.dtype)
         layout[f"layers.{i}.bias"] = ((layer.h,), saved.dtype)
     if saved.scaled:
@@ -84,7 +84,18 @@ def _layout(saved: Saved) -> Layout:
     return layout
 
 
-def _from_saved(layer: Mapping[str, Any]) -> Dense:
-    if not set(layer) <= set(_OF_LAYER):
-        raise ValueError(f"a layer must have the keys {', '.join(_OF_LAYER)}; got {list(layer)}")
-    return Dense(**layer)
+def _described_layer(layer: Layer) -> dict[str, Any]:
+    if isinstance(layer, Dense):
+        return {name: getattr(layer, name) for name in _OF_LAYER}
+    return {"kind": layer.name} | {name: getattr(layer, name) for name in _OF_MASK}
+
+
+def _from_saved(layer: Mapping[str, Any]) -> Layer:
+    settings = dict(layer)
+    kind = settings.pop("kind", None)
+    keys = _OF_LAYER if kind is None else _OF_MASK
+    if not set(settings) <= set(keys):
+        raise ValueError(f"a layer must have the keys {', '.join(keys)}; got {list(settings)}")
+    if kind is None:
+        return Dense(**settings)
+    return layers.MASKS[_check.choice("kind", kind, tuple(layers.MASKS))](**settings)

@@ -38,6 +38,11 @@ class Shuffling:
         """The numbers that it goes by."""
         return self._state if self._generator is None else self._generator.bit_generator.state
 
+    @property
+    def stream(self) -> int:
+        """A number that the seed decides, and that stays while others are drawn."""
+        return int(self.state["state"]["inc"]) >> 1 & (2**63 - 1)
+
     def permutation(self, n: int) -> Array:
         """The next order of n things."""
         if self._generator is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastdl.layers import Dense
+from fastdl.layers import Dense, Layer
 
 _COLUMNS = ("layer", "kind", "inputs", "units", "activation", "parameters", "penalty")
 _NUMBERS = ("inputs", "units", "parameters")
@@ -17,7 +17,7 @@ class Summary(str):
     __repr__ = str.__str__
 
 
-def summary(layers: Sequence[Dense], facts: Sequence[str]) -> Summary:
+def summary(layers: Sequence[Layer], facts: Sequence[str]) -> Summary:
     """A line for each layer, one for all of them, and the facts below."""
     total = sum(layer.n_parameters for layer in layers)
     rows = [
@@ -35,7 +35,10 @@ def summary(layers: Sequence[Dense], facts: Sequence[str]) -> Summary:
     return Summary("\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *facts]))
 
 
-def _row(name: str, layer: Dense) -> tuple[str, ...]:
+def _row(name: str, layer: Layer) -> tuple[str, ...]:
+    if not isinstance(layer, Dense):
+        does = f"{layer.name} {layer.rate:g}"
+        return name, type(layer).__name__, f"{layer.d:,}", f"{layer.h:,}", does, "0", "none"
     penalties = {"l1": layer.l1, "l2": layer.l2}
     return (
         name,

@@ -19,7 +19,7 @@ from fastdl.evaluation import Metric, own_metrics
 from fastdl.fit import Fit, Terms
 from fastdl.history import History
 from fastdl.inputs import Inputs
-from fastdl.layers import Dense, penalised
+from fastdl.layers import Layer, penalised
 from fastdl.loop import Loop
 from fastdl.network import Network, core_of
 from fastdl.optim import Optimiser
@@ -140,7 +140,8 @@ class Trainer(_hints.Hinted):
     drop_last : bool
         Leave out a last batch of fewer rows.
     seed : int, optional
-        Of the shuffling and of ``validation_split``; None: a different one each time.
+        Of the shuffling, of ``validation_split`` and of what ``Dropout`` drops; None: a different
+        one each time.
     n_threads : int, optional
         At most so many, None: as many as the machine has for the work. A fit times one and all of
         them as it goes and takes what is faster; the results have the same bits for any number.
@@ -219,7 +220,7 @@ class Trainer(_hints.Hinted):
         self._state = State.first(self._core.flat, optimiser.n_moments, seed)
         self._split_seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
         self._resumed: resume.Paused | None = None
-        self._program: tuple[tuple[Dense, ...], Program] | None = None
+        self._program: tuple[tuple[Layer, ...], Program] | None = None
 
     def __repr__(self) -> str:
         return show(self)

@@ -36,7 +36,7 @@ NASTY = (
 
 
 def make():
-    layers = [fd.Dense(3, 4, "relu"), fd.Dense(4, 2)]
+    layers = [fd.Dense(3, 4, "relu"), fd.Dropout(0.5), fd.Dense(4, 2)]
     network = fd.Network(layers, scaling=fd.Scaling.divided(3), dtype="float64")
     return fd.Trainer(network, fd.Adam(0.01), batch_size=4)
 

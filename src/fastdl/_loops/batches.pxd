@@ -58,9 +58,11 @@ cdef inline double take_clipped_step(const Call* call, Tile* tile) noexcept nogi
 
 
 cdef inline Outcome run_batch(
-    const Call* call, Py_ssize_t start, Py_ssize_t stop, const Update* update,
+    const Call* call, Py_ssize_t start, Py_ssize_t stop, const Update* update, Py_ssize_t t,
 ) noexcept nogil:
     """One batch: its gradient and, with an update, the step. Gives the mean loss.
+
+    t counts the steps before; -1 leaves masks out.
 
     A loss that is not finite leaves the parameters as they were; so does a norm that has a bound,
     which is then given instead of the loss.
@@ -69,7 +71,7 @@ cdef inline Outcome run_batch(
     cdef Outcome sum
     cdef double norm
     cdef Py_ssize_t i, slice = 0
-    tile.batch_rows, tile.scale = stop - start, 1.0 / (stop - start)
+    tile.batch_rows, tile.scale, tile.t = stop - start, 1.0 / (stop - start), t
     tile.batch_slices = count_slices(call.net, tile.batch_rows)
     tile.update, tile.factor = NULL, 1
     sum.loss, sum.n_correct = 0, 0
@@ -101,7 +103,8 @@ cdef inline void run_batches(const Call* call, Progress* batches, Update update)
     cdef bint leads = fastdl_team_rank() == 0
     while done < batches.n and not call.team.late:
         count_update(&update, batches.rates[done], batches.t + done + 1)
-        found = run_batch(call, batches.starts[done], batches.stops[done], &update)
+        found = run_batch(
+            call, batches.starts[done], batches.stops[done], &update, batches.t + done)
         if leads:
             batches.losses[done] = found.loss
             batches.n_correct[done] = found.n_correct

@@ -51,6 +51,7 @@ cdef struct Call:
     bint in_place  # whether rows are taken where they lie
     const Py_ssize_t* order  # of the rows; NULL: as they come
     Py_ssize_t n_order
+    unsigned long long seed  # of masks
     Team* team
 
 cdef struct Block:  # where n rows and what becomes of them lie
@@ -64,6 +65,7 @@ cdef struct Tile:  # some slices of a batch: rows of a data set
     Which which  # rows of the data set
     const Py_ssize_t* next_rows  # of the tile after it, where that is known and has as many
     double scale  # of the loss: one over the batch's rows
+    Py_ssize_t t  # the steps before this one; -1: none is taken, and masks are off
     const Update* update  # that the parameters take after this tile; NULL: none
     double factor  # of the gradient that they take
 

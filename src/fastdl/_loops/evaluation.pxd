@@ -34,7 +34,7 @@ cdef inline void evaluate_piece(
     cdef Matrix outputs, x
     which.order, which.first = NULL, i * call.net.evaluation_rows
     piece.first, piece.n = 0, min(call.net.evaluation_rows, call.rows.n - which.first)
-    piece.block.n = piece.n
+    piece.block.n, piece.row, piece.t = piece.n, 0, -1
     piece.block.at = call.memory.rows + bytes_of(
         call, fastdl_team_rank() * room_of_piece(call.net))
     piece.sparse = sparse if call.skips else NULL

@@ -7,7 +7,7 @@ where they lie.
 from fastdl._kernels cimport (
     FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, Kernels, Truth, has_microkernels, skips, truth_from,
 )
-from fastdl._loops.net cimport Net
+from fastdl._loops.net cimport DENSE, Layer, Net
 from fastdl._matrix cimport Matrix, matrix
 
 cdef extern from *:
@@ -56,8 +56,9 @@ cdef inline bint trains_in_place(const Net* net, const View* rows) noexcept nogi
 
 cdef inline bint may_skip(const Net* net, const View* rows) noexcept nogil:
     """Whether each row is looked at for zeros."""
-    return rows.scan_zeros and not net.layers[0].by_unit and skips(
-        net.layers[0].d, net.layers[0].h)
+    cdef const Layer* layer = &net.layers[0]
+    return rows.scan_zeros and layer.kind == DENSE and not layer.by_unit and skips(
+        layer.d, layer.h)
 
 
 # --- some of its rows ------------------------------------------------------------------------

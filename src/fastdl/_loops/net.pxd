@@ -25,7 +25,13 @@ cdef enum:
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
 
 
-cdef struct Layer:
+cdef enum Kind:  # what becomes of the rows in a layer
+    DENSE  # x W + bias, and an activation
+    MASK  # x times random factors, while a network trains
+
+cdef struct Layer:  # a step of the rows on their way; they come back by its mirror image
+    Kind kind
+    int code  # of its activation, or of its mask
     Py_ssize_t d, h
     Py_ssize_t ld, ldw, ldt  # items from row to row of its outputs, its weight, that transposed
     Py_ssize_t weight, bias  # where they lie in the flat parameters
@@ -33,12 +39,13 @@ cdef struct Layer:
     Py_ssize_t inputs  # and before its activation's inputs if the derivative goes by them; else -1
     Py_ssize_t transposed  # where its weight lies as (h x d), if it does; else -1
     Py_ssize_t first_part, n_parts, part  # of all parts of all layers; part: inputs of each
-    int activation
     bint by_unit  # the weight lies unit by unit (h x d), which suits narrow layers
-    double l1, l2
+    double l1, l2  # of a dense layer
+    double rate  # of a mask
 
 cdef struct Net:
     int n_layers, loss
+    int first  # the layer that is the first dense one
     double settings[MOST_SETTINGS]  # of the loss
     bint single  # float, else double
     Py_ssize_t item  # bytes of one
@@ -83,15 +90,14 @@ cdef inline void lay_out(Net* net) noexcept nogil:
     net.piece_rows = PIECE_ROWS
     for i in range(net.n_layers):
         layer = &net.layers[i]
-        if layer.d * layer.h * net.item > WIDE_BYTES:
-            net.piece_rows = WIDE_ROWS
         place_outputs(net, layer, i == net.n_layers - 1)
-        place_transposed(net, layer, i > 0 and not layer.by_unit)
-        cut_inputs(net, layer)
+        layer.transposed = -1
+        if layer.kind == DENSE:
+            place_dense(net, layer, i)
     net.k = layer.h
     net.n_params = aligned(layer.bias + layer.h)
-    layer = &net.layers[0]
-    if not layer.by_unit:
+    layer = &net.layers[net.first]
+    if net.first == 0 and not layer.by_unit:
         net.n_offset_parts = 2 * layer.n_parts * aligned(layer.h)
     net.d = layer.d
     net.ldx = padded_stride(net.d)
@@ -107,17 +113,26 @@ cdef inline void place_outputs(Net* net, Layer* layer, bint last) noexcept nogil
     layer.column = net.width
     net.width += aligned(layer.ld)
     layer.inputs = -1
-    if goes_by_input(layer.activation):
+    if layer.kind == DENSE and goes_by_input(layer.code):
         layer.inputs = net.n_inputs
         net.n_inputs += aligned(layer.ld)
 
 
-cdef inline void place_transposed(Net* net, Layer* layer, bint wanted) noexcept nogil:
-    layer.transposed = -1
-    if wanted:
-        layer.transposed = net.n_transposed
-        layer.ldt = padded_stride(layer.d)
-        net.n_transposed += layer.ldt * layer.h
+cdef inline void place_dense(Net* net, Layer* layer, int i) noexcept nogil:
+    """Dense layer i of the network: what its weight needs."""
+    if net.n_parts == 0:
+        net.first = i
+    elif not layer.by_unit:  # the gradient of the first one's inputs is not asked for
+        place_transposed(net, layer)
+    if layer.d * layer.h * net.item > WIDE_BYTES:
+        net.piece_rows = WIDE_ROWS
+    cut_inputs(net, layer)
+
+
+cdef inline void place_transposed(Net* net, Layer* layer) noexcept nogil:
+    layer.transposed = net.n_transposed
+    layer.ldt = padded_stride(layer.d)
+    net.n_transposed += layer.ldt * layer.h
 
 
 cdef inline void cut_inputs(Net* net, Layer* layer) noexcept nogil:

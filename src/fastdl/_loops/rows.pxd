@@ -2,7 +2,7 @@
 
 from libc.math cimport NAN
 
-from fastdl._kernels cimport Truth, multiply
+from fastdl._kernels cimport Draw, Truth, multiply
 from fastdl._loops.call cimport (
     Block, Call, Outcome, Tile, bytes_of, dz_at, fastdl_claim, fastdl_meet, fastdl_team_size,
     inputs_at, is_transposed, outputs_at, param_at, weight_of, x_at,
@@ -10,7 +10,7 @@ from fastdl._loops.call cimport (
 from fastdl._loops.input cimport (
     Which, after, are_finite, ask_for_truth, look_for_zeros, read_rows, take_in_place, take_truth,
 )
-from fastdl._loops.net cimport Layer, count_pieces, piece_start
+from fastdl._loops.net cimport MASK, Layer, count_pieces, piece_start
 from fastdl._loops.offset cimport sparse_product
 from fastdl._matrix cimport Matrix, matrix
 
@@ -18,6 +18,8 @@ cdef struct Piece:  # rows of a block on their way through the layers
     Block block
     Py_ssize_t first, n  # which of the block's
     Matrix x  # where the first layer takes them from
+    Py_ssize_t row  # the number of the first in its batch
+    Py_ssize_t t  # the steps before this one; -1: masks are off
     unsigned char* sparse  # whether each is mostly zero; NULL: nobody asks
 
 
@@ -66,21 +68,38 @@ cdef inline void first_product(
         start = stop
 
 
+cdef inline void mask(
+    const Call* call, const Piece* piece, int i, const Matrix* x, const Matrix* out,
+) noexcept nogil:
+    """out = x times the factors of layer i, on the way forward and on the way back."""
+    cdef const Layer* layer = &call.net.layers[i]
+    cdef Draw draw
+    draw.seed, draw.layer = call.seed, <unsigned long long> i
+    draw.step, draw.row = <unsigned long long> piece.t, <unsigned long long> piece.row
+    call.kernels.mask[layer.code](
+        &draw, layer.rate if piece.t >= 0 else 0, x.at, x.ld, out.at, out.ld, out.rows,
+        out.columns)
+
+
 cdef inline void forward(const Call* call, const Piece* piece) noexcept nogil:
     """Every layer's outputs."""
     cdef int i
     cdef const Layer* layer
-    cdef Matrix x, weight, z, inputs
+    cdef Matrix x = piece.x, weight, z, inputs
     for i in range(call.net.n_layers):
         layer = &call.net.layers[i]
-        weight = weight_of(call, layer)
         z = outputs_at(call, layer, &piece.block, piece.first, piece.n)
+        if layer.kind == MASK:
+            mask(call, piece, i, &x, &z)
+            x = z
+            continue
+        weight = weight_of(call, layer)
         inputs = inputs_at(call, layer, &piece.block, piece.first, piece.n)
         if i == 0:
             first_product(call, piece, &weight, &z)
         else:
             multiply(call.kernels, &x, &weight, False, &z)
-        call.kernels.activate[layer.activation](
+        call.kernels.activate[layer.code](
             param_at(call, layer.bias), z.at, inputs.at, z.rows, z.columns, z.ld)
         x = z
 
@@ -101,17 +120,21 @@ cdef inline void backward(const Call* call, const Piece* piece) noexcept nogil:
     cdef int i
     cdef const Layer* layer
     cdef Matrix by, dz, weight, dx
-    for i in range(call.net.n_layers - 1, -1, -1):
+    for i in range(call.net.n_layers - 1, call.net.first - 1, -1):
         layer = &call.net.layers[i]
+        dz = dz_at(call, layer, &piece.block, piece.first, piece.n)
+        if i > call.net.first:
+            dx = dz_at(call, &call.net.layers[i - 1], &piece.block, piece.first, piece.n)
+        if layer.kind == MASK:
+            mask(call, piece, i, &dz, &dx)
+            continue
         by = inputs_at(call, layer, &piece.block, piece.first, piece.n)
         if by.at == NULL:
             by = outputs_at(call, layer, &piece.block, piece.first, piece.n)
-        dz = dz_at(call, layer, &piece.block, piece.first, piece.n)
-        call.kernels.activate_backward[layer.activation](
+        call.kernels.activate_backward[layer.code](
             by.at, dz.at, dz.rows, dz.columns, dz.ld)
-        if i > 0:
+        if i > call.net.first:
             weight = weight_backward(call, layer)
-            dx = dz_at(call, &call.net.layers[i - 1], &piece.block, piece.first, piece.n)
             multiply(call.kernels, &dz, &weight, False, &dx)
 
 
@@ -129,7 +152,8 @@ cdef inline Outcome train_piece(
     cdef Matrix doutputs = dz_at(call, last, &tile.block, first, n)
     cdef Outcome found
     cdef Piece piece
-    piece.block, piece.first, piece.n = tile.block, first, n
+    piece.block, piece.first, piece.n, piece.t = tile.block, first, n, tile.t
+    piece.row = first + piece_start(tile.first_slice, tile.batch_rows, tile.batch_slices)
     piece.sparse = call.team.sparse + first if call.skips else NULL
     if which.order != NULL:
         ask_for_truth(call.net, &truth, which.order, n)

@@ -6,9 +6,11 @@
 #define FASTDL_KERNELS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
-#include "activations.h" /* without T these three are their lists alone */
+#include "activations.h" /* without T these four are their lists alone */
 #include "losses.h"
+#include "masks.h"
 #include "updates.h"
 
 /* The instruction sets, the best first; the last one runs anywhere and leaves products to BLAS. */
@@ -21,6 +23,7 @@
 
 #define FASTDL_CODE_OF_LOSS(name) FASTDL_LOSS_##name,
 #define FASTDL_CODE_OF_ACTIVATION(name) FASTDL_ACTIVATION_##name,
+#define FASTDL_CODE_OF_MASK(name) FASTDL_MASK_##name,
 #define FASTDL_CODE_OF_OPTIMISER(name) FASTDL_OPTIMISER_##name,
 #define FASTDL_CODE_OF_SOURCE(name, type, scaled_in) FASTDL_SOURCE_##name,
 enum { FASTDL_LOSSES(FASTDL_CODE_OF_LOSS) FASTDL_N_LOSSES };
@@ -29,11 +32,13 @@ enum {
     FASTDL_LAST_BY_OUTPUT = FASTDL_N_BY_OUTPUT - 1,
     FASTDL_BY_INPUT(FASTDL_CODE_OF_ACTIVATION) FASTDL_N_ACTIVATIONS
 };
+enum { FASTDL_MASKS(FASTDL_CODE_OF_MASK) FASTDL_N_MASKS };
 enum { FASTDL_OPTIMISERS(FASTDL_CODE_OF_OPTIMISER) FASTDL_N_OPTIMISERS };
 enum { FASTDL_SOURCES(FASTDL_CODE_OF_SOURCE) FASTDL_N_SOURCES };
 
 /* Their names by code, and NULL. */
 extern const char *const fastdl_losses[], *const fastdl_activations[], *const fastdl_optimisers[];
+extern const char *const fastdl_masks[];
 
 /* --- what kernels are told ------------------------------------------------------------------- */
 
@@ -63,6 +68,12 @@ typedef struct { /* what one update needs to know besides the arrays */
 } fastdl_update;
 
 enum { FASTDL_SETTINGS = 4 }; /* of a loss, at most */
+/* By what the random factors of rows are told from all others, those of the same draw are the same:
+ * the fit, its step, the layer of the network, and where the first row is in the batch. */
+typedef struct {
+    uint64_t seed, step, layer, row;
+} fastdl_draw;
+
 enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
 
 /* --- the table ------------------------------------------------------------------------------- */
@@ -111,6 +122,8 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  *              first greatest output, or for binary targets how many rows are right in all outputs, of
  *              those whose loss is a number. The last bits of a softmax cross-entropy depend on
  *              whether a row is one of few, whose exponentials are added in another order.
+ * mask         out (n x h) = x times a factor for each item, which the draw decides and a rate, of which
+ *              0 makes all factors one; the gradient of x is that of out by the same
  * update       one step of the optimiser for the gradient of the loss and of l1 |param| + l2 param^2;
  *              first and second are its moments, NULL where it has none; decays: whether these are
  *              weights, which a decay of the optimiser's own is for
@@ -143,6 +156,8 @@ typedef struct {
     double (*loss[FASTDL_N_LOSSES])(const void *outputs, const fastdl_truth *truth,
                                     const double *settings, double scale, void *doutputs,
                                     double *each, ptrdiff_t *n_correct, long n, long k);
+    void (*mask[FASTDL_N_MASKS])(const fastdl_draw *draw, double rate, const void *x, long ldx,
+                                 void *out, long ldo, long n, long h);
     void (*update[FASTDL_N_OPTIMISERS])(const fastdl_update *update, int decays, double l1,
                                         double l2, const void *grad, void *param, void *first,
                                         void *second, long size);

@@ -20,4 +20,5 @@ const fastdl_target *fastdl_target_at(int i)
 
 const char *const fastdl_losses[] = {FASTDL_LOSSES(NAME_OF) NULL};
 const char *const fastdl_activations[] = {FASTDL_ACTIVATIONS(NAME_OF) NULL};
+const char *const fastdl_masks[] = {FASTDL_MASKS(NAME_OF) NULL};
 const char *const fastdl_optimisers[] = {FASTDL_OPTIMISERS(NAME_OF) NULL};

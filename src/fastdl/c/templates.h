@@ -27,6 +27,7 @@
 #include "activations.h"
 #include "softmax.h"
 #include "losses.h"
+#include "masks.h"
 #include "updates.h"
 
 #define FILL(returns, name, arguments) .name = NAME(name),
@@ -34,6 +35,7 @@
 #define ACTIVATE(name) [FASTDL_ACTIVATION_##name] = NAME(activate_##name),
 #define ACTIVATE_BACKWARD(name) [FASTDL_ACTIVATION_##name] = NAME(activate_backward_##name),
 #define LOSS(name) [FASTDL_LOSS_##name] = NAME(loss_##name),
+#define MASK_OF(name) [FASTDL_MASK_##name] = NAME(mask_##name),
 #define UPDATE(name) [FASTDL_OPTIMISER_##name] = NAME(name),
 #define IS_SPARSE(name, X, S) [FASTDL_SOURCE_##name] = NAME(is_sparse_##name),
 #define READ(name, X, S) [FASTDL_SOURCE_##name] = NAME(read_##name),
@@ -49,6 +51,7 @@ static const fastdl_kernels NAME(kernels) = {
     .activate = {FASTDL_ACTIVATIONS(ACTIVATE)},
     .activate_backward = {FASTDL_ACTIVATIONS(ACTIVATE_BACKWARD)},
     .loss = {FASTDL_LOSSES(LOSS)},
+    .mask = {FASTDL_MASKS(MASK_OF)},
     .update = {FASTDL_OPTIMISERS(UPDATE)},
     .is_sparse = {FASTDL_SOURCES(IS_SPARSE)},
     .read = {FASTDL_SOURCES(READ)},
@@ -59,6 +62,7 @@ static const fastdl_kernels NAME(kernels) = {
 #undef ACTIVATE
 #undef ACTIVATE_BACKWARD
 #undef LOSS
+#undef MASK_OF
 #undef UPDATE
 #undef IS_SPARSE
 #undef READ

@@ -21,8 +21,8 @@ def test_a_layer_is_plain_unless_told_otherwise():
 
 
 def test_widths():
-    assert layers.from_widths([5, 2], "relu") == (fd.Dense(5, 2),)
-    assert layers.from_widths([5, 4, 3, 2], "tanh") == (
+    assert layers.from_widths([5, 2], "relu", "identity") == (fd.Dense(5, 2),)
+    assert layers.from_widths([5, 4, 3, 2], "tanh", "identity") == (
         fd.Dense(5, 4, "tanh"), fd.Dense(4, 3, "tanh"), fd.Dense(3, 2),
     )  # fmt: skip
 

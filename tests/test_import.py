@@ -99,8 +99,10 @@ TIMED = "import time; began = time.thread_time(); {}; print(time.thread_time() -
 
 
 @pytest.mark.alone
-def test_the_import_takes_little_longer_than_that_of_numpy_and_scipy():
+def test_the_import_takes_little_longer_than_that_of_numpy_and_scipy(tmp_path, monkeypatch):
     """In time of the thread, which busy neighbours do not lengthen; the first runs fill caches."""
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     codes = BASE, f"{BASE}; import fastdl"
     times = np.array([[float(run_python(TIMED.format(code))) for code in codes] for _ in range(3)])
     base, both = times.min(axis=0)

@@ -22,7 +22,7 @@ def test_a_momentum_of_zero_is_none():
 
 
 def test_settings_reach_the_kernel():
-    assert fd.SGD(0.1, momentum=0.7).hyper.settings == (0.7,)
+    assert fd.SGD(0.1, momentum=0.7).hyper.settings == (0.0, 0.0, 0.7)
     assert fd.Adam(0.1, beta1=0.8, beta2=0.95, epsilon=1e-4).hyper.settings == (0.8, 0.95, 1e-4)
     assert fd.AdamW(0.1, 0.2, 0.8, 0.95, 1e-4).hyper.settings == (0.8, 0.95, 1e-4, 0.2)
 

@@ -118,7 +118,9 @@ cdef inline void count_update(Update* update, double learning_rate, Py_ssize_t t
     cdef int i
     update.learning_rate = learning_rate
     for i in range(2):
-        update.corrections[i] = 1 - update.settings[i] ** <double> t
+        update.corrections[i] = 1
+        if update.settings[i] != 0:  # a power costs as much as a step of a small network
+            update.corrections[i] -= update.settings[i] ** <double> t
 
 cdef bint folds(const Update* update, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil
 

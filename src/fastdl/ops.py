@@ -805,7 +805,8 @@ def momentum_update(
     """
     momentum = _check.real("momentum", momentum, 0.0, 1.0)
     name = "nesterov" if _check.boolean("nesterov", nesterov) else "momentum"
-    _update((name, (momentum,)), 1, param, grad, {"velocity": velocity}, learning_rate, l1, l2)
+    optimiser = name, (0.0, 0.0, momentum)
+    _update(optimiser, 1, param, grad, {"velocity": velocity}, learning_rate, l1, l2)
 
 
 def adam_update(

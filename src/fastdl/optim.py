@@ -59,7 +59,7 @@ class SGD:
     def hyper(self) -> Hyper:
         """Its settings as the kernels take them."""
         name = "nesterov" if self.nesterov else "momentum" if self.momentum > 0 else "sgd"
-        return Hyper(_kernels.OPTIMISERS[name], (self.momentum,))
+        return Hyper(_kernels.OPTIMISERS[name], (0.0, 0.0, self.momentum))
 
 
 @dataclass(frozen=True)

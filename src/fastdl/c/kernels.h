@@ -63,8 +63,9 @@ typedef struct {
 typedef struct { /* what one update needs to know besides the arrays */
     int optimiser;
     double learning_rate;
-    double settings[4];    /* the optimiser's: what they are stands in updates.h */
-    double corrections[2]; /* 1 - settings[i]^t, of running means that begin at 0; t: updates so far */
+    double settings[4];    /* what they are stands in updates.h; the first two: how much of themselves
+                            * running means keep, 0 where there are none, */
+    double corrections[2]; /* and 1 - setting^t, as those begin at 0 and have met t gradients */
 } fastdl_update;
 
 enum { FASTDL_SETTINGS = 4 }; /* of a loss, at most */

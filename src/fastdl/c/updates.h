@@ -78,11 +78,12 @@ UPDATE(sgd)
             param[i] -= rate * NAME(penalised)(grad[i], param[i], l1, l2);
 }
 
-/* velocity = momentum velocity + gradient; param -= rate velocity. Settings: the momentum. */
+/* velocity = momentum velocity + gradient; param -= rate velocity.
+ * Settings: 0, 0, momentum. */
 UPDATE(momentum)
 {
     SETTINGS
-    const T rate = (T)update->learning_rate, momentum = (T)update->settings[0];
+    const T rate = (T)update->learning_rate, momentum = (T)update->settings[2];
     T *velocity = firsts;
     for (long i = 0; i < size; i++) {
         velocity[i] = momentum * velocity[i] + NAME(penalised)(grad[i], param[i], l1, l2);
@@ -90,11 +91,11 @@ UPDATE(momentum)
     }
 }
 
-/* The same from where the momentum leads; the same setting. */
+/* The same from where the momentum leads; the same settings. */
 UPDATE(nesterov)
 {
     SETTINGS
-    const T rate = (T)update->learning_rate, momentum = (T)update->settings[0];
+    const T rate = (T)update->learning_rate, momentum = (T)update->settings[2];
     T *velocity = firsts;
     for (long i = 0; i < size; i++) {
         T g = NAME(penalised)(grad[i], param[i], l1, l2);

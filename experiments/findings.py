@@ -14,6 +14,11 @@ _NAMES = {"cifar10": "CIFAR-10", "mnist": "MNIST"}
 _RIGHT = (Verdict.REPRODUCED, Verdict.MISLABELLED)
 _OUT = (Verdict.EXPLAINED, Verdict.OUTSIDE)
 _UNCLEAR = (Verdict.ONE_SEED, Verdict.TWO_SEEDS)
+_CLAIMED = {
+    "holds": ("holds", "hold"),
+    "opposite": ("is the other way round", "are the other way round"),
+    "none": ("is within the noise", "are within the noise"),
+}
 
 
 def sentences(pages: Sequence[Page]) -> list[str]:
@@ -45,7 +50,7 @@ def _agrees(pages: Sequence[Page]) -> str:
         left = counts.get(Verdict.NOT_JUDGED, 0)
         return (
             f"{right} of {n} numbers that may be judged on any rows, those of gradient checks "
-            f"among them, are as reported; {left} need the real data."
+            f"among them, are as reported; {left} {'needs' if left == 1 else 'need'} the real data."
         )
     renamed = counts.get(Verdict.MISLABELLED, 0)
     return (
@@ -60,21 +65,24 @@ def _differs(pages: Sequence[Page]) -> str:
     out = list(dict.fromkeys(each.row.id for each in found if each.verdict in _OUT))
     unclear = sum(each.verdict in _UNCLEAR for each in found)
     said = f"{_count(wrong, 'number')} {'is' if wrong == 1 else 'are'} judged wrong in the report, "
-    said += f"outside our noise are {', '.join(out)}" if out else "none is outside our noise"
+    are = "is" if len(out) == 1 else "are"
+    said += f"outside our noise {are} {', '.join(out)}" if out else "none is outside our noise"
     return said + (f"; of {unclear} too few seeds cannot tell." if unclear else ".")
 
 
 def _claimed(pages: Sequence[Page]) -> str:
     every = claims.read()
     judged = [each for page in pages for each in claims.judge(page.results, every)]
-    counts = Counter(each.outcome for each in judged)
-    n = sum(count for outcome, count in counts.items() if outcome != "unknown")
-    if not n:
-        return f"None of {_count(len(judged), 'claim')} about a difference can be judged here."
-    return (
-        f"Of {n} claims about a difference {counts['holds']} hold and {counts['opposite']} are the "
-        f"other way round; in {counts['none']} there is no difference beyond the noise."
-    )
+    counts: Counter[str] = Counter(each.outcome for each in judged)
+    parts = [
+        f"{counts[outcome]} {one if counts[outcome] == 1 else many}"
+        for outcome, (one, many) in _CLAIMED.items()
+        if counts[outcome]
+    ]
+    if not parts:
+        return "No claim about a difference can be judged here."
+    n = sum(counts[outcome] for outcome in _CLAIMED)
+    return f"Of {_count(n, 'claim')} about a difference {', '.join(parts)}."
 
 
 def _reached(pages: Iterable[Page]) -> str:

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,9 +31,9 @@ def test_of_stand_ins(page):
         "1 assignment was run again on images that stand in for CIFAR-10: 6 trials, up to 2 seeds "
         "each."
     )
-    assert "1 need the real data" in agrees
+    assert "1 needs the real data" in agrees
     assert differs == "0 numbers are judged wrong in the report, none is outside our noise."
-    assert claimed == "None of 0 claims about a difference can be judged here."
+    assert claimed == "No claim about a difference can be judged here."
     assert reached.startswith("The best on test rows: a linear layer on CIFAR-10 ")
 
 
@@ -46,15 +47,20 @@ def test_of_real_data(page):
         "the report says."
     )
     assert differs == (
-        "1 number is judged wrong in the report, outside our noise are 1-2; of 1 too few seeds "
+        "1 number is judged wrong in the report, outside our noise is 1-2; of 1 too few seeds "
         "cannot tell."
     )
 
 
-def test_of_claims(page, monkeypatch):
-    claim = claims.Claim(
-        assignment="made_up", report="004", claim="", first="fit", second="best",
-        metric="test_accuracy", says="more",
-    )  # fmt: skip
-    monkeypatch.setattr(claims, "read", lambda: [claim] * 2)
-    assert findings.sentences([page])[3].startswith("None of 2 claims")
+@pytest.mark.parametrize(("outcomes", "said"), [
+    (["unknown", "unknown"], "No claim about a difference can be judged here."),
+    (["none", "unknown"], "Of 1 claim about a difference 1 is within the noise."),
+    (
+        ["holds", "holds", "opposite", "none"],
+        "Of 4 claims about a difference 2 hold, 1 is the other way round, 1 is within the noise.",
+    ),
+])  # fmt: skip
+def test_of_claims(outcomes, said, page, monkeypatch):
+    judged = [SimpleNamespace(outcome=outcome) for outcome in outcomes]
+    monkeypatch.setattr(claims, "judge", lambda *_: judged)
+    assert findings.sentences([page])[3] == said

@@ -29,6 +29,7 @@ DIRECTIVES = {
     "cdivision": not DEBUG,
     "auto_pickle": False,
     "embedsignature": False,
+    "show_performance_hints": not DEBUG,
 }
 
 
@@ -47,7 +48,9 @@ class build_ext_portable(build_ext):
 
     def build_extensions(self) -> None:
         # -fno-math-errno and -fno-trapping-math change no result: they let loops vectorise.
-        wanted = ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3"]
+        # With bounds checks GCC warns of line numbers that Cython keeps for its tracebacks.
+        checks = ["-O1", "-g", "-UNDEBUG", "-Wno-maybe-uninitialized"]
+        wanted = checks if DEBUG else ["-O3"]
         wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-MMD"]
         wanted += ["-march=x86-64-v2", "-mtune=generic"] if X86 else []
         flags = [flag for flag in wanted if self.compiles([flag])]

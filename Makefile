@@ -48,7 +48,7 @@ help: ## what there is to make; at once
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "parts: $(PARTS)"
 
-experiments: $(VENV)/.experiments ## a quick look at every assignment, with a report; some minutes
+experiments: $(VENV)/.experiments ## a quick look at every assignment, with a report; 6 minutes
 	$(BIN)/python -m experiments run --all --quick --jobs $(JOBS)
 
 # All of it on the real data, a mean and a deviation for every number; goes on where it was stopped.
@@ -56,7 +56,7 @@ reproduce: $(VENV)/.experiments ## all of it on the real data, five seeds; hours
 	$(BIN)/python -m experiments run --all --seeds $(SEEDS) --jobs $(JOBS) --resume
 
 ifndef PART
-test: lint types suite ## what has to pass; PART=kernels: some tests alone, on what `make develop` has
+test: lint types suite ## what has to pass, 7 minutes; PART=kernels: some tests alone, on what `make develop` has
 else ifeq ($(PART_$(PART)),)
 $(error PART must be one of $(PARTS); got $(PART))
 else
@@ -70,19 +70,19 @@ lint: $(VENV)/.dev ## ruff, cython-lint, codespell; 10 seconds
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src
 	$(BIN)/codespell src experiments tests bench README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md
 
-types: $(VENV)/.dev ## mypy, stubtest; a minute
+types: $(VENV)/.dev ## mypy, stubtest; half a minute
 	$(BIN)/mypy
 	$(BIN)/mypy --strict experiments
 	$(BIN)/python -m mypy.stubtest --allowlist tests/stubtest_allow.txt fastdl._kernels fastdl._epoch
 
 # As many at once as there are cores; then, with nothing beside it, what goes by the clock.
-suite: $(VENV)/.dev ## the whole suite alone; some minutes
+suite: $(VENV)/.dev ## the whole suite alone; 6 minutes
 	$(BIN)/python -m pytest -q -m 'not alone' --numprocesses $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -q -m alone
 
 # The tests of the extensions again, on a build with bounds checks, and on one of a compiler without
 # OpenMP, both at once.
-variants: $(VENV)/.dev ## the extensions' tests with bounds checks, and without OpenMP; some minutes
+variants: $(VENV)/.dev ## the extensions' tests with bounds checks, and without OpenMP; 4 minutes
 	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/serial
 
 variant/debug: TOLD = _kernels.DEBUG

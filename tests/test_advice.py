@@ -54,7 +54,7 @@ FAR = {  # how, and the column that is named
 
 
 def train(x, y, loss="softmax_cross_entropy", rate=0.05, scaling=None, epochs=3, **settings):
-    k = (1 if y.ndim == 1 else y.shape[1]) if (losses.LOSSES[loss].y != "labels") else K
+    k = (1 if y.ndim == 1 else y.shape[1]) if losses.LOSSES[loss].y != "labels" else K
     network = fd.Network([D, 8, k], loss=loss, scaling=scaling)
     return fd.Trainer(network, fd.SGD(rate), batch_size=30).fit(x, y, epochs=epochs, **settings)
 

@@ -58,11 +58,11 @@ def test_number_correct(name, k, dtype, rng):
 @pytest.mark.parametrize("n", FEW_AND_MORE)
 @pytest.mark.parametrize("name", losses.LOSSES)
 def test_number_correct_of_ties_is_the_first_class(name, n, k, dtype):
-    y = np.zeros((n, k), dtype) if (losses.LOSSES[name].y != "labels") else np.arange(n) % 2
+    y = np.zeros((n, k), dtype) if losses.LOSSES[name].y != "labels" else np.arange(n) % 2
     logits = np.ones((n, k), dtype)
     logits[:, 0] -= (np.arange(n) % 2).astype(dtype)  # the greatest are all but the first
     _, n_correct = loss_and_correct(name, logits, y)
-    assert n_correct == (0 if (losses.LOSSES[name].y != "labels") else n)
+    assert n_correct == (0 if losses.LOSSES[name].y != "labels" else n)
 
 
 @pytest.mark.parametrize("n", ROWS)
@@ -130,9 +130,7 @@ def test_loss_bits_do_not_depend_on_threads(name, dtype, rng):
 def test_row_losses_are_those_of_each_row_alone(name, dtype, rng, agree):
     logits, y = problem(name, rng, 20, 6, dtype)
     out = np.full(20, np.nan)
-    labels, targets = (
-        (None, y) if (losses.LOSSES[name].y != "labels") else (y.astype(np.intc), None)
-    )
+    labels, targets = (None, y) if losses.LOSSES[name].y != "labels" else (y.astype(np.intc), None)
     _kernels.row_losses(
         _kernels.LOSSES[name], logits, labels, targets, losses.get(name).numbers, out
     )

@@ -403,14 +403,10 @@ def dropout(
     rate = _check.real("rate", rate, 0.0, 1.0)
     numbers = {"seed": seed, "step": step, "layer": layer}
     place = tuple(_check.integer(name, n, 0, 2**63 - 1) for name, n in numbers.items())
-    return _mask("dropout", x, rate, place, n_threads)
-
-
-def _mask(name: str, x: Array, rate: float, place: tuple[int, ...], n_threads: int | None) -> Array:
     out = np.empty_like(x)
     if out.size:
         threads = _threads.resolve(n_threads, out.size)
-        _kernels.mask(_kernels.MASKS[name], place, rate, x, out, threads)
+        _kernels.mask(_kernels.MASKS["dropout"], place, rate, x, out, threads)
     return out
 
 

@@ -117,7 +117,9 @@ def _run(options: argparse.Namespace) -> int:
     study = "all" if options.all else " ".join(Path(name).stem for name in names)
     found, said = _done(options, names, study=study)
     store = Store(options.out / "trials")
-    path = runner.write(options.out, found, store, time.monotonic() - began)
+    path = runner.write(
+        options.out, found, store, seconds=time.monotonic() - began, jobs=options.jobs
+    )
     if options.verbose:
         _print(found)
     pages = [runner.page(options.out, each) for each in found]
@@ -192,7 +194,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    print(runner.write(options.out, _stored(options), Store(options.out / "trials"), None))
+    print(runner.write(options.out, _stored(options), Store(options.out / "trials")))
     return 0
 
 

@@ -1,7 +1,10 @@
 """Does the trials of assignments stage by stage, and writes what they have given."""
 
 import json
+import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -271,7 +274,14 @@ def page(out: Path, found: Results) -> Page:
     return Page(out / found.name, found, compared(found))
 
 
-def write(out: Path, found: Sequence[Results], store: Store, seconds: float | None) -> Path:
+def write(
+    out: Path,
+    found: Sequence[Results],
+    store: Store,
+    *,
+    seconds: float | None = None,
+    jobs: int = 1,
+) -> Path:
     """Write the folders of these assignments, and two reports of all that ``out`` holds.
 
     Parameters
@@ -282,6 +292,8 @@ def write(out: Path, found: Sequence[Results], store: Store, seconds: float | No
         For the other assignments of the report.
     seconds : float or None
         What the command took, if that is known.
+    jobs : int
+        Processes that draw the figures.
 
     Returns
     -------
@@ -289,15 +301,38 @@ def write(out: Path, found: Sequence[Results], store: Store, seconds: float | No
         Of the report in HTML; ``compare.md`` beside it has the numbers alone.
     """
     known = {each.name: each for each in found}
-    pages = []
-    for session in sessions(out):
-        made = page(out, known.get(session.name) or session.collect(store))
-        if session.name in known:
-            folder.write(made.folder, made.results, made.comparisons)
-        pages.append(made)
+    pages = [
+        page(out, known.get(session.name) or session.collect(store)) for session in sessions(out)
+    ]
+    _write_folders([each for each in pages if each.results.name in known], jobs)
     with whole(out / "compare.md") as path:
         path.write_text(markdown(pages), "utf-8")
     return report.html(out, pages, seconds)
+
+
+def _write_folders(pages: Sequence[Page], jobs: int) -> None:
+    """In processes of their own, the one with the most figures first: to draw takes long."""
+    if min(jobs, len(pages)) <= 1:
+        for each in pages:
+            folder.write(each.folder, each.results, each.comparisons)
+        return
+    ordered = sorted(pages, key=lambda each: -len(each.results.assignment.figures))
+    pool = ProcessPoolExecutor(
+        min(jobs, len(pages)),
+        mp_context=multiprocessing.get_context("spawn"),
+        # Ctrl-C is for this process, which ends the others.
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    try:
+        tasks = [
+            pool.submit(folder.write, each.folder, each.results, each.comparisons)
+            for each in ordered
+        ]
+        for task in tasks:
+            task.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def markdown(pages: Sequence[Page]) -> str:

@@ -8,9 +8,9 @@ import fastdl as fd
 
 from .data import Data
 
-# Multiplications: such as take a core a second or two, more than some seconds, and minutes.
-CHEAP, DEAR, LONG = 2e10, 1e11, 1e12
-QUICK_EPOCHS, QUICK_SNAPSHOTS = 50, 5  # of a long run in a quick look
+# Multiplications: such as take a core a second or two, more than some seconds, and ten or more.
+CHEAP, DEAR, LONG = 2e10, 1e11, 4e11
+QUICK_EPOCHS, QUICK_SNAPSHOTS = 50, 5  # of a long run in a quick look, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +150,10 @@ class Training(Run):
     searched: bool = False
 
     def quick(self) -> Self:
-        """The same run, where it is long with ``QUICK_EPOCHS``; its title says how many."""
+        """The same run; a long one has a third of its epochs, or fewer, and its title says so."""
         if self.searched:
             return self.shorter()
-        epochs = min(self.epochs, QUICK_EPOCHS)
+        epochs = max(1, min(self.epochs // 3, QUICK_EPOCHS))
         if epochs == self.epochs or self.cost <= LONG:
             return self
         before, now = (f"{n:,} epochs" for n in (self.epochs, epochs))

@@ -2,15 +2,17 @@
 
 python bench/peers.py                                everything, on one core and on two
 python bench/peers.py a1 reg10 --peers fastdl,JAX    some workloads, some peers
+python bench/peers.py --random 60 --seed 1           drawn shapes, and how ratios are spread
 python bench/peers.py --threads 1,2,4,8,16           the curve of a larger machine
 python bench/peers.py --busy                         fastdl alone, beside a busy neighbour
 
 Every peer runs in a process of its own that is pinned to as many cores as it has threads. They take
-turns, several rounds, and a median is shown. Before anything is timed, all of them train an epoch
-from the same start in the same order and must end with the same parameters. The limit is the time
-that the operations take at the rate of sgemm, or the inputs at the bandwidth of memory, whichever
-is longer; both are measured between the rounds. Images are the real ones where fastdl finds them
-(FASTDL_DATA_DIR), else stand-ins. A first call is the import of the library with
+turns, several rounds, and a median is shown. None of them has the variables of the environment that
+choose kernels for OpenBLAS; which ones they have run is printed. Before anything is timed, all of
+them train an epoch from the same start in the same order and must end with the same parameters. The
+limit is the time that the operations take at the rate of sgemm, or the inputs at the bandwidth of
+memory, whichever is longer; both are measured between the rounds. Images are the real ones where
+fastdl finds them (FASTDL_DATA_DIR), else stand-ins. A first call is the import of the library with
 NumPy, the network, and one epoch.
 """
 
@@ -21,7 +23,7 @@ import sys
 # This folder's package; this file is run, never imported.
 from peers import data, race, show
 from peers.adapters import PEERS, missing
-from peers.workloads import WORKLOADS
+from peers.workloads import WORKLOADS, draw
 
 
 def parse(arguments):
@@ -33,12 +35,20 @@ def parse(arguments):
     parser.add_argument("workloads", nargs="*", metavar="workload", help=" ".join(WORKLOADS))
     parser.add_argument("--peers", default=",".join(PEERS), help="names with commas between")
     parser.add_argument("--threads", default="1,2", help="numbers with commas between (1,2)")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="so many drawn shapes")
+    parser.add_argument("--seed", type=int, default=0, help="of the shapes (0)")
     parser.add_argument("--rounds", type=int, default=7, help="of every peer (7)")
     parser.add_argument("--busy", action="store_true", help="fastdl beside a busy neighbour")
     parser.add_argument("--json", metavar="FILE", help="write all that was measured")
-    parser.add_argument("--chart", metavar="FILE", help="draw the first number of threads")
+    parser.add_argument(
+        "--chart",
+        metavar="FILE",
+        help="draw the first number of threads, or how the ratios of drawn shapes are spread",
+    )
     settings = parser.parse_args(arguments)
-    settings.workloads = [choose(parser, WORKLOADS, n) for n in settings.workloads or WORKLOADS]
+    named = settings.workloads or ([] if settings.random else WORKLOADS)
+    settings.workloads = [choose(parser, WORKLOADS, n) for n in named]
+    settings.workloads += draw(settings.random, settings.seed)
     settings.peers = settings.peers.split(",")
     for name in settings.peers:
         choose(parser, PEERS, name)
@@ -71,8 +81,12 @@ def compare(settings, cores):
             here.append(race.run(workload, names, cores[-count:], settings.rounds))
             for reason in here[-1].left_out.values():
                 print(f"left out of {workload.name}: {reason}")
+            if settings.random:  # which takes long
+                print(f"{workload.name} {here[-1].ratio or 0:.2f}", file=sys.stderr, flush=True)
         print(f"\n{count} threads on as many cores, medians of {settings.rounds} rounds\n")
-        print("\n".join([*show.times(here), "", *show.costs(here)]), flush=True)
+        print("\n".join([*show.times(here), "", *show.costs(here)]))
+        told = show.quantiles(here) if any(race.ratio for race in here) else []
+        print("", *told, *show.blas(here), sep="\n", flush=True)
         races += here
     if len({r.n_cores for r in races}) > 1:
         print("", *show.curves(races), sep="\n")
@@ -101,7 +115,7 @@ def main(arguments):
     if settings.json:
         show.save(settings.json, races, busy)
     if settings.chart:
-        show.chart(settings.chart, races)
+        (show.distribution if settings.random else show.chart)(settings.chart, races)
     return int(any(r.left_out for r in races))
 
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(BENCH))
 from limits import Limits  # noqa: E402
 from peers import data, race, show  # noqa: E402
 from peers.adapters import PEERS, Jax, missing  # noqa: E402
-from peers.workloads import SEED, WORKLOADS  # noqa: E402
+from peers.workloads import SEED, WORKLOADS, draw  # noqa: E402
 
 # Few rows, and a last batch of fewer.
 TINY = [
@@ -113,6 +113,38 @@ def test_a_race_is_timed_in_turns_and_shown(tmp_path):
     assert '"processor"' in (tmp_path / "record.json").read_text()
     show.chart(tmp_path / "chart.png", [result])
     assert (tmp_path / "chart.png").stat().st_size > 0
+
+
+def test_shapes_are_drawn_within_their_bounds_and_the_first_ones_stay():
+    drawn = draw(200, seed=1)
+    assert drawn[:20] == draw(20, seed=1) != draw(20, seed=2)
+    assert len({workload.name for workload in drawn}) == 200
+    for workload in drawn:
+        d, *hidden, k = workload.widths
+        assert 4 <= d <= 4000
+        assert len(hidden) <= 3
+        assert all(8 <= h <= 1200 for h in hidden)
+        assert 2 <= k <= 1000
+        assert 1 <= workload.batch_size <= 4096
+        assert workload.n % workload.batch_size == 0
+        assert workload.n >= 2 * workload.batch_size
+    sizes = np.array([workload.batch_size for workload in drawn])
+    assert 0.3 < np.mean(sizes < 64) < 0.7  # of a uniform draw: .02
+
+
+def test_ratios_of_drawn_shapes_are_spread_in_a_table_and_a_chart(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
+    cores = sorted(os.sched_getaffinity(0))[:1]
+    small = replace(draw(1, seed=3)[0], n=40, widths=(8, 4, 3), batch_size=20)
+    races = [race.run(small, ["fastdl", "NumPy"], cores, rounds=1)]
+    told = "\n".join(show.quantiles(races))
+    assert "ratio of 1 shapes" in told
+    assert f"worst: {small.name} {races[0].ratio:.2f}" in told
+    fast, numpy = show.blas(races)
+    assert fast.startswith("fastdl: products by openblas")
+    assert "Prescott" not in fast + numpy
+    show.distribution(tmp_path / "spread.png", races)
+    assert (tmp_path / "spread.png").stat().st_size > 0
 
 
 def test_a_peer_that_fails_is_left_out():

@@ -21,6 +21,8 @@ from peers.workloads import Workload
 TOLERANCE = 1e-4  # of parameters after an epoch
 REFERENCE = "NumPy"
 PAUSE = 0.05  # seconds between two turns: threads of BLAS and OpenMP spin a while before they sleep
+# Some environments choose the kernels of OpenBLAS for all that runs in them, and not the best ones.
+BLAS_VARIABLES = "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"
 THREAD_VARIABLES = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
@@ -36,6 +38,8 @@ class Timing:
     ----------
     first : float
         Seconds to import the library, make the network and train one epoch, in a new process.
+    blas : str
+        See ``worker.Ready``.
     resident, peak : float
         Megabytes of its process before the first epoch, and at most.
     seconds : list of float
@@ -43,6 +47,7 @@ class Timing:
     """
 
     first: float
+    blas: str
     resident: float
     peak: float = 0.0
     seconds: list[float] = field(default_factory=list)
@@ -80,6 +85,13 @@ class Race:
         return 1e3 * self.limits.seconds(self.workload.operations, self.workload.n_bytes)
 
     @property
+    def ratio(self):
+        """Our time over the fastest peer's; None where one of them is missing."""
+        if "fastdl" not in self.timings or self.fastest is None:
+            return None
+        return self.timings["fastdl"].ms / self.timings[self.fastest].ms
+
+    @property
     def fastest(self):
         """The fastest peer's name; None where fastdl is alone."""
         others = [name for name in self.timings if name != "fastdl"]
@@ -101,11 +113,12 @@ class Worker:
         # An empty cache: the first call compiles, as it does for a new user.
         self._cache = tempfile.TemporaryDirectory()
         n_threads = "1" if task.peer == LIMITS else str(len(cores))
+        variables = {n: v for n, v in os.environ.items() if n not in BLAS_VARIABLES}
         code = f"from peers.worker import main; main({theirs.fileno()}, {cores})"
         self._process = subprocess.Popen(
             [sys.executable, "-c", code], cwd=Path(__file__).parents[1],
             env={
-                **os.environ, **dict.fromkeys(THREAD_VARIABLES, n_threads),
+                **variables, **dict.fromkeys(THREAD_VARIABLES, n_threads),
                 "TORCHINDUCTOR_CACHE_DIR": self._cache.name,
             },
             pass_fds=[theirs.fileno()],
@@ -183,7 +196,10 @@ def run(workload, names, cores, rounds):
         wrong = check({name: answer.parameters for name, answer in ready.items()})
         left_out |= wrong
         workers = {name: worker for name, worker in workers.items() if name not in wrong}
-        timings = {name: Timing(ready[name].first, ready[name].resident) for name in workers}
+        timings = {
+            name: Timing(ready[name].first, ready[name].blas, ready[name].resident)
+            for name in workers
+        }
         limits = take_turns(workers, timings, workload.epochs, rounds, meter)
         for name, worker in workers.items():
             timings[name].peak = worker.ask(None)

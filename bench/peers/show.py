@@ -7,6 +7,8 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
+
 from peers.adapters import PEERS
 
 # Okabe and Ito's colours, which colour-blind people tell apart, and a shape for each as well.
@@ -18,6 +20,8 @@ STYLES = {
     "JAX": ("#009E73", "^"),
     "scikit-learn": ("#E69F00", "v"),
 }
+LINES = "-", "--", ":", "-."  # of one number of threads, and of more
+SHARES = 0, 0.1, 0.25, 0.5, 0.75, 0.9, 1
 DISTRIBUTIONS = "fastdl", "numpy", "scipy", "torch", "jax", "jaxlib", "scikit-learn"
 
 
@@ -28,9 +32,25 @@ def times(races):
     for race in races:
         cells = [_cell(race, name, lambda timing: f"{timing.ms:.2f}") for name in names]
         ours, fastest = race.timings.get("fastdl"), race.fastest
-        ratio = f"{ours.ms / race.timings[fastest].ms:.2f}" if ours and fastest else ""
+        ratio = f"{race.ratio:.2f}" if race.ratio else ""
         over = f"{ours.ms / race.limit_ms:.1f}" if ours else ""
         yield _row(race.workload.name, [*cells, fastest or "", ratio, f"{race.limit_ms:.2f}", over])
+
+
+def quantiles(races):
+    """How our times over the fastest peer's are spread, and where they are worst."""
+    found = sorted((race.ratio, race.workload.name) for race in races if race.ratio)
+    ratios = [ratio for ratio, _ in found]
+    yield _row(f"ratio of {len(found)} shapes", [f"{share:.0%}" for share in SHARES])
+    yield _row("", [f"{np.quantile(ratios, share):.2f}" for share in SHARES])
+    yield "worst: " + ", ".join(f"{name} {ratio:.2f}" for ratio, name in found[:-6:-1])
+
+
+def blas(races):
+    """A line a peer: which kernels of matrix products it has run."""
+    for name in _names(races):
+        told = {race.timings[name].blas for race in races if name in race.timings}
+        yield f"{name}: products by {'; '.join(sorted(told))}"
 
 
 def costs(races):
@@ -132,6 +152,27 @@ def chart(path, races):
     axes.scatter(least, rows, 220, "black", marker="|", label=limit, zorder=2)
     _label(axes, races)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def distribution(path, races):
+    """Draw how our times over the fastest peer's are spread, a line a number of threads."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    for n_cores, line in zip(sorted({race.n_cores for race in races}), LINES, strict=False):
+        ratios = sorted(race.ratio for race in races if race.n_cores == n_cores and race.ratio)
+        label = f"{n_cores} thread" + "s" * (n_cores > 1) + f": median {np.median(ratios):.2f}"
+        shares = np.arange(1, len(ratios) + 1) / len(ratios)
+        axes.step(ratios, shares, line, where="post", label=label, color=STYLES["fastdl"][0])
+    axes.axvline(1, color="0.6", linewidth=1)
+    axes.set_xlabel("our time of an epoch, relative to the fastest of NumPy, PyTorch and JAX")
+    axes.set_ylabel("share of the shapes")
+    axes.set_title(f"{len(ratios)} shapes drawn at random, float32", loc="left")
+    axes.set_xlim(0, None)
+    axes.legend(frameon=False, loc="upper left")
+    axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
     plt.close(figure)
 

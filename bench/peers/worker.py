@@ -42,11 +42,14 @@ class Ready(NamedTuple):
         Megabytes before that epoch.
     parameters : list of array
         After it.
+    blas : str
+        The libraries of matrix products in the process, and which kernel each runs.
     """
 
     first: float
     resident: float
     parameters: list[Any]
+    blas: str
 
 
 def memory(field):
@@ -57,6 +60,18 @@ def memory(field):
     with open("/proc/self/status") as status:
         line = next(line for line in status if line.startswith(field))
     return int(line.split()[1]) * 1024 / 1e6
+
+
+def kernels():
+    """What threadpoolctl tells of the libraries of matrix products that are loaded."""
+    from threadpoolctl import threadpool_info
+
+    found = [each for each in threadpool_info() if each["user_api"] == "blas"]
+    told = (
+        f"{each['internal_api']} {each['version']} {each.get('architecture') or ''}".strip()
+        for each in found
+    )
+    return ", ".join(dict.fromkeys(told)) or "its own"
 
 
 def prepare(task, numpy_seconds):
@@ -85,7 +100,7 @@ def prepare(task, numpy_seconds):
         peer.train(epochs)
         return (time.perf_counter() - began) / epochs
 
-    return Ready(first, resident, parameters), seconds
+    return Ready(first, resident, parameters, kernels()), seconds
 
 
 def serve(connection):

@@ -1,12 +1,15 @@
 """What the peers train: dense ReLU networks by plain SGD with L2, in float32, from memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 SEED = 1  # of the shuffling; everything else goes by the workload alone
 LEARNING_RATE = 0.01
 L2 = 0.003  # so much that an epoch without it, or with half of it, is noticed in every workload
+# Of a workload that is drawn: about the operations of an epoch, the most bytes of its rows and the
+# most of its batches, of which there are two at least.
+OPERATIONS, BYTES, BATCHES = 2e9, 128e6, 1000
 
 
 @dataclass(frozen=True)
@@ -88,3 +91,25 @@ WORKLOADS = {
         Workload("reg10", 100, (2, 128, 64, 1), 10, epochs=500, regression=True),
     )
 }
+
+
+def draw(count, seed):
+    """Workloads of shapes that are drawn log-uniformly; the first ones are the same for any count.
+
+    4 to 4,000 inputs, no to three hidden layers of 8 to 1,200 units, 2 to 1,000 classes, batches of
+    1 to 4,096 rows. Their names say them all.
+    """
+    rng = np.random.default_rng(seed)
+
+    def number(least, most):
+        return round(np.exp(rng.uniform(np.log(least), np.log(most))))
+
+    drawn = []
+    for _ in range(count):
+        hidden = [number(8, 1200) for _ in range(rng.integers(4))]
+        widths = number(4, 4000), *hidden, number(2, 1000)
+        size = number(1, 4096)
+        one = Workload("-".join(map(str, widths)) + f"@{size}", size, widths, size, epochs=1)
+        batches = min(OPERATIONS / one.operations, BYTES / one.n_bytes, BATCHES)
+        drawn.append(replace(one, n=size * max(2, round(batches))))
+    return drawn

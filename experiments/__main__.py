@@ -18,6 +18,8 @@ def run() -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         from .commands import main
+
+        return main()
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith(__package__):
             raise
@@ -27,7 +29,6 @@ def run() -> int:
             file=sys.stderr,
         )
         return 1
-    return main()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

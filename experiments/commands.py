@@ -4,30 +4,24 @@ import argparse
 import os
 import re
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from tqdm import tqdm
-
 import fastdl as fd
 
-from . import assignments, claims, compare, new, places, runner, screen, search
+from . import assignments, new, places
 from .calling import command as called
 from .check import command as check
 from .meant import meant
-from .results import FEW, Results, Trial
-from .spec import Assignment, Group
-from .storage import SearchError, default_storage
-from .store import DamagedError, Store
+from .results import FEW
+from .store import ResultError
 
 _PURPOSE = (
     "Runs assignments of deep-learning courses again, and holds them against published reports."
 )
 _OUT = Path("results")
-_CLOCK = 0.05  # seconds by which a file's time may be behind the clock
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except argparse.ArgumentTypeError as error:
         chosen: _Parser = options.parser
         chosen.error(str(error))
-    except (fd.datasets.DatasetError, SearchError, DamagedError, runner.SessionError) as error:
+    except (fd.datasets.DatasetError, ResultError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:  # what could be written when the command began
@@ -107,26 +101,6 @@ def _list(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run(options: argparse.Namespace) -> int:
-    if bool(options.names) == options.all:
-        raise argparse.ArgumentTypeError("run takes either names of assignments or --all")
-    if options.all and options.year:
-        raise argparse.ArgumentTypeError("--year goes with names; --all has the years' protocols")
-    names = assignments.names() if options.all else _of_year(options.names, options.year)
-    began = time.monotonic()
-    study = "all" if options.all else " ".join(Path(name).stem for name in names)
-    found, said = _done(options, names, study=study)
-    store = Store(options.out / "trials")
-    path = runner.write(
-        options.out, found, store, seconds=time.monotonic() - began, jobs=options.jobs
-    )
-    if options.verbose:
-        _print(found)
-    pages = [runner.page(options.out, each) for each in found]
-    print("\n".join(screen.overview(pages, path, said, time.monotonic() - began)))
-    return 0
-
-
 def _new(options: argparse.Namespace) -> int:
     try:
         written = new.write(options.name)
@@ -137,112 +111,16 @@ def _new(options: argparse.Namespace) -> int:
     return 0
 
 
-def _search(options: argparse.Namespace) -> int:
-    if not any(isinstance(item, Group) for item in _get(options.name).items):
-        raise argparse.ArgumentTypeError(f"{options.name} has no searches; use run")
-    (found,), said = _done(options, [options.name], study=Path(options.name).stem)
-    print("\n".join([*screen.rankings(found), *said]))
-    print(
-        f"results of the trials: {options.out / 'trials'}; run {options.name} --resume shows them"
-    )
-    return 0
+def _later(name: str) -> Callable[[argparse.Namespace], int]:
+    """The function of doing.py with this name: what it loads, most commands do without."""
 
+    def do(options: argparse.Namespace) -> int:
+        from . import doing
 
-def _get(given: str) -> Assignment:
-    try:
-        return assignments.get(assignments.named(given))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+        found: Callable[[argparse.Namespace], int] = getattr(doing, name)
+        return found(options)
 
-
-def _done(
-    options: argparse.Namespace, names: Sequence[str], study: str
-) -> tuple[list[Results], list[str]]:
-    """What there is of these assignments when all trials are done, and what to say of it."""
-    try:
-        wanted = runner.plan(
-            names, quick=options.quick, seeds=options.seeds, data_dir=options.data_dir
-        )
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    # What is there stays until its new result takes its place.
-    since = 0.0 if options.resume else time.time() - _CLOCK
-    store, everything = (Store(options.out / "trials", each) for each in (since, 0.0))
-    shown, said = runner.keep(options.out, wanted, everything)
-    runner.begin(options.out, shown)
-    shared = search.Shared(
-        storage=options.storage or default_storage(options.out),
-        store=store,
-        data_dir=options.data_dir,
-        heartbeat=options.heartbeat,
-    )
-
-    def engine(trials: Sequence[Trial], done: int) -> None:
-        search.do(trials, shared, study=study, jobs=options.jobs, done=done)
-
-    done = runner.run(wanted, store, engine)
-    more = [
-        now if session == asked else session.collect(everything)
-        for now, asked, session in zip(done, wanted, shown, strict=True)
-    ]
-    return more, said
-
-
-def _compare(options: argparse.Namespace) -> int:
-    _print(_stored(options))
-    return 0
-
-
-def _report(options: argparse.Namespace) -> int:
-    print(runner.write(options.out, _stored(options), Store(options.out / "trials")))
-    return 0
-
-
-def _stored(options: argparse.Namespace) -> list[Results]:
-    store = Store(options.out / "trials")
-    return [each.collect(store) for each in runner.sessions(options.out, options.names)]
-
-
-def _worker(options: argparse.Namespace) -> int:
-    shared = search.Shared(
-        storage=options.storage,
-        store=Store(options.out / "trials"),
-        data_dir=options.data_dir,
-        heartbeat=options.heartbeat,
-    )
-    done = search.work(
-        shared,
-        study=options.study,
-        idle=options.idle,
-        position=options.position,
-        parent=options.parent,
-    )
-    if options.position == 0:  # not among the bars of the command that started this
-        print(f"{done} trials done", file=sys.stderr)
-    return 0
-
-
-def _print(found: Sequence[Results]) -> None:
-    for each in found:
-        comparisons = runner.compared(each)
-        found_claims = claims.table(claims.judge(each, claims.read()))
-        parts = (screen.summary(each, comparisons), compare.table(comparisons), found_claims)
-        tqdm.write("\n\n".join("\n".join(lines) for lines in parts if lines) + "\n")
-
-
-def _of_year(names: Sequence[str], year: int | None) -> list[str]:
-    """The names with the year's protocol."""
-    if year is None:
-        return list(names)
-    for name in names:
-        if f"{name}_{year}" not in assignments.names():
-            known = [each.removeprefix(f"{name}_") for each in assignments.names()]
-            years = [each for each in known if each.isdecimal()]
-            rule = f"be {' or '.join(years)}" if years else "be left out"
-            raise argparse.ArgumentTypeError(
-                f"--year must {rule} with {name}, by the protocols that it has; got {year}"
-            )
-    return [f"{name}_{year}" for name in names]
+    return do
 
 
 # --- the command line -----------------------------------------------------------------------------
@@ -263,11 +141,11 @@ def _parser() -> tuple[_Parser, Mapping[str, _Parser]]:
 
     def command(name: str, do: Callable[[argparse.Namespace], int], text: str) -> _Parser:
         added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(do=do, parser=added, writes=do is not _compare)
+        added.set_defaults(do=do, parser=added, writes=name != "compare")
         return added
 
     command("list", _list, "list the assignments")
-    run = command("run", _run, "run assignments; write figures, tables and a report")
+    run = command("run", _later("do_run"), "run assignments; write figures, tables and a report")
     run.add_argument(
         "names", nargs="*", metavar="NAME", help="assignments, or files such as ./mine.py"
     )
@@ -276,14 +154,20 @@ def _parser() -> tuple[_Parser, Mapping[str, _Parser]]:
         "-v", "--verbose", action="store_true", help="print every number, as compare does"
     )
     run.add_argument("--year", type=_whole, help="the protocol of that year: dd2424_a1 --year 2019")
-    seek = command("search", _search, "do the trials of one assignment, and rank its searches")
+    seek = command(
+        "search", _later("do_search"), "do the trials of one assignment, and rank its searches"
+    )
     seek.add_argument("name", metavar="NAME", help="an assignment, or a file such as ./mine.py")
     for each in (run, seek):
         _add_trials(each)
         _add_workers(each)
     for name, do, text in (
-        ("compare", _compare, "print reported and own numbers; nothing is run"),
-        ("report", _report, "write figures, tables and the report again; nothing is run"),
+        ("compare", _later("do_compare"), "print reported and own numbers; nothing is run"),
+        (
+            "report",
+            _later("do_report"),
+            "write figures, tables and the report again; nothing is run",
+        ),
     ):
         shown = command(name, do, text)
         shown.add_argument(
@@ -301,7 +185,9 @@ def _parser() -> tuple[_Parser, Mapping[str, _Parser]]:
     begun.add_argument(
         "name", metavar="NAME", help="of the assignment and its files; FOLDER/NAME: in that folder"
     )
-    worker = command("worker", _worker, "do trials that wait in a storage, here or on another host")
+    worker = command(
+        "worker", _later("do_worker"), "do trials that wait in a storage, here or on another host"
+    )
     _add_queue(worker)
     _add_workers(worker)
     return parser, commands.choices

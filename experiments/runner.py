@@ -14,13 +14,13 @@ from .meant import meant
 from .page import Page
 from .results import FEW, Results, Trial
 from .spec import Assignment, Training
-from .store import Store, whole
+from .store import ResultError, Store, whole
 
 _SESSION = "session.json"
 Engine = Callable[[Sequence[Trial], int], None]
 
 
-class SessionError(ValueError):
+class SessionError(ResultError, ValueError):
     """Results that are asked for and are not there."""
 
 

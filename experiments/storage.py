@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
 from .meant import meant
+from .store import ResultError
 
 Retry = Callable[[optuna.Study, FrozenTrial], None]
 
@@ -24,7 +25,7 @@ _KINDS = ("sqlite", "postgresql")
 _BUSY = 60.0  # seconds for which SQLite waits for another process's transaction
 
 
-class SearchError(RuntimeError):
+class SearchError(ResultError, RuntimeError):
     """Trials that have no result, or a storage that cannot be used."""
 
 

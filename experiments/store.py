@@ -69,7 +69,11 @@ class Outcome:
         return coding.key(self.run, self.seed)
 
 
-class DamagedError(ValueError):
+class ResultError(Exception):
+    """Results that are not there, cannot be read or cannot be had."""
+
+
+class DamagedError(ResultError, ValueError):
     """A result that cannot be read."""
 
 

@@ -25,7 +25,7 @@ EXPERIMENTS = (
     "calling", "meant", "places", "spec", "coding", "assignments", "store", "data", "trial",
     "results", "storage", "search", "tables", "noise", "spread", "reported", "sources", "check",
     "verdicts", "compare", "claims", "plots", "page", "findings", "folder", "report", "screen",
-    "runner", "new", "commands", "__main__",
+    "runner", "doing", "new", "commands", "__main__",
 )
 # fmt: on
 EXACTLY = {

@@ -89,7 +89,7 @@ def test_an_assignment_of_ones_own_runs_where_the_package_is_installed(command, 
 
 @pytest.mark.parametrize("package", ["optuna", "PIL", "jinja2", "matplotlib"])
 def test_a_package_that_is_missing_is_named_with_the_remedy(package, command):
-    done = command("list", lacking=package)
+    done = command("report", lacking=package)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: fastdl-experiments needs the package {package}")

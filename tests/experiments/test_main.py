@@ -183,3 +183,12 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
     finished = list((tmp_path / "trials").iterdir())
     assert finished
     assert not [path for path in finished if path.name.startswith(".")]
+
+
+def test_what_shows_no_trials_starts_without_the_packages_for_them():
+    code = (
+        "import sys; from experiments.commands import main\n"
+        "main(['check', 'dd2424_a1', '--test-accuracy', '39', '--run', 'lambda=0, eta=.001'])\n"
+        "sys.exit(bool({'optuna', 'sqlalchemy', 'matplotlib'} & {*sys.modules}))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

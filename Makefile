@@ -34,7 +34,7 @@ COMPILED = $(addprefix tests/test_,changing_arrays.py config.py epoch.py evaluat
   gradcheck.py kernels.py losses.py memory.py network.py ops.py pace.py processes.py threads.py trainer.py)
 # Other builds of the package, in build/KIND/lib, which the tests take instead of the installed one.
 BUILD_debug = FASTDL_DEBUG=1
-BUILD_serial = CC="$(CURDIR)/tests/cc_without_openmp"
+BUILD_own = CC="$(CURDIR)/tests/cc_without_openmp" CFLAGS=-DFASTDL_NO_FUTEX
 BUILD_address = FASTDL_SANITIZE=address,undefined
 BUILD_thread = FASTDL_SANITIZE=thread
 TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
@@ -81,12 +81,12 @@ suite: $(VENV)/.dev ## the whole suite alone; 6 minutes
 	$(BIN)/python -m pytest -q -m alone
 
 # The tests of the extensions again, on a build with bounds checks, and on one of a compiler without
-# OpenMP, both at once.
+# OpenMP (whose threads are our own) for a system without futexes, both at once.
 variants: $(VENV)/.dev ## the extensions' tests with bounds checks, and without OpenMP; 4 minutes
-	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/serial
+	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/own
 
 variant/debug: TOLD = _kernels.DEBUG
-variant/serial: TOLD = not _kernels.OPENMP
+variant/own: TOLD = not _kernels.OPENMP
 variant/%: build/%/lib
 	$(call TAKE,$*) $(BIN)/python -c "from fastdl import _kernels; assert $(TOLD)"
 	$(call TAKE,$*) $(BIN)/python -m pytest -q -m 'not alone' -k 'not stays_flat' $(COMPILED)

@@ -37,6 +37,7 @@ BUILD_debug = FASTDL_DEBUG=1
 BUILD_own = CC="$(CURDIR)/tests/cc_without_openmp" CFLAGS=-DFASTDL_NO_FUTEX
 BUILD_address = FASTDL_SANITIZE=address,undefined
 BUILD_thread = FASTDL_SANITIZE=thread
+BUILD_thread_own = $(BUILD_thread) $(BUILD_own)
 TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '*.c')
 
@@ -98,10 +99,11 @@ build/%/lib: $(SOURCES) | $(VENV)/.dev
 	@touch $@
 
 # The library's tests where AddressSanitizer and UndefinedBehaviorSanitizer watch the extensions, those
-# of threads where ThreadSanitizer does, those of the kernels under valgrind: see CONTRIBUTING.md.
-sanitize: build/address/lib build/thread/lib ## the same where every access is watched; an hour
+# of threads where ThreadSanitizer does, with OpenMP's threads and with our own, those of the kernels under valgrind: see CONTRIBUTING.md.
+sanitize: build/address/lib build/thread/lib build/thread_own/lib ## the same where every access is watched; an hour
 	$(call TAKE,address) $(UNDER) address $(WATCHED) tests --ignore=tests/experiments
 	$(call TAKE,thread) $(UNDER) thread $(WATCHED) $(THREADED)
+	$(call TAKE,thread_own) $(UNDER) thread $(WATCHED) $(THREADED)
 	if command -v valgrind > /dev/null; \
 	then $(UNDER) valgrind $(WATCHED) tests/test_kernels.py; \
 	else echo "no valgrind: the kernels' tests are not run under it"; fi

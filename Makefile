@@ -34,9 +34,10 @@ COMPILED = $(addprefix tests/test_,changing_arrays.py config.py epoch.py evaluat
   gradcheck.py kernels.py losses.py memory.py network.py ops.py pace.py processes.py threads.py trainer.py)
 # Other builds of the package, in build/KIND/lib, which the tests take instead of the installed one.
 BUILD_debug = FASTDL_DEBUG=1
-BUILD_serial = CC="$(CURDIR)/tests/cc_without_openmp"
+BUILD_own = CC="$(CURDIR)/tests/cc_without_openmp" CFLAGS=-DFASTDL_NO_FUTEX
 BUILD_address = FASTDL_SANITIZE=address,undefined
 BUILD_thread = FASTDL_SANITIZE=thread
+BUILD_thread_own = $(BUILD_thread) $(BUILD_own)
 TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '*.c')
 
@@ -81,12 +82,12 @@ suite: $(VENV)/.dev ## the whole suite alone; 6 minutes
 	$(BIN)/python -m pytest -q -m alone
 
 # The tests of the extensions again, on a build with bounds checks, and on one of a compiler without
-# OpenMP, both at once.
+# OpenMP (whose threads are our own) for a system without futexes, both at once.
 variants: $(VENV)/.dev ## the extensions' tests with bounds checks, and without OpenMP; 4 minutes
-	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/serial
+	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/own
 
 variant/debug: TOLD = _kernels.DEBUG
-variant/serial: TOLD = not _kernels.OPENMP
+variant/own: TOLD = not _kernels.OPENMP
 variant/%: build/%/lib
 	$(call TAKE,$*) $(BIN)/python -c "from fastdl import _kernels; assert $(TOLD)"
 	$(call TAKE,$*) $(BIN)/python -m pytest -q -m 'not alone' -k 'not stays_flat' $(COMPILED)
@@ -98,10 +99,11 @@ build/%/lib: $(SOURCES) | $(VENV)/.dev
 	@touch $@
 
 # The library's tests where AddressSanitizer and UndefinedBehaviorSanitizer watch the extensions, those
-# of threads where ThreadSanitizer does, those of the kernels under valgrind: see CONTRIBUTING.md.
-sanitize: build/address/lib build/thread/lib ## the same where every access is watched; an hour
+# of threads where ThreadSanitizer does, with OpenMP's threads and with our own, those of the kernels under valgrind: see CONTRIBUTING.md.
+sanitize: build/address/lib build/thread/lib build/thread_own/lib ## the same where every access is watched; an hour
 	$(call TAKE,address) $(UNDER) address $(WATCHED) tests --ignore=tests/experiments
 	$(call TAKE,thread) $(UNDER) thread $(WATCHED) $(THREADED)
+	$(call TAKE,thread_own) $(UNDER) thread $(WATCHED) $(THREADED)
 	if command -v valgrind > /dev/null; \
 	then $(UNDER) valgrind $(WATCHED) tests/test_kernels.py; \
 	else echo "no valgrind: the kernels' tests are not run under it"; fi

@@ -36,9 +36,9 @@ DIRECTIVES = {
 class build_ext_portable(build_ext):
     """Adds the flags that this compiler takes; compiles what has changed, sources side by side.
 
-    OpenMP only where a program with it links. Objects lie in a folder for each compiler and its
-    flags, so that none is taken that was compiled with others; each has beside it what it was
-    made from.
+    OpenMP only where a program with it links; elsewhere c/team.c starts threads by itself. Objects
+    lie in a folder for each compiler and its flags, so that none is taken that was compiled with
+    others; each has beside it what it was made from.
     """
 
     def finalize_options(self) -> None:
@@ -54,13 +54,13 @@ class build_ext_portable(build_ext):
         wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-MMD"]
         wanted += ["-march=x86-64-v2", "-mtune=generic"] if X86 else []
         flags = [flag for flag in wanted if self.compiles([flag])]
-        openmp = ["-fopenmp"] if self.compiles(["-fopenmp"]) else []
+        threads = next(([one] for one in ("-fopenmp", "-pthread") if self.compiles([one])), [])
         # Not asked whether it compiles: a build that checks nothing would pass every test. Python
         # wraps integers that overflow, which would keep the sanitizer from seeing one.
         sanitize = [f"-fsanitize={SANITIZE}", "-O1", "-g1", "-fno-wrapv"] if SANITIZE else []
         for extension in self.extensions:
-            extension.extra_compile_args += flags + openmp + sanitize
-            extension.extra_link_args += openmp + sanitize
+            extension.extra_compile_args += flags + threads + sanitize
+            extension.extra_link_args += threads + sanitize
         self.build_temp = f"build/objects/{self.key()}"
         compile_one = self.compiler.compile
         with ThreadPoolExecutor(self.parallel) as pool:

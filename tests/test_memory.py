@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from fastdl import _kernels
 from tests import nightly
 from tests.fresh import run_python
 
@@ -198,7 +197,7 @@ import safetensors.numpy, threadpoolctl
 import numpy as np
 import fastdl as fd
 
-path, name, n_threads, step = {path!r}, {name!r}, {n_threads}, {step}
+path, name, n_threads, step = {path!r}, {name!r}, 2, {step}
 rng = np.random.default_rng(0)
 x, y = rng.random((2000, 300)), rng.integers(0, 10, 2000)
 
@@ -299,14 +298,13 @@ OPERATIONS = ["build", "fit", "logits", "evaluate", "gradients", "save", "load"]
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_too_little_memory_is_a_memory_error_and_all_stays_usable(name, tmp_path):
     """In float64, of which BLAS has a part; memory that is freed goes back to the system."""
-    step, n_threads = nightly.count(2**18, 2**12), 2 if _kernels.OPENMP else 1
-    code = SWEEP.format(path=f"{tmp_path}/network", name=name, n_threads=n_threads, step=step)
+    step = nightly.count(2**18, 2**12)
+    code = SWEEP.format(path=f"{tmp_path}/network", name=name, step=step)
     failed = int(run_python(LIMIT + code, timeout=7200, MALLOC_MMAP_THRESHOLD_="65536"))
     nightly.report(f"too little memory: {name}", limits=failed + 3, refused=failed)
     assert failed > 0
 
 
-@pytest.mark.skipif(not _kernels.OPENMP, reason="a build without OpenMP")
 @pytest.mark.parametrize("name", WORK)
 def test_a_thread_that_cannot_be_started_ends_no_process(name):
     """OpenMP would end it; there may be too little memory for the work as well."""

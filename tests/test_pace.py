@@ -1,7 +1,9 @@
-"""_loops/pace.pxd: one thread or all, by times that are given instead of measured."""
+"""_loops/pace.pxd: how many threads, by times that are given instead of measured."""
 
 import importlib.util
+import math
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +14,18 @@ SOURCE = Path(__file__).parents[1] / "src"
 if not (SOURCE / "fastdl" / "_loops/pace.pxd").exists():
     pytest.skip("compiles a file of the source tree", allow_module_level=True)
 MODULE = """
-from fastdl._loops.pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
+from fastdl._loops.pace cimport Pace, Stretch, learn, next_stretch
 
 cdef class Worker:
     cdef Pace pace
 
-    def stretch(self, one, everyone):
-        takes = takes_all(&self.pace)
-        seconds = LOOK if looks(&self.pace, takes) else STRETCH
-        learn(&self.pace, takes, seconds, max(1, int(seconds / (everyone if takes else one))))
-        return bool(takes), seconds
+    def stretch(self, n_threads, cost, batch):
+        cdef Stretch stretch = next_stretch(&self.pace, n_threads)
+        row = cost(stretch.threads)
+        stretch.seconds = max(stretch.seconds, batch * row)
+        rows = int(stretch.seconds / row)
+        learn(&self.pace, &stretch, rows)
+        return stretch.threads, stretch.seconds, rows
 """
 BUILD = """
 import sys
@@ -32,7 +36,16 @@ source = sys.argv.pop()
 worker = Extension("pace_worker", ["pace_worker.pyx"], include_dirs=[f"{source}/fastdl"])
 setup(ext_modules=cythonize([worker], include_path=[source], language_level=3, quiet=True))
 """
-FAST, SLOW = 1e-6, 3e-6  # seconds a row
+ROW = 1e-6  # seconds on one thread
+COSTS = {  # seconds a row, by the threads
+    "scales": lambda threads: ROW / threads,
+    "scales to 4": lambda threads: ROW / min(threads, 4),
+    "scales, and 8 of 16 have a neighbour": lambda threads: ROW / threads * (1 + (threads > 8)),
+    "scales half": lambda threads: ROW / threads**0.5,
+    "is best on 4": lambda threads: ROW / threads * (1 + threads**2 / 16),
+    "loses": lambda threads: ROW * threads**0.7,
+}
+MOST = [2, 3, 12, 16, 64]  # threads
 
 
 @pytest.fixture(scope="module")
@@ -51,56 +64,125 @@ def new_worker(tmp_path_factory):
     return module.Worker
 
 
-def work(worker, seconds, one, everyone):
-    """Work for so long; the stretches, each as who did it and its seconds."""
+def work(worker, seconds, n_threads, cost, batch=10):
+    """Work for so long; the stretches, each as its threads, its seconds and its rows."""
     stretches, left = [], seconds
     while left > 0:
-        stretches.append(worker.stretch(one, everyone))
+        stretches.append(worker.stretch(n_threads, cost, batch))
         left -= stretches[-1][1]
     return stretches
 
 
-def time_of(stretches, everyone):
-    return sum(seconds for who, seconds in stretches if who == everyone)
+def share(stretches, *threads):
+    """Of the time, for so many threads."""
+    total = sum(seconds for _, seconds, _ in stretches)
+    return sum(seconds for taken, seconds, _ in stretches if taken in threads) / total
 
 
-@pytest.mark.parametrize("everyone_is_faster", [True, False])
-def test_the_faster_is_taken_and_the_slower_looked_at_now_and_then(new_worker, everyone_is_faster):
-    costs = (SLOW, FAST) if everyone_is_faster else (FAST, SLOW)
-    stretches = work(new_worker(), 20, *costs)
-    slower = not everyone_is_faster
-    assert {seconds for who, seconds in stretches if who == everyone_is_faster} == {0.05, 0.005}
-    assert time_of(stretches, slower) < 0.03 * 20
-    assert sum(who == slower for who, _ in stretches[10:]) >= 10
+def levels(n_threads):
+    return sorted({min(2**i, n_threads) for i in range(7)})
 
 
-@pytest.mark.parametrize("everyone_is_faster", [True, False])
-def test_a_change_is_noticed_within_seconds(new_worker, everyone_is_faster):
-    worker, costs = new_worker(), (SLOW, FAST) if everyone_is_faster else (FAST, SLOW)
-    work(worker, 10, *costs)
-    work(worker, 3, *costs[::-1])
-    after = work(worker, 10, *costs[::-1])
-    assert time_of(after, everyone_is_faster) < 0.03 * 10
+def excess(stretches, cost):
+    """Their time, in times of what it would have been at this cost of a row."""
+    return sum(s for _, s, _ in stretches) / (sum(rows for _, _, rows in stretches) * cost)
+
+
+@pytest.mark.parametrize("n_threads", MOST)
+@pytest.mark.parametrize("cost", COSTS.values(), ids=COSTS)
+def test_the_fewest_threads_that_are_as_fast_as_any_are_found_and_kept(new_worker, n_threads, cost):
+    worker, fastest = new_worker(), min(cost(threads) for threads in levels(n_threads))
+    best = next(threads for threads in levels(n_threads) if cost(threads) <= 1.03 * fastest)
+    found = work(worker, 1, n_threads, cost)
+    assert share(found, best) > 0.85
+    assert excess(found, fastest) < 1.05
+    later = work(worker, 10, n_threads, cost)
+    assert share(later, best) > 0.98
+    assert {threads for threads, seconds, _ in later if seconds > 0.02} == {best}
+    assert {threads for threads, _, _ in later} <= {
+        best // 2,
+        best,
+        2 * best,
+        *levels(n_threads)[-2:],
+    }
+
+
+@pytest.mark.parametrize("n_threads", MOST)
+@pytest.mark.parametrize("cost", COSTS.values(), ids=COSTS)
+@pytest.mark.parametrize("noise", [0.1, 0.2])
+def test_noise_costs_little(new_worker, n_threads, cost, noise):
+    """Of some short fits, beside the best number of threads."""
+    fastest, found = min(cost(threads) for threads in levels(n_threads)), []
+    for seed in range(15):
+        rng = random.Random(seed)
+
+        def noisy(threads, rng=rng):
+            return cost(threads) * math.exp(rng.gauss(0, noise))
+
+        found.append(excess(work(new_worker(), 2, n_threads, noisy), fastest))
+    assert sorted(found)[7] < 1 + noise / 2
+    assert max(found) < 1 + 2 * noise
+
+
+@pytest.mark.parametrize("n_threads", MOST)
+@pytest.mark.parametrize(("before", "after"), [("scales", "loses"), ("loses", "scales")])
+def test_a_change_is_noticed_within_seconds(new_worker, n_threads, before, after):
+    worker, best = new_worker(), n_threads if after == "scales" else 1
+    work(worker, 10, n_threads, COSTS[before])
+    work(worker, 3, n_threads, COSTS[after])
+    assert share(work(worker, 10, n_threads, COSTS[after]), best) > 0.97
+
+
+def test_neighbours_that_come_and_go(new_worker):
+    worker, busy = new_worker(), COSTS["scales, and 8 of 16 have a neighbour"]
+    for cost, best in [(COSTS["scales"], 16), (busy, 8)] * 3:
+        work(worker, 2, 16, cost)
+        assert share(work(worker, 3, 16, cost), best) > 0.95
 
 
 def test_one_slow_stretch_changes_nothing(new_worker):
-    worker = new_worker()
-    work(worker, 0.5, SLOW, FAST)
-    assert worker.stretch(SLOW, 100 * FAST) == (True, 0.05)
-    assert {who for who, _ in work(worker, 0.3, SLOW, FAST)} == {True}
+    worker, cost = new_worker(), COSTS["scales half"]
+    work(worker, 5, 4, cost)
+    while worker.stretch(4, cost, 10)[0] == 4:  # the next look is far away
+        pass
+    assert worker.stretch(4, lambda threads: 100 * cost(threads), 10)[0] == 4
+    assert share(work(worker, 0.3, 4, cost), 4) > 0.9
 
 
 def test_a_lasting_slowness_is_one(new_worker):
-    """The faster has become the slower, though nobody has looked at the other meanwhile."""
-    worker = new_worker()
-    work(worker, 0.5, 2 * FAST, FAST)
-    stretches = work(worker, 2, 2 * FAST, 20 * FAST)
-    assert not stretches[-1][0]
-    assert time_of(stretches, True) < 0.5
+    """Fewer have become faster, though nobody has looked at them meanwhile."""
+    worker, cost = new_worker(), COSTS["scales"]
+    work(worker, 5, 2, cost)
+    stretches = work(worker, 2, 2, lambda threads: 20 * ROW if threads > 1 else ROW)
+    assert stretches[-1][0] == 1
+    assert share(stretches, 2) < 0.25
 
 
 def test_the_first_stretch_tells_nothing(new_worker):
     """It starts threads and touches memory: slow, and not for its rows."""
     worker = new_worker()
-    assert worker.stretch(SLOW, 1.0)[0]
-    assert time_of(work(worker, 0.5, SLOW, FAST), True) > 0.4
+    assert worker.stretch(2, lambda threads: 1.0, 1)[0] == 2
+    assert share(work(worker, 0.5, 2, COSTS["scales"]), 2) > 0.9
+
+
+def test_batches_that_take_long_are_seldom_tried_on_fewer_threads(new_worker):
+    """A look takes at least a batch: here one of 16 seconds on one thread."""
+    stretches = work(new_worker(), 1000, 16, COSTS["scales"], batch=16_000_000)
+    assert excess(stretches, ROW / 16) < 1.03
+    assert {threads for threads, _, _ in stretches} == {8, 16}
+
+
+def test_calls_with_fewer_threads_forget_nothing(new_worker):
+    worker, cost = new_worker(), COSTS["scales"]
+    work(worker, 2, 16, cost)
+    assert share(work(worker, 2, 1, cost), 1) == 1
+    assert share(work(worker, 2, 4, cost), 4) > 0.95
+    assert share(work(worker, 2, 16, cost), 16) > 0.9
+
+
+def test_a_stretch_without_rows_tells_nothing(new_worker):
+    """Its first batch has had a loss that is not finite."""
+    worker = new_worker()
+    work(worker, 1, 2, COSTS["scales"])
+    assert worker.stretch(2, lambda threads: math.inf, 0)[2] == 0
+    assert share(work(worker, 1, 2, COSTS["scales"]), 2) > 0.9

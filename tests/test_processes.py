@@ -14,7 +14,7 @@ from tests.fresh import run_file, run_python
 
 pytestmark = pytest.mark.timeout(nightly.count(300, 3600))
 
-# Where OpenMP hangs, the alarm ends the process: the child fails instead of the test waiting.
+# Where threads hang, the alarm ends the process: the child fails instead of the test waiting.
 WORK = """
 import multiprocessing, os, signal, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
@@ -72,7 +72,7 @@ METHODS = ["os.fork", "fork", "spawn", "forkserver", "loky", "threads"]
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs alarms")
 def test_a_child_trains_and_predicts_within_5_seconds(method, tmp_path):
-    """After an OpenMP region of its parent, and with the parent's bits."""
+    """After its parent has had threads, and with the parent's bits."""
     if method == "loky":
         pytest.importorskip("joblib")
     times = nightly.count(2, 50)
@@ -121,6 +121,64 @@ def test_a_child_forked_during_a_fit_of_another_thread_holds_nothing():
     run_python(FORKED_DURING_A_FIT)
 
 
+FORKED_AFTER_THREADS = """
+import os, signal
+import numpy as np
+import fastdl as fd
+
+def started():
+    before = len(os.listdir("/proc/self/task"))
+    fd.ops.softmax(np.ones((2000, 10)), n_threads=3)
+    return len(os.listdir("/proc/self/task")) - before
+
+assert started() == 2 and started() == 0
+child = os.fork()
+if child == 0:
+    signal.alarm(5)
+    os._exit(10 * started() + started())
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
+def test_a_forked_child_starts_its_own_threads_unless_they_are_those_of_openmp():
+    assert int(run_python(FORKED_AFTER_THREADS)) == (0 if _kernels.OPENMP else 20)
+
+
+FORKED_DURING_CALLS = """
+import os, signal, threading
+import numpy as np
+import fastdl as fd
+
+x = np.random.default_rng(0).standard_normal((2000, 60))
+y, network = np.arange(2000) % 10, fd.Network([60, 140, 10])
+expected, ended = network.logits(x).tobytes(), threading.Event()
+
+def call():
+    own = network.copy()
+    while not ended.is_set():
+        fd.Trainer(own, fd.SGD(0.1), n_threads=3).fit(x, y)
+
+threads = [threading.Thread(target=call) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for _ in range({times}):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(network.logits(x, n_threads=3).tobytes() != expected)
+    assert os.waitpid(child, 0)[1] == 0
+ended.set()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_while_threads_are_at_work_has_its_own():
+    run_python(FORKED_DURING_CALLS.format(times=nightly.count(10, 500)), timeout=3000)
+
+
 # --- processes beside each other -------------------------------------------------------------
 
 WORKER = """
@@ -151,7 +209,6 @@ def steps_a_second(workers, n_threads):
 
 
 @pytest.mark.alone
-@pytest.mark.skipif(not _kernels.OPENMP, reason="a build without OpenMP")
 def test_processes_with_default_threads_keep_up_with_the_best_setting():
     """As many processes as cores: as many threads as cores in each, or one, or two."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

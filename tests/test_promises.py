@@ -239,7 +239,7 @@ assert not errors, errors
 
 
 def test_denormal_numbers_exist_in_every_thread(isa):
-    """Also in those of OpenMP: code built with -ffast-math would flush them to zero."""
+    """Also in those of a call: code built with -ffast-math would flush them to zero."""
     run_python(DENORMALS, FASTDL_ISA=isa)
 
 

@@ -18,7 +18,6 @@ from tests import nightly
 from tests.fresh import run_python
 
 WIDTHS = [60, 140, 10]
-needs_openmp = pytest.mark.skipif(not _kernels.OPENMP, reason="a build without OpenMP")
 
 
 @pytest.fixture
@@ -38,7 +37,6 @@ def trained(problem, seed=0, n_threads=2, callbacks=()):
 
 
 def test_resolve_takes_a_wish_and_else_as_many_as_help(monkeypatch):
-    monkeypatch.setattr(_kernels, "OPENMP", True)
     monkeypatch.setattr(_threads, "available", lambda: 4)
     assert [_threads.resolve(wish, 0) for wish in (1, 3, 64)] == [1, 3, 64]
     assert [_threads.resolve(wish, 0) for wish in (65, 10**6, 2**40)] == [_threads.MOST] * 3
@@ -49,28 +47,33 @@ def test_resolve_takes_a_wish_and_else_as_many_as_help(monkeypatch):
     assert _threads.resolve(None, 10**12) == _threads.MOST
 
 
-@pytest.mark.parametrize(("module", "name", "value"), [
-    (_threads, "_forked", True), (_kernels, "OPENMP", False),
-])  # fmt: skip
-def test_resolve_gives_one_thread_where_there_can_be_no_more(monkeypatch, module, name, value):
-    monkeypatch.setattr(module, name, value)
-    assert [_threads.resolve(wish, 10**12) for wish in (None, 1, 8)] == [1, 1, 1]
+@pytest.mark.parametrize("openmp", [True, False])
+def test_a_forked_child_takes_one_thread_of_openmp_or_as_many_of_ours(monkeypatch, openmp):
+    monkeypatch.setattr(_threads, "_forked", True)
+    monkeypatch.setattr(_kernels, "OPENMP", openmp)
+    found = [_threads.resolve(wish, 10**12) for wish in (None, 1, 8)]
+    assert found == ([1, 1, 1] if openmp else [_threads.available(), 1, 8])
     with pytest.raises(ValueError, match="n_threads"):
         _threads.resolve(0, 1)
 
 
+@pytest.mark.parametrize("openmp", [True, False])
 @pytest.mark.parametrize(("limit", "found"), [(1, 1), (3, 3), (9, 4)])
-def test_no_more_threads_than_cores_or_openmp_allows(monkeypatch, limit, found):
-    monkeypatch.setattr(_kernels, "OPENMP", True)
+def test_no_more_threads_than_cores_or_a_limit_allows(monkeypatch, limit, found, openmp):
+    monkeypatch.setattr(_kernels, "OPENMP", openmp)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
     monkeypatch.setattr(_threads, "_openmp_limit", lambda: lambda: limit)
+    monkeypatch.setattr(_threads._own_limit, "threads", limit)
     assert _threads.available() == found
 
 
-@needs_openmp
-def test_the_environment_limits_the_threads():
+@pytest.mark.parametrize(("said", "expected"), [
+    ("1", 1), ("1,2", 1), (" 1 ", 1), ("", None), ("0", None), ("-1", None), ("many", None),
+])  # fmt: skip
+def test_the_environment_limits_the_threads(said, expected):
     code = "from fastdl import _threads; print(_threads.available())"
-    assert int(run_python(code, OMP_NUM_THREADS="1,2")) == 1
+    cores = run_python(code, OMP_NUM_THREADS="10000")
+    assert run_python(code, OMP_NUM_THREADS=said) == (f"{expected}\n" if expected else cores)
 
 
 SAME = """
@@ -92,6 +95,23 @@ def test_what_the_system_grants_changes_no_bits():
     for environment in ({"OMP_THREAD_LIMIT": "1"}, {"OMP_DYNAMIC": "true", "OMP_NUM_THREADS": "1"}):
         assert run_python(SAME.format(cores=0, n_threads=3), **environment) == expected
     assert run_python(SAME.format(cores=1, n_threads=5)) == expected
+
+
+IDLE = """
+import os, time
+import numpy as np
+import fastdl as fd
+x = np.ones((600, 60), np.float32)
+fd.Trainer(fd.Network([60, 140, 10]), fd.SGD(0.1), n_threads=3).fit(x, np.arange(600) % 10)
+fd.ops.softmax(x, n_threads=3)
+began = time.process_time()
+time.sleep(0.5)
+print(time.process_time() - began)
+"""
+
+
+def test_threads_that_have_nothing_to_do_sleep():
+    assert float(run_python(IDLE)) < 0.05
 
 
 # --- who owns the cores ----------------------------------------------------------------------
@@ -156,7 +176,6 @@ def test_a_fit_in_a_thread_leaves_the_limits_to_the_others(problem):
         assert blas_threads() == {2}
 
 
-@needs_openmp
 def test_a_fit_leaves_the_limits_of_openmp_to_each_thread(problem):
     """Those of the thread that held BLAS first are not given to the one that holds it last."""
     before, first, last = _threads.available(), ExitStack(), ExitStack()
@@ -180,7 +199,6 @@ def test_the_last_of_several_holders_gives_blas_back():
     assert blas_threads() == {2}
 
 
-@needs_openmp
 def test_the_users_limits_are_respected_and_restored(problem):
     """Those of OpenMP bind the default; a fit leaves all of them as they were."""
 
@@ -237,6 +255,17 @@ def test_a_thousand_predictions_of_each_of_eight_threads_are_the_serial_ones(pro
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(right, [None] * 6 + [2] * 2)) == [1000] * 8
+
+
+def test_calls_that_want_more_threads_than_there_are_give_the_same_bits(rng):
+    logits = rng.standard_normal((20_000, 10)).astype(np.float32)
+    expected = fd.ops.softmax(logits, n_threads=1).tobytes()
+
+    def right(_):
+        return fd.ops.softmax(logits, n_threads=64).tobytes() == expected
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(right, range(60)))
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])

@@ -19,15 +19,16 @@ What the loops do stands in _loops/, a file a job; here is what Python hands the
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from cython.parallel cimport parallel
 from libc.string cimport memset
 
 from fastdl._kernels cimport (
-    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Update, address,
-    kernels_of, team_of, update_from,
+    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Update, Work, address,
+    kernels_of, run_team, update_from,
 )
 from fastdl._loops.batches cimport Progress, run_batch, run_batches
-from fastdl._loops.call cimport Call, Memory, Outcome, Team, fastdl_seconds
+from fastdl._loops.call cimport (
+    Call, Memory, Outcome, Team, fastdl_begin_team, fastdl_end_team, fastdl_seconds,
+)
 from fastdl._loops.evaluation cimport Evaluation, evaluate_pieces
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
 from fastdl._loops.net cimport (
@@ -35,7 +36,7 @@ from fastdl._loops.net cimport (
     stride_of_weight,
 )
 from fastdl._loops.offset cimport fill_offset_parts
-from fastdl._loops.pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
+from fastdl._loops.pace cimport Pace, Stretch, learn, next_stretch
 from fastdl._loops.weights cimport transpose_weights
 
 from fastdl import _memory
@@ -277,13 +278,14 @@ cdef class Program:
         """Train on batches; returns how many were done, fewer where a loss was not finite.
 
         hyper: (optimiser, settings, clip_norm: 0 for no bound); t counts its steps before.
-        It takes one thread or n_threads, whichever is the faster just then.
+        It takes as many of n_threads as are the fastest just then.
         """
         cdef Team team
-        cdef int threads
         cdef Progress progress = batches.progress(t)
-        cdef Update update = update_from(hyper)
         cdef Call call = self.call(rows, workspace, params, &team)
+        cdef Training training
+        cdef Stretch stretch
+        training.call, training.progress, training.update = &call, &progress, update_from(hyper)
         call.in_place = trains_in_place(&self.net, &rows.view)
         call.clip_norm = hyper[2]
         if batches.order is not None:
@@ -292,10 +294,9 @@ cdef class Program:
         fill_offset_parts(&call)
         while progress.done < progress.n and not progress.diverged:
             PyErr_CheckSignals()
-            threads = start(&team, &self.training, n_threads)
-            with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
-                run_batches(&call, &progress, update)
-            finish(&team, &self.training, threads, batches.take(progress.done))
+            stretch = next_stretch(&self.training, n_threads)
+            run(&stretch, &team, train, &training)
+            learn(&self.training, &stretch, batches.take(progress.done))
         return batches.done
 
     def gradient(self, Rows rows, Workspace workspace, params):
@@ -321,22 +322,23 @@ cdef class Program:
         """
         cdef Team team
         cdef Evaluation evaluation
+        cdef Evaluating evaluating
+        cdef Stretch stretch
         cdef Py_ssize_t i, n
-        cdef int threads
         cdef double loss = 0, n_correct = 0
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = lies_ready(&self.net, &rows.view)
         evaluation.done, evaluation.n = 0, self.pieces(rows.view.n)
         evaluation.out = <char*> address(out, True)
         evaluation.results = &results[0, 0] if results is not None else NULL
+        evaluating.call, evaluating.evaluation = &call, &evaluation
         fill_offset_parts(&call)
         while evaluation.done < evaluation.n:
             PyErr_CheckSignals()
-            threads = start(&team, &self.evaluation, n_threads)
-            with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
-                evaluate_pieces(&call, &evaluation)
+            stretch = next_stretch(&self.evaluation, n_threads)
+            run(&stretch, &team, evaluate, &evaluating)
             n = min(<Py_ssize_t> team.shared.claimed, evaluation.n - evaluation.done)
-            finish(&team, &self.evaluation, threads, n * self.net.evaluation_rows)
+            learn(&self.evaluation, &stretch, n * self.net.evaluation_rows)
             evaluation.done += n
         if evaluation.results != NULL:
             for i in range(evaluation.n):
@@ -367,18 +369,33 @@ cdef class Program:
 
 # --- stretches -------------------------------------------------------------------------------
 
-cdef int start(Team* team, const Pace* pace, int n_threads):
-    """Begin a stretch; returns the threads that it takes: one, or all that can be had."""
-    cdef bint everyone = n_threads == 1 or takes_all(pace)
-    cdef bint look = n_threads > 1 and looks(pace, everyone)
+cdef struct Training:
+    const Call* call
+    Progress* progress
+    Update update
+
+cdef struct Evaluating:
+    const Call* call
+    const Evaluation* evaluation
+
+
+cdef void train(void* data) noexcept nogil:
+    cdef Training* training = <Training*> data
+    run_batches(training.call, training.progress, training.update)
+
+
+cdef void evaluate(void* data) noexcept nogil:
+    cdef Evaluating* evaluating = <Evaluating*> data
+    evaluate_pieces(evaluating.call, evaluating.evaluation)
+
+
+cdef void run(Stretch* stretch, Team* team, Work work, void* data) noexcept:
+    """The work on the threads of a stretch until its time is over."""
+    cdef double began = fastdl_seconds()
     memset(team, 0, sizeof(Team))
-    team.paced = n_threads > 1
-    team.began = fastdl_seconds()
-    team.deadline = team.began + (LOOK if look else STRETCH)
-    return team_of(n_threads) if everyone else 1
-
-
-cdef finish(const Team* team, Pace* pace, int threads, Py_ssize_t rows):
-    """A stretch of so many rows is done."""
-    if team.paced and rows > 0:
-        learn(pace, threads > 1, fastdl_seconds() - team.began, rows)
+    team.deadline = began + stretch.seconds
+    with nogil:
+        fastdl_begin_team(&team.shared)
+        run_team(stretch.threads, work, data)
+        fastdl_end_team(&team.shared)
+    stretch.seconds = fastdl_seconds() - began

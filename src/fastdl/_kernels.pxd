@@ -78,7 +78,13 @@ cdef extern from "kernels.h" nogil:
 
 cdef bint goes_by_input(int activation) noexcept nogil
 
-cdef int team_of(int n_threads) noexcept nogil
+ctypedef void (*Work)(void* data) noexcept nogil  # that every thread of a team does
+
+cdef void run_team(int n_threads, Work work, void* data) noexcept nogil
+
+cdef int team_rank() noexcept nogil
+
+cdef int team_size() noexcept nogil
 
 cdef void* address(object array, bint writable=*) except? NULL
 

@@ -14,7 +14,6 @@ from cpython.buffer cimport (
     PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cython cimport floating
-from cython.parallel cimport prange
 from libc.string cimport memset
 
 from fastdl._blas cimport blas_gemm
@@ -46,7 +45,14 @@ cdef extern from "kernels.h" nogil:
 
 cdef extern from "team.h" nogil:
     const int MOST "FASTDL_MOST"
-    int fastdl_team_of(int n)
+    ctypedef struct Team "fastdl_team":
+        pass
+    void fastdl_begin_team(Team* team)
+    void fastdl_end_team(Team* team)
+    long fastdl_claim(Team* team, long pieces)
+    void fastdl_team_run(int n, Work work, void* data)
+    int fastdl_team_rank()
+    int fastdl_team_size()
 
 cdef extern from *:
     """
@@ -113,9 +119,21 @@ cdef bint goes_by_input(int activation) noexcept nogil:
     return activation >= N_BY_OUTPUT
 
 
-cdef int team_of(int n_threads) noexcept nogil:
-    """The threads to enter a parallel region with, at most so many: what the system lets start."""
-    return fastdl_team_of(n_threads)
+# --- threads -----------------------------------------------------------------------------------
+
+cdef void run_team(int n_threads, Work work, void* data) noexcept nogil:
+    """The work on so many threads at once, or on as many of them as the system lets start."""
+    fastdl_team_run(n_threads, work, data)
+
+
+cdef int team_rank() noexcept nogil:
+    """Which thread of its team this is, counted from 0."""
+    return fastdl_team_rank()
+
+
+cdef int team_size() noexcept nogil:
+    """Of how many."""
+    return fastdl_team_size()
 
 
 cdef const Kernels* kernels_of(Py_ssize_t item) noexcept nogil:
@@ -261,24 +279,57 @@ cdef void* address(object array, bint writable=False) except? NULL:
     return buffer.buf
 
 
-cdef inline Py_ssize_t n_blocks(Py_ssize_t n) noexcept nogil:
-    return (n + BLOCK - 1) // BLOCK
-
-
 cdef inline Py_ssize_t block_rows(Py_ssize_t block, Py_ssize_t n) noexcept nogil:
     """The rows of a block: BLOCK, or what is left in the last one."""
     return min(BLOCK, n - block * BLOCK)
 
 
-cdef inline void multiply_block(
-    const Kernels* kernels, const Matrix* a, const Matrix* b, const Matrix* c, Py_ssize_t block,
-) noexcept nogil:
-    """C = A B for one block of rows."""
-    cdef Matrix some = a[0], out = c[0]
-    some.rows = out.rows = block_rows(block, c.rows)
-    some.at += block * BLOCK * row_step(a) * kernels.item
-    out.at += block * BLOCK * c.ld * kernels.item
-    multiply(kernels, &some, b, False, &out)
+ctypedef void (*BlockWork)(const void* call, Py_ssize_t block) noexcept nogil
+
+cdef struct Blocks:  # of rows, which threads take one by one
+    Team team
+    Py_ssize_t n
+    BlockWork work
+    const void* call
+
+
+cdef void take_blocks(void* data) noexcept nogil:
+    cdef Blocks* blocks = <Blocks*> data
+    cdef Py_ssize_t i = fastdl_claim(&blocks.team, blocks.n)
+    while i >= 0:
+        blocks.work(blocks.call, i)
+        i = fastdl_claim(&blocks.team, blocks.n)
+
+
+cdef void run_blocks(
+    Py_ssize_t rows, BlockWork work, const void* call, int n_threads,
+) noexcept:
+    """The work on every block of so many rows."""
+    cdef Blocks blocks
+    blocks.n, blocks.work, blocks.call = (rows + BLOCK - 1) // BLOCK, work, call
+    with nogil:
+        fastdl_begin_team(&blocks.team)
+        run_team(n_threads, take_blocks, &blocks)
+        fastdl_end_team(&blocks.team)
+
+
+cdef struct Arrays:  # what all blocks of a call share
+    const Kernels* kernels
+    int activation
+    Matrix a, b, out
+
+
+cdef inline char* block_at(const Arrays* call, const Matrix* of, Py_ssize_t block) noexcept nogil:
+    return of.at + block * BLOCK * row_step(of) * call.kernels.item
+
+
+cdef void multiply_block(const void* data, Py_ssize_t block) noexcept nogil:
+    """out = A B for one block of rows."""
+    cdef const Arrays* call = <const Arrays*> data
+    cdef Matrix some = call.a, out = call.out
+    some.rows = out.rows = block_rows(block, out.rows)
+    some.at, out.at = block_at(call, &some, block), block_at(call, &out, block)
+    multiply(call.kernels, &some, &call.b, False, &out)
 
 
 def gemm(
@@ -286,20 +337,35 @@ def gemm(
     const floating[:, ::1] a, const floating[:, ::1] b, floating[:, ::1] out, int n_threads,
 ):
     """out = op(a) op(b)."""
-    cdef Py_ssize_t i
-    cdef Matrix left = matrix(&a[0, 0], a.shape[0], a.shape[1], a.shape[1])
-    cdef Matrix right = matrix(&b[0, 0], b.shape[0], b.shape[1], b.shape[1])
-    cdef Matrix c = matrix(&out[0, 0], out.shape[0], out.shape[1], out.shape[1])
+    cdef Arrays call
+    call.kernels = kernels_of(sizeof(floating))
+    call.a = matrix(&a[0, 0], a.shape[0], a.shape[1], a.shape[1])
+    call.b = matrix(&b[0, 0], b.shape[0], b.shape[1], b.shape[1])
+    call.out = matrix(&out[0, 0], out.shape[0], out.shape[1], out.shape[1])
     if transpose_a:
-        left = transposed(&left)
+        call.a = transposed(&call.a)
     if transpose_b:
-        right = transposed(&right)
-    n_threads = team_of(n_threads)
-    for i in prange(
-        n_blocks(c.rows), nogil=True, schedule="dynamic", num_threads=n_threads,
-        use_threads_if=n_threads > 1,
-    ):
-        multiply_block(kernels_of(sizeof(floating)), &left, &right, &c, i)
+        call.b = transposed(&call.b)
+    run_blocks(call.out.rows, multiply_block, &call, n_threads)
+
+
+cdef struct Gathering:
+    const Kernels* kernels
+    int source
+    const char* x
+    Py_ssize_t stride
+    const Py_ssize_t* order
+    const void* shift
+    const void* scale
+    Matrix out
+
+
+cdef void gather_block(const void* data, Py_ssize_t block) noexcept nogil:
+    cdef const Gathering* call = <const Gathering*> data
+    cdef Py_ssize_t first = block * BLOCK, d = call.out.columns
+    call.kernels.read[call.source](
+        call.x, call.stride, call.order + first, call.shift, call.scale,
+        call.out.at + first * d * call.kernels.item, d, NULL, block_rows(block, call.out.rows), d)
 
 
 def gather(
@@ -310,63 +376,67 @@ def gather(
 
     shift and scale are of double where x is, else of the type of out; None: no scaling.
     """
-    cdef Py_ssize_t i, n = out.shape[0], d = out.shape[1]
-    cdef Py_ssize_t stride = x.strides[0] // <Py_ssize_t> sizeof(source)
-    cdef int code = (
+    cdef Gathering call
+    call.kernels = kernels_of(sizeof(floating))
+    call.source = (
         FASTDL_SOURCE_f32 if source is float else
         FASTDL_SOURCE_f64 if source is double else FASTDL_SOURCE_u8)
-    cdef const void* p_shift = address(shift)
-    cdef const void* p_scale = address(scale)
-    n_threads = team_of(n_threads)
-    for i in prange(
-        n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
-        use_threads_if=n_threads > 1,
-    ):
-        kernels_of(sizeof(floating)).read[code](
-            &x[0, 0], stride, &order[i * BLOCK], p_shift, p_scale, &out[i * BLOCK, 0], d, NULL,
-            block_rows(i, n), d)
+    call.x, call.order = <const char*> &x[0, 0], &order[0]
+    call.stride = x.strides[0] // <Py_ssize_t> sizeof(source)
+    call.shift, call.scale = address(shift), address(scale)
+    call.out = matrix(&out[0, 0], out.shape[0], out.shape[1], out.shape[1])
+    run_blocks(call.out.rows, gather_block, &call, n_threads)
+
+
+cdef void activate_block(const void* data, Py_ssize_t block) noexcept nogil:
+    cdef const Arrays* call = <const Arrays*> data
+    cdef Py_ssize_t h = call.out.columns
+    call.kernels.activate[call.activation](
+        call.a.at, block_at(call, &call.out, block), NULL, block_rows(block, call.out.rows), h, h)
 
 
 def bias_activation(int activation, const floating[::1] bias, floating[:, ::1] z, int n_threads):
     """z = activation(z + bias), in place."""
-    cdef Py_ssize_t i, n = z.shape[0], h = z.shape[1]
-    n_threads = team_of(n_threads)
-    for i in prange(
-        n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
-        use_threads_if=n_threads > 1,
-    ):
-        kernels_of(sizeof(floating)).activate[activation](
-            &bias[0], &z[i * BLOCK, 0], NULL, block_rows(i, n), h, h)
+    cdef Arrays call
+    cdef Py_ssize_t n = z.shape[0], h = z.shape[1]
+    call.kernels, call.activation = kernels_of(sizeof(floating)), activation
+    call.a, call.out = matrix(&bias[0], 1, h, h), matrix(&z[0, 0], n, h, h)
+    run_blocks(n, activate_block, &call, n_threads)
+
+
+cdef void activate_backward_block(const void* data, Py_ssize_t block) noexcept nogil:
+    cdef const Arrays* call = <const Arrays*> data
+    cdef Py_ssize_t h = call.out.columns
+    call.kernels.activate_backward[call.activation](
+        block_at(call, &call.a, block), block_at(call, &call.out, block),
+        block_rows(block, call.out.rows), h, h)
 
 
 def activation_backward(
     int activation, const floating[:, ::1] by, floating[:, ::1] dout, int n_threads,
 ):
     """dz = dout * activation'(z), in place, by the activation's outputs or its inputs z."""
-    cdef Py_ssize_t i, n = by.shape[0], h = by.shape[1]
-    n_threads = team_of(n_threads)
-    for i in prange(
-        n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
-        use_threads_if=n_threads > 1,
-    ):
-        kernels_of(sizeof(floating)).activate_backward[activation](
-            &by[i * BLOCK, 0], &dout[i * BLOCK, 0], block_rows(i, n), h, h)
+    cdef Arrays call
+    cdef Py_ssize_t n = by.shape[0], h = by.shape[1]
+    call.kernels, call.activation = kernels_of(sizeof(floating)), activation
+    call.a, call.out = matrix(&by[0, 0], n, h, h), matrix(&dout[0, 0], n, h, h)
+    run_blocks(n, activate_backward_block, &call, n_threads)
 
 
-cdef struct Masking:  # what all blocks of a call share
+cdef struct Masking:
+    const Kernels* kernels
     int code
     Draw draw
     double rate
     Matrix x, out
 
 
-cdef inline void mask_block(
-    const Kernels* kernels, const Masking* call, Py_ssize_t block,
-) noexcept nogil:
+cdef void mask_block(const void* data, Py_ssize_t block) noexcept nogil:
+    cdef const Masking* call = <const Masking*> data
     cdef Draw draw = call.draw
-    cdef Py_ssize_t first = block * BLOCK, skip = first * call.x.ld * kernels.item
+    cdef Py_ssize_t first = block * BLOCK, skip = first * call.x.ld * call.kernels.item
     draw.row += <unsigned long long> first
-    kernels.mask[call.code](
+    call.kernels.mask[call.code](
         &draw, call.rate, call.x.at + skip, call.x.ld, call.out.at + skip, call.out.ld,
         block_rows(block, call.x.rows), call.x.columns)
 
@@ -375,27 +445,29 @@ def mask(
     int code, place, double rate, const floating[:, ::1] x, floating[:, ::1] out, int n_threads,
 ):
     """out = x times the factors of a mask; place: (seed, step, layer), rows count from 0."""
-    cdef Py_ssize_t i, n = x.shape[0], h = x.shape[1]
+    cdef Py_ssize_t n = x.shape[0], h = x.shape[1]
     cdef Masking call
+    call.kernels = kernels_of(sizeof(floating))
     call.code, call.rate, call.draw.row = code, rate, 0
     call.draw.seed, call.draw.step, call.draw.layer = place
     call.x, call.out = matrix(&x[0, 0], n, h, h), matrix(&out[0, 0], n, h, h)
-    n_threads = team_of(n_threads)
-    for i in prange(
-        n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
-        use_threads_if=n_threads > 1,
-    ):
-        mask_block(kernels_of(sizeof(floating)), &call, i)
+    run_blocks(n, mask_block, &call, n_threads)
+
+
+cdef void softmax_block(const void* data, Py_ssize_t block) noexcept nogil:
+    cdef const Arrays* call = <const Arrays*> data
+    cdef Py_ssize_t row, k = call.out.columns
+    for row in range(block_rows(block, call.out.rows)):
+        call.kernels.softmax(
+            block_at(call, &call.out, block) + row * k * call.kernels.item, k)
 
 
 def softmax(floating[:, ::1] logits, int n_threads):
     """logits = softmax(logits), row by row, in place."""
-    cdef Py_ssize_t i, n = logits.shape[0], k = logits.shape[1]
-    n_threads = team_of(n_threads)
-    for i in prange(
-        n, nogil=True, schedule="static", num_threads=n_threads, use_threads_if=n_threads > 1,
-    ):
-        kernels_of(sizeof(floating)).softmax(&logits[i, 0], k)
+    cdef Arrays call
+    cdef Py_ssize_t n = logits.shape[0], k = logits.shape[1]
+    call.kernels, call.out = kernels_of(sizeof(floating)), matrix(&logits[0, 0], n, k, k)
+    run_blocks(n, softmax_block, &call, n_threads)
 
 
 def sum_rows(const floating[:, ::1] x, floating[::1] out):
@@ -405,7 +477,7 @@ def sum_rows(const floating[:, ::1] x, floating[::1] out):
         kernels_of(sizeof(floating)).sum_rows(&x[0, 0], x.shape[0], h, h, False, &out[0])
 
 
-cdef struct Loss:  # what all blocks of a call share
+cdef struct Loss:
     const Kernels* kernels
     int code
     const double* settings
@@ -413,6 +485,7 @@ cdef struct Loss:  # what all blocks of a call share
     Truth truth
     Matrix logits
     char* dlogits
+    double* partial  # results of each block
 
 
 cdef Truth truth_of(answers):
@@ -424,8 +497,10 @@ cdef Truth truth_of(answers):
     return truth
 
 
-cdef inline void loss_of_block(const Loss* call, Py_ssize_t block, double* out) noexcept nogil:
+cdef void loss_of_block(const void* data, Py_ssize_t block) noexcept nogil:
     """The loss and the number correct of one block of rows."""
+    cdef const Loss* call = <const Loss*> data
+    cdef double* out = call.partial + 2 * block
     cdef Py_ssize_t n_correct, first = block * BLOCK, k = call.logits.columns
     cdef Py_ssize_t skip = first * k * call.kernels.item
     cdef Truth truth = truth_from(&call.truth, first, k, call.kernels.item)
@@ -445,18 +520,14 @@ def loss_forward_backward(
     answers: labels, targets and weights, of which labels or targets is None, and weights may be, as
     dlogits. partial is workspace, two elements a block.
     """
-    cdef Py_ssize_t i, n = logits.shape[0]
+    cdef Py_ssize_t n = logits.shape[0]
     cdef Loss call
     call.kernels, call.code, call.settings = kernels_of(sizeof(floating)), loss, &settings[0]
     call.scale, call.truth = scale, truth_of(answers)
     call.logits = matrix(&logits[0, 0], n, logits.shape[1], logits.shape[1])
     call.dlogits = <char*> &dlogits[0, 0] if dlogits is not None else NULL
-    n_threads = team_of(n_threads)
-    for i in prange(
-        n_blocks(n), nogil=True, schedule="dynamic", num_threads=n_threads,
-        use_threads_if=n_threads > 1,
-    ):
-        loss_of_block(&call, i, &partial[i, 0])
+    call.partial = &partial[0, 0]
+    run_blocks(n, loss_of_block, &call, n_threads)
     return sum(partial[:, 0]), int(sum(partial[:, 1]))
 
 

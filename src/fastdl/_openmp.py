@@ -3,7 +3,7 @@
 OpenMP reads its settings once, when it is loaded. By default a thread that has nothing to do spins
 for a while, and where a neighbour holds a core it keeps from running what everybody waits for. The
 environment is put back at once; where OpenMP was loaded before, or the user has a wish, all stays
-as it is.
+as it is. Threads of our own, where there is no OpenMP, sleep by themselves.
 
 The kernels take BLAS from one extension module of ``scipy.linalg``; the whole package would take
 longer to import than all of fastdl and NumPy. So that module is loaded by itself; who imports the

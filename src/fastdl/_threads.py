@@ -1,8 +1,9 @@
 """How many threads a call takes, and who owns the cores while it runs.
 
-A call either runs on one thread or cuts its work into blocks for OpenMP. BLAS is held to one thread
-meanwhile: two pools of threads on the same cores are slower than one, and BLAS splits a product by
-the number of its threads, which changes bits.
+A call either runs on one thread or cuts its work into blocks for several: OpenMP's or, where the
+compiler has none, those of c/team.c. BLAS is held to one thread meanwhile: two pools of threads on
+the same cores are slower than one, and BLAS splits a product by the number of its threads, which
+changes bits.
 """
 
 import ctypes
@@ -10,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -37,14 +38,55 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+def _of_environment() -> int:
+    """The threads that OMP_NUM_THREADS allows; it is read once, as OpenMP reads it."""
+    with suppress(ValueError):
+        n = int(os.environ.get("OMP_NUM_THREADS", "").partition(",")[0])
+        return n if n > 0 else sys.maxsize
+    return sys.maxsize
+
+
+class _Limit(threading.local):
+    """Of threads of our own: a number for each thread that asks for some, as OpenMP has it."""
+
+    threads = _of_environment()
+
+
+_own_limit = _Limit()
+
+
+def _obey_threadpoolctl() -> None:
+    """Have its limits of OpenMP bind threads of our own."""
+    import threadpoolctl
+
+    class OwnThreads(threadpoolctl.LibController):  # type: ignore[misc]
+        user_api, internal_api = "openmp", "fastdl"
+        filename_prefixes, check_symbols = ("_kernels",), ("fastdl_team_run",)
+
+        def get_num_threads(self) -> int:
+            return available()
+
+        def set_num_threads(self, num_threads: int) -> None:
+            _own_limit.threads = num_threads
+
+        def get_version(self) -> None:
+            return None
+
+    threadpoolctl.register(OwnThreads)
+
+
+if not _kernels.OPENMP:
+    _obey_threadpoolctl()
+
+
 def available() -> int:
-    """The cores that this process may run on, or OpenMP's limit in this thread where that is less.
+    """The cores that this process may run on, or the limit in this thread where that is less.
 
     The limit is OMP_NUM_THREADS, or what ``threadpoolctl`` has set.
     """
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return min(cores, _openmp_limit()()) if _kernels.OPENMP else cores
+    return min(cores, _openmp_limit()() if _kernels.OPENMP else _own_limit.threads)
 
 
 @cache
@@ -65,7 +107,7 @@ def resolve(n_threads: int | None, work: int) -> int:
         Multiply-adds between two meetings of the threads.
     """
     wish = None if n_threads is None else _check.integer("n_threads", n_threads, 1, sys.maxsize)
-    if _forked or not _kernels.OPENMP:
+    if _forked and _kernels.OPENMP:
         return 1
     if wish is not None:
         return min(wish, MOST)

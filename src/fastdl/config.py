@@ -26,11 +26,13 @@ def config() -> dict[str, str]:
         "python": f"{platform.python_version()} on {platform.platform()}",
         **{package: _version(package) for package in _PACKAGES},
         "instruction sets": f"{_kernels.ISA} in use; this machine has {', '.join(_kernels.ISAS)}",
-        "OpenMP": "yes" if _kernels.OPENMP else "no: this is a serial build",
+        "OpenMP": "yes" if _kernels.OPENMP else "no: fastdl starts threads of its own",
         "bounds checks": "yes (FASTDL_DEBUG)" if _kernels.DEBUG else "no",
         "cores": str(_threads.available()),
     }
     for pool in threadpool_info():
+        if pool["internal_api"] == "fastdl":  # told above
+            continue
         owner = next((part for part in Path(pool["filepath"]).parts if "lib" in part), "")
         for package in ("numpy", "scipy"):
             if f"{package}.libs" in pool["filepath"]:

@@ -1,6 +1,8 @@
 """What all threads of a call to the loops share, and where the rows of a tile lie meanwhile."""
 
-from fastdl._kernels cimport Kernels, Update, transposes
+from fastdl._kernels cimport (
+    Kernels, Update, team_rank as fastdl_team_rank, team_size as fastdl_team_size, transposes,
+)
 from fastdl._loops.input cimport View, Which
 from fastdl._loops.net cimport PIECES_MOST, TILE_ROWS, Layer, Net
 from fastdl._matrix cimport Matrix, matrix
@@ -8,8 +10,8 @@ from fastdl._matrix cimport Matrix, matrix
 cdef extern from "team.h" nogil:
     ctypedef struct fastdl_team:
         long claimed
-    int fastdl_team_size()
-    int fastdl_team_rank()
+    void fastdl_begin_team(fastdl_team* team)
+    void fastdl_end_team(fastdl_team* team)
     double fastdl_seconds()
     long fastdl_claim(fastdl_team* team, long pieces)
     void fastdl_meet(fastdl_team* team, int size)
@@ -20,8 +22,6 @@ cdef struct Outcome:
 
 cdef struct Team:  # what the threads tell each other
     fastdl_team shared
-    bint paced  # there may be several
-    double began
     double deadline  # when to go back to Python and look for signals
     bint late  # it has passed: all threads stop after this batch
     unsigned char sparse[TILE_ROWS]  # whether a row of the tile is mostly zero

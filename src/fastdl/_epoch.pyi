@@ -5,9 +5,11 @@ from numpy.typing import NDArray
 
 _Array = NDArray[Any]
 _Scaling = tuple[_Array | None, _Array | None, _Array | None]
+_Hyper = tuple[int, tuple[float, ...], float]
 
 KIND_DENSE: int
 KIND_MASK: int
+ANSWERS: dict[str, int]
 
 def weight_stride(columns: int) -> int: ...
 def often_sparse(x: _Array) -> bool: ...
@@ -64,7 +66,7 @@ class Program:
         rows: Rows,
         workspace: Workspace,
         batches: Batches,
-        hyper: tuple[int, tuple[float, ...], float],
+        hyper: _Hyper,
         t: int,
         params: _Array,
         n_threads: int,
@@ -79,4 +81,26 @@ class Program:
         results: _Array | None,
         n_threads: int,
     ) -> tuple[float, int]: ...
+    def answer(self, reading: Reading, x: object, params: _Array, kind: int) -> _Array | None: ...
     def pieces(self, n: int) -> int: ...
+
+@final
+class Reading:
+    takes: tuple[bool, bool, bool]
+    def __new__(cls, d: int, most: int, scalings: Sequence[_Scaling]) -> Self: ...
+
+@final
+class Steps:
+    t: int
+    def __new__(
+        cls,
+        program: Program,
+        hyper: _Hyper,
+        params: _Array,
+        moments: Sequence[_Array],
+        seed: int,
+        reading: Reading,
+        y: str,
+    ) -> Self: ...
+    def take_ready(self, x: object, y: object, rate: float) -> float | None: ...
+    def take(self, rows: Rows, rate: float, n_threads: int) -> float: ...

@@ -17,31 +17,42 @@ What the loops do stands in _loops/, a file a job; here is what Python hands the
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cython.parallel cimport parallel
 from libc.string cimport memset
 
 from fastdl._kernels cimport (
-    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Update, address,
+    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Kernels, Update, address,
     kernels_of, team_of, update_from,
 )
 from fastdl._loops.batches cimport Progress, run_batch, run_batches
 from fastdl._loops.call cimport Call, Memory, Outcome, Team, fastdl_seconds
-from fastdl._loops.evaluation cimport Evaluation, evaluate_pieces
+from fastdl._loops.evaluation cimport Evaluation, evaluate_piece, evaluate_pieces
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
 from fastdl._loops.net cimport (
-    DENSE, MASK, TILE_ROWS, Kind, Layer, Net, lay_out, room_of_piece, room_of_rows,
-    stride_of_weight,
+    DENSE, MASK, TILE_ROWS, Kind, Layer, Net, lay_out, needs_blas, room_of_piece,
+    room_of_rows, stride_of_weight,
 )
 from fastdl._loops.offset cimport fill_offset_parts
 from fastdl._loops.pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
 from fastdl._loops.weights cimport transpose_weights
 
+from numpy import empty, intp, ndarray
+
 from fastdl import _memory
 
 
 KIND_DENSE, KIND_MASK = DENSE, MASK  # of layers
+
+cdef enum Answer:
+    OUTPUTS  # whatever they are
+    FINITE
+    LABELS
+    SOFTMAX
+
+ANSWERS = {"outputs": OUTPUTS, "finite": FINITE, "labels": LABELS, "softmax": SOFTMAX}
 
 
 def weight_stride(Py_ssize_t columns):
@@ -65,6 +76,13 @@ cdef View view_of(x):
     view.item, view.stride = x.itemsize, x.strides[0] // x.itemsize
     view.x = <const char*> address(x)
     return view
+
+
+cdef scale_view(View* view, scaling, bint scan_zeros):
+    """Have rows scaled as they are read, which the caller keeps alive."""
+    shift, scale, offset = scaling
+    view.shift, view.scale, view.offset = address(shift), address(scale), address(offset)
+    view.scan_zeros = scan_zeros and (shift is None or offset is not None)
 
 
 @cython.final
@@ -94,14 +112,11 @@ cdef class Rows:
     cdef object arrays
 
     def __cinit__(self, x, scaling, labels, targets, weights, bint scan_zeros, bint check_finite):
-        shift, scale, offset = scaling
         self.arrays = (x, scaling, labels, targets, weights)
         self.view = view_of(x)
-        self.view.shift, self.view.scale = address(shift), address(scale)
-        self.view.offset = address(offset)
+        scale_view(&self.view, scaling, scan_zeros)
         self.view.truth.labels = <const int*> address(labels)
         self.view.truth.targets, self.view.truth.weights = address(targets), address(weights)
-        self.view.scan_zeros = scan_zeros and (shift is None or offset is not None)
         self.view.check_finite = check_finite and self.view.kind != FASTDL_SOURCE_u8
 
 
@@ -240,6 +255,7 @@ cdef class Program:
 
     cdef Net net
     cdef Pace training, evaluation
+    cdef list idle  # workspaces of answers; several threads may ask at once
 
     def __cinit__(
         self, const long long[:, ::1] layers, const double[:, ::1] settings, int loss,
@@ -247,6 +263,7 @@ cdef class Program:
     ):
         cdef Py_ssize_t i
         cdef Layer* layer
+        self.idle = []
         self.net.single = single
         self.net.n_layers = <int> layers.shape[0]
         self.net.layers = <Layer*> PyMem_Calloc(self.net.n_layers, sizeof(Layer))
@@ -283,7 +300,7 @@ cdef class Program:
         cdef int threads
         cdef Progress progress = batches.progress(t)
         cdef Update update = update_from(hyper)
-        cdef Call call = self.call(rows, workspace, params, &team)
+        cdef Call call = self.call(&rows.view, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
         call.clip_norm = hyper[2]
         if batches.order is not None:
@@ -293,8 +310,7 @@ cdef class Program:
         while progress.done < progress.n and not progress.diverged:
             PyErr_CheckSignals()
             threads = start(&team, &self.training, n_threads)
-            with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
-                run_batches(&call, &progress, update)
+            train_stretch(&call, &progress, update, threads)
             finish(&team, &self.training, threads, batches.take(progress.done))
         return batches.done
 
@@ -302,7 +318,7 @@ cdef class Program:
         """The mean loss of all rows; its gradient, without the penalty, to the workspace."""
         cdef Team team
         cdef Outcome found
-        cdef Call call = self.call(rows, workspace, params, &team)
+        cdef Call call = self.call(&rows.view, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
         memset(&team, 0, sizeof(Team))
         with nogil:
@@ -324,9 +340,10 @@ cdef class Program:
         cdef Py_ssize_t i, n
         cdef int threads
         cdef double loss = 0, n_correct = 0
-        cdef Call call = self.call(rows, workspace, params, &team)
+        cdef Call call = self.call(&rows.view, workspace, params, &team)
         call.in_place = lies_ready(&self.net, &rows.view)
         evaluation.done, evaluation.n = 0, self.pieces(rows.view.n)
+        n_threads = <int> max(1, min(<Py_ssize_t> n_threads, evaluation.n))
         evaluation.out = <char*> address(out, True)
         evaluation.results = &results[0, 0] if results is not None else NULL
         fill_offset_parts(&call)
@@ -344,25 +361,288 @@ cdef class Program:
                 n_correct += evaluation.results[2 * i + 1]
         return loss, <Py_ssize_t> n_correct
 
+    def answer(self, Reading reading, x, params, Answer kind):
+        """The answer to a few rows, on this thread; None where Python has to look at them first.
+
+        Outputs (n, k) of whatever they are, or finite ones, or the labels or the probabilities that
+        follow from these.
+        """
+        cdef View view
+        cdef Call call
+        cdef Evaluation evaluation
+        cdef Py_ssize_t i
+        cdef const Net* net = &self.net
+        if not reading.take(x, &view) or needs_blas(net, view.n, False):
+            return None
+        if view.n > max(reading.most, net.evaluation_rows):
+            return None
+        view.check_finite = view.check_finite and kind != OUTPUTS
+        out = empty((view.n, net.k), "f" if net.single else "d")
+        workspace = self.idle.pop() if self.idle else Workspace(self)
+        call = self.call(&view, workspace, params, NULL)
+        call.in_place = lies_ready(net, &view)
+        evaluation.n, evaluation.results = self.pieces(view.n), NULL
+        evaluation.out = <char*> address(out)
+        with nogil:
+            fill_offset_parts(&call)
+            for i in range(evaluation.n):
+                evaluate_piece(&call, &evaluation, i)
+        self.idle.append(workspace)
+        return out if kind == OUTPUTS else answer_from(&call, out, evaluation.out, kind)
+
     cpdef Py_ssize_t pieces(self, Py_ssize_t n):
         """The rows of ``results`` that an evaluation of n rows needs."""
         return (n + self.net.evaluation_rows - 1) // self.net.evaluation_rows
 
-    cdef Call call(self, Rows rows, Workspace workspace, params, Team* team):
+    cdef Call call(self, const View* rows, Workspace workspace, params, Team* team):
         """What all threads share."""
         cdef Call call
         memset(&call, 0, sizeof(Call))
         call.kernels, call.net = kernels_of(self.net.item), &self.net
-        call.rows, call.team, call.seed = &rows.view, team, workspace.seed
+        call.rows, call.team, call.seed = rows, team, workspace.seed
         call.arrays.params = <char*> address(params, workspace.grads is not None)
         call.arrays.grads = <char*> address(workspace.grads, True)
         call.arrays.first = <char*> address(workspace.first, True)
         call.arrays.second = <char*> address(workspace.second, True)
         call.memory = workspace.memory
-        call.skips = may_skip(&self.net, &rows.view)
-        if rows.view.offset == NULL or not call.skips:
+        call.skips = may_skip(&self.net, rows)
+        if rows.offset == NULL or not call.skips:
             call.memory.offset_parts = NULL
         return call
+
+
+# --- small calls -----------------------------------------------------------------------------
+
+cdef struct Lying:  # an array of numbers, as it lies
+    char type  # as buffers name it
+    Py_ssize_t item, n, columns
+    Py_ssize_t row, column  # bytes from one to the next
+    const char* at
+
+
+cdef bint look_at(array, int ndim, Lying* lying):
+    """Whether it is an array of NumPy's own that kernels read; the caller keeps it alive."""
+    cdef Py_buffer buffer
+    cdef bint ready
+    if type(array) is not ndarray:
+        return False
+    try:
+        PyObject_GetBuffer(array, &buffer, PyBUF_STRIDES | PyBUF_FORMAT)
+    except (BufferError, ValueError):  # of times, say
+        return False
+    ready = buffer.ndim == ndim and buffer.format[1] == 0
+    if ready:
+        lying.type, lying.item, lying.at = buffer.format[0], buffer.itemsize, <char*> buffer.buf
+        lying.n, lying.row = buffer.shape[0], buffer.strides[0]
+        lying.columns = buffer.shape[1] if ndim == 2 else 1
+        lying.column = buffer.strides[1] if ndim == 2 else lying.item
+        ready = <size_t> lying.at % lying.item == 0 and lying.row % lying.item == 0
+    PyBuffer_Release(&buffer)
+    return ready and (lying.columns == 1 or lying.column == lying.item)
+
+
+@cython.final
+cdef class Reading:
+    """Which rows a network takes as they come, without a look by Python, and how they are scaled.
+
+    Parameters
+    ----------
+    d : int
+        Columns.
+    most : int
+        Rows of a small call; one thread takes what the loops do not cut, however much that is.
+    scalings : sequence of (shift, scale, offset)
+        Of rows of float32, of float64, of uint8; as ``Rows`` takes it.
+
+    Attributes
+    ----------
+    takes : tuple of bool
+        Whether it takes rows of float32, float64, uint8.
+    """
+
+    cdef View views[3]
+    cdef bint takes_type[3]
+    cdef Py_ssize_t d, most
+    cdef object scalings
+
+    def __cinit__(self, Py_ssize_t d, Py_ssize_t most, scalings):
+        cdef int i
+        self.d, self.most, self.scalings = d, most, scalings
+        for i in range(3):
+            memset(&self.views[i], 0, sizeof(View))
+            scale_view(&self.views[i], scalings[i], True)
+
+    @property
+    def takes(self):
+        return tuple([bool(each) for each in self.takes_type])
+
+    @takes.setter
+    def takes(self, takes):
+        self.takes_type = takes
+
+    cdef bint take(self, x, View* view):
+        """Have rows in a view if it takes them."""
+        cdef Lying lying
+        cdef int i
+        if not look_at(x, 2, &lying):
+            return False
+        i = 0 if lying.type == c"f" else 1 if lying.type == c"d" else 2
+        if not (self.takes_type[i] and (i < 2 or lying.type == c"B")):
+            return False
+        view[0] = self.views[i]
+        view.n, view.d, view.x = lying.n, lying.columns, lying.at
+        view.kind = (FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8)[i]
+        view.item, view.stride, view.check_finite = lying.item, lying.row // lying.item, i < 2
+        return view.d == self.d and view.n > 0
+
+
+cdef answer_from(const Call* call, out, char* outputs, Answer kind):
+    """What outputs say; None where they are not all finite."""
+    cdef Py_ssize_t i, n = call.rows.n, k = call.net.k
+    if not call.kernels.finite(outputs, k, NULL, n, k):
+        return None
+    if kind == LABELS:
+        labels = empty(n, intp)
+        call.kernels.greatest(outputs, n, k, <Py_ssize_t*> address(labels))
+        return labels
+    for i in range(n if kind == SOFTMAX else 0):
+        call.kernels.softmax(outputs + i * k * call.kernels.item, k)
+    return out
+
+
+@cython.final
+cdef class Steps:
+    """Batch after batch, each in a call of its own.
+
+    Parameters
+    ----------
+    program : Program
+    hyper : (optimiser, settings, clip_norm: 0 for no bound)
+    params : array
+        Of the network.
+    moments : sequence of array
+        The optimiser's.
+    seed : int
+        Of masks.
+    reading : Reading
+    y : {"labels", "numbers", ""}
+        What the loss goes by, if that may be ready as it comes.
+
+    Attributes
+    ----------
+    t : int
+        The optimiser's steps; set it before a call, which counts its own if it takes it.
+    """
+
+    cdef Program program
+    cdef Reading reading
+    cdef Workspace workspace
+    cdef Update update
+    cdef double clip_norm
+    cdef unsigned long long seed
+    cdef object params, moments, labels
+    cdef Py_ssize_t n_labels
+    cdef bint by_labels, by_numbers
+    cdef public Py_ssize_t t
+
+    def __cinit__(
+        self, Program program, hyper, params, moments, unsigned long long seed, Reading reading,
+        str y,
+    ):
+        self.program, self.reading, self.seed = program, reading, seed
+        self.params, self.moments = params, moments
+        self.update, self.clip_norm = update_from(hyper), hyper[2]
+        self.by_labels, self.by_numbers = y == "labels", y == "numbers"
+
+    def take_ready(self, x, y, double rate):
+        """A step by a batch that is ready as it comes; None where Python has to look at it first.
+
+        Gives the mean loss; where that is not finite no step was taken.
+        """
+        cdef View view
+        cdef const Net* net = &self.program.net
+        if not self.reading.take(x, &view) or view.n > self.reading.most:
+            return None
+        if needs_blas(net, view.n, True):
+            return None
+        if not (self.by_labels and self.take_labels(y, &view)
+                or self.by_numbers and self.take_numbers(y, &view)):
+            return None
+        if may_skip(net, &view):
+            view.scan_zeros = are_often_sparse(kernels_of(sizeof(float)), &view)
+        return self.run(&view, rate, 1)
+
+    def take(self, Rows rows, double rate, int n_threads):
+        """A step by a batch; as ``take_ready`` otherwise."""
+        return self.run(&rows.view, rate, n_threads)
+
+    cdef bint take_labels(self, y, View* view):
+        """Have a copy of labels in the view, if they are ready and lie in [0, k)."""
+        cdef Lying lying
+        cdef Py_ssize_t i
+        cdef long long label
+        cdef int* labels
+        if not look_at(y, 1, &lying) or lying.n != view.n or lying.type not in b"ilq":
+            return False
+        if lying.n > self.n_labels:
+            self.labels, self.n_labels = empty(lying.n, "i"), lying.n
+        labels = <int*> address(self.labels)
+        for i in range(lying.n):
+            if lying.item == sizeof(int):
+                label = (<const int*> (lying.at + i * lying.row))[0]
+            else:
+                label = (<const long long*> (lying.at + i * lying.row))[0]
+            if not 0 <= label < self.program.net.k:
+                return False
+            labels[i] = <int> label
+        view.truth.labels = labels
+        return True
+
+    cdef bint take_numbers(self, y, View* view):
+        """Have targets in the view, if they are ready and finite."""
+        cdef Lying lying
+        cdef const Net* net = &self.program.net
+        cdef const Kernels* kernels = kernels_of(net.item)
+        cdef char wanted = c"f" if net.single else c"d"
+        if not look_at(y, 2, &lying) and not (net.k == 1 and look_at(y, 1, &lying)):
+            return False
+        view.truth.targets = lying.at
+        return (
+            lying.type == wanted and lying.n == view.n and lying.columns == net.k
+            and (lying.n == 1 or lying.row == net.k * net.item)
+            and kernels.finite(lying.at, net.k, NULL, lying.n, net.k))
+
+    cdef make_room(self, Py_ssize_t n):
+        """A workspace for n rows, or for more, so that few are made."""
+        cdef Py_ssize_t room = 16
+        while room < min(n, <Py_ssize_t> TILE_ROWS):
+            room *= 2
+        if self.workspace is None or self.workspace.memory.n_rows < room:
+            self.workspace = Workspace(
+                self.program, batch=room, moments=self.moments, seed=self.seed)
+
+    cdef double run(self, const View* view, double rate, int n_threads) except? -1:
+        cdef Team team
+        cdef Call call
+        cdef Progress progress
+        cdef double loss = 0
+        cdef Py_ssize_t n_correct, first = 0
+        cdef int threads
+        self.make_room(view.n)
+        call = self.program.call(view, self.workspace, self.params, &team)
+        call.memory.n_rows = min(view.n, <Py_ssize_t> TILE_ROWS)  # as of a fit with such batches
+        call.in_place = trains_in_place(call.net, view)
+        call.clip_norm = self.clip_norm
+        progress.n, progress.done, progress.t, progress.diverged = 1, 0, self.t, False
+        progress.starts, progress.stops, progress.rates = &first, &view.n, &rate
+        progress.losses, progress.n_correct = &loss, &n_correct
+        threads = start(&team, &self.program.training, n_threads)
+        transpose_weights(&call)
+        fill_offset_parts(&call)
+        train_stretch(&call, &progress, self.update, threads)
+        finish(&team, &self.program.training, threads, view.n)
+        self.t += progress.done
+        return loss
 
 
 # --- stretches -------------------------------------------------------------------------------
@@ -382,3 +662,13 @@ cdef finish(const Team* team, Pace* pace, int threads, Py_ssize_t rows):
     """A stretch of so many rows is done."""
     if team.paced and rows > 0:
         learn(pace, threads > 1, fastdl_seconds() - team.began, rows)
+
+
+cdef train_stretch(const Call* call, Progress* progress, Update update, int threads):
+    """Batches until the deadline, on so many threads; one enters no parallel region."""
+    if threads == 1:
+        with nogil:
+            run_batches(call, progress, update)
+    else:
+        with nogil, parallel(num_threads=threads):
+            run_batches(call, progress, update)

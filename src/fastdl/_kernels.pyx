@@ -235,6 +235,16 @@ def forward_needs_blas(Py_ssize_t h, bint single):
     return not has_microkernels() or not single and h > target.sizes.wide_columns
 
 
+cdef bint leaves_to_blas(
+    bint single, bint is_transposed, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """Whether multiply may leave a product (m x n, k deep) to BLAS, or one of fewer rows.
+
+    is_transposed: whether its second factor lies so; the first does not.
+    """
+    return not (dots(single, m, n, k) if is_transposed else multiplies(single, m, n))
+
+
 cdef bint transposes(Py_ssize_t h, Py_ssize_t n) noexcept nogil:
     """Whether batches of n rows make a transposed copy of a weight with h units pay.
 

@@ -19,7 +19,7 @@ from fastdl import _check, _kernels
 MOST = _kernels.MOST_THREADS
 WORK_PER_THREAD = 1_000_000  # multiply-adds that make waking one more thread worth its while
 
-_forked = False
+_forked = 0  # how often, since the process that was started
 _lock = threading.Lock()
 _holders: set[object] = set()
 _before: list[int] = []  # the threads that each BLAS is to have again after the last holder
@@ -28,7 +28,7 @@ _before: list[int] = []  # the threads that each BLAS is to have again after the
 def _after_fork() -> None:
     """The threads that held the lock or BLAS are not in the child."""
     global _forked, _lock
-    _forked, _lock = True, threading.Lock()
+    _forked, _lock = _forked + 1, threading.Lock()
     _holders.clear()
     _give_back()
 
@@ -71,6 +71,11 @@ def resolve(n_threads: int | None, work: int) -> int:
         return min(wish, MOST)
     most = min(work // WORK_PER_THREAD, MOST)
     return min(available(), most) if most > 1 else 1
+
+
+def most_alone(work: int) -> int:
+    """Things of so much work that are as well done by one thread."""
+    return (2 * WORK_PER_THREAD - 1) // max(1, work)
 
 
 @cache
@@ -129,15 +134,15 @@ class Claim:
     """One holder at a time; a child after a fork starts without any."""
 
     def __init__(self) -> None:
-        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._lock, self._forked = threading.Lock(), _forked
 
     def take(self) -> bool:
         """Whether it was free, and is now held."""
-        if self._pid != os.getpid():
-            self._lock, self._pid = threading.Lock(), os.getpid()
+        if self._forked != _forked:
+            self._lock, self._forked = threading.Lock(), _forked
         return self._lock.acquire(blocking=False)
 
     def give_back(self) -> None:
         """Free it, in the process that took it."""
-        if self._pid == os.getpid():
+        if self._forked == _forked:
             self._lock.release()

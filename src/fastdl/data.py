@@ -54,8 +54,7 @@ def check(
 
 def compiled(core: Core, data: Data, scan_zeros: bool = True, check_finite: bool = False) -> Rows:
     """A data set as the loops take it."""
-    scaling = core.applied.of(data.x)
-    applied = (None, None, None) if scaling is None else (*scaling, core.applied.offset)
+    applied = core.applied.as_read(data.x)
     return Rows(data.x, applied, data.labels, data.targets, data.weights, scan_zeros, check_finite)
 
 

@@ -30,23 +30,26 @@ _STEPS = 10  # of a fit that may be expected to have learnt something
 class DivergenceError(ArithmeticError):
     """The loss stopped being finite; the network holds the parameters of the last good epoch.
 
+    Of ``Trainer.step`` it holds those before the step.
+
     Attributes
     ----------
     epoch, step : int
         Where, counted from 1 over the whole training.
     loss : float
         What it was.
-    history : History
-        What was recorded before.
+    history : History or None
+        What was recorded before; of ``Trainer.step`` nothing.
     """
 
     def __init__(
-        self, epoch: int, step: int, loss: float, history: History, scale: str | None = None
+        self, epoch: int, step: int, loss: float, history: History | None, scale: str | None = None
     ) -> None:
         remedy = "lower the learning rate" if scale is None else f"{scale}; or lower the rate"
+        held = f"the end of epoch {epoch - 1}" if history is not None else f"step {step - 1}"
         super().__init__(
             f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, {remedy} "
-            f"(the network holds the parameters of the end of epoch {epoch - 1})"
+            f"(the network holds the parameters of {held})"
         )
         self.epoch, self.step, self.loss, self.history = epoch, step, loss, history
         self._scale = scale

@@ -35,7 +35,8 @@ from fastdl.summary import Summary, summary
 _CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
     {
-        "fd.Trainer(net, fd.SGD(0.1)).fit(x, y)": "fit train partial_fit train_on_batch",
+        "fd.Trainer(net, fd.SGD(0.1)).fit(x, y)": "fit train",
+        "fd.Trainer(net, fd.SGD(0.1)).step(x, y)": "step partial_fit train_on_batch",
         "fd.Trainer(net, fd.SGD(0.1))": "compile optimizer optimiser learning_rate batch_size",
         "net.evaluate(x, y).accuracy": "score",
         "net.logits(x)": "forward call decision_function transform fit_transform",
@@ -249,7 +250,8 @@ class Network(_hints.Hinted):
         -------
         array (n, k) of the network's dtype
         """
-        return self._outputs(data.read(self._core, "x", x), n_threads)
+        found = self._core.answer(x, n_threads, "outputs")
+        return self._outputs(data.read(self._core, "x", x), n_threads) if found is None else found
 
     def _outputs(self, given: Data, n_threads: int | None, check_finite: bool = False) -> Array:
         """Outputs of checked rows; where asked for, NaN for each row that is not finite."""
@@ -265,6 +267,9 @@ class Network(_hints.Hinted):
 
     def _answers(self, x: ArrayLike, n_threads: int | None) -> Array:
         """Outputs that are numbers, all of them."""
+        found = self._core.answer(x, n_threads, "finite")
+        if found is not None:
+            return found
         given = data.read(self._core, "x", x)
         out = self._outputs(given, n_threads, check_finite=True)
         bad = ~np.isfinite(out).all(axis=1)
@@ -295,8 +300,12 @@ class Network(_hints.Hinted):
         ValueError
             Where a row of x, or its outputs, are not finite, so that no label is the likeliest.
         """
-        outputs = self._answers(x, n_threads)
-        return answers(self._core.loss, outputs)
+        core = self._core
+        if core.loss.y == "labels":
+            labels = core.answer(x, n_threads, "labels")
+            if labels is not None:
+                return labels
+        return answers(core.loss, self._answers(x, n_threads))
 
     def predict_proba(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
         """The probability of each class: softmax, or with a loss of sigmoids each of these.
@@ -322,6 +331,10 @@ class Network(_hints.Hinted):
                 f"predict_proba must have a loss with probabilities; got {self.loss}, "
                 "use net.logits(x)"
             )
+        if kind == "softmax":
+            found = self._core.answer(x, n_threads, "softmax")
+            if found is not None:
+                return found
         logits = self._answers(x, n_threads)
         return (
             ops.softmax(logits, n_threads=n_threads) if kind == "softmax" else ops.sigmoid(logits)

@@ -26,11 +26,14 @@ from fastdl.optim import Optimiser
 from fastdl.records import Asked
 from fastdl.run import Callback, Run
 from fastdl.state import State
+from fastdl.stepper import Stepper
 
 Shuffle = Literal["rows", "batches"] | None
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
     {
-        "trainer.fit(x, y)": "train partial_fit train_on_batch compile",
+        "trainer.fit(x, y)": "train compile",
+        "trainer.step(x, y)": "partial_fit train_on_batch",
+        "trainer.n_steps": "steps step_count iterations t_",
         "trainer.network": "net model module",
         "trainer.network.predict(x)": "predict",
         "trainer.network.predict_proba(x)": "predict_proba",
@@ -148,13 +151,13 @@ class Trainer(_hints.Hinted):
 
     Attributes
     ----------
-    epoch, step : int
+    epoch, n_steps : int
         Done since it was made.
 
     Notes
     -----
-    A second ``fit`` goes on where the first one ended: the schedule, the optimiser's moments and
-    the shuffling are the trainer's. Settings but the network, the optimiser and the seed may be
+    A second ``fit`` goes on where the first one ended, and so do ``step`` and a fit after it: the
+    schedule, the optimiser's moments and the shuffling are the trainer's. Settings but the network, the optimiser and the seed may be
     changed between fits.
     """
 
@@ -162,7 +165,7 @@ class Trainer(_hints.Hinted):
     __slots__ = (
         *("_batch_size", "_clip_norm", "_core", "_drop_last", "_fits", "_l1", "_l2", "_n_threads"),
         *("_network", "_optimiser", "_program", "_resumed", "_schedule", "_seed", "_shuffle"),
-        *("_split_seed", "_state", "__weakref__"),
+        *("_split_seed", "_state", "_stepper", "__weakref__"),
     )
 
     class _BetweenFits(Setting[T]):
@@ -175,6 +178,7 @@ class Trainer(_hints.Hinted):
                     "which would go on as it began"
                 )
             super().__set__(instance, value)
+            instance._stepper = None
 
     batch_size = _BetweenFits(_check.integer)
     l1 = _BetweenFits(_penalty)
@@ -221,19 +225,20 @@ class Trainer(_hints.Hinted):
         self._split_seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
         self._resumed: resume.Paused | None = None
         self._program: tuple[tuple[Layer, ...], Program] | None = None
+        self._stepper: Stepper | None = None
 
     def __repr__(self) -> str:
         return show(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        names = set(Trainer.__slots__) - {"_program", "__weakref__"}
+        names = set(Trainer.__slots__) - {"_program", "_stepper", "__weakref__"}
         more = getattr(self, "__dict__", {})  # of a subclass
         return {name: getattr(self, name) for name in names} | more
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._fits, self._program = False, None
+        self._fits, self._program, self._stepper = False, None, None
         self._state = self._state.owned(self._core.flat)
 
     def _elsewhere(self) -> Mapping[str, str]:
@@ -260,7 +265,7 @@ class Trainer(_hints.Hinted):
         return self._state.epoch
 
     @property
-    def step(self) -> int:
+    def n_steps(self) -> int:
         """Steps done."""
         return self._state.step
 
@@ -398,17 +403,71 @@ class Trainer(_hints.Hinted):
         fit.advise()
         return fit.records.history
 
+    def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Train on one batch: an epoch of ``fit`` with these rows alone, unshuffled, to the bit.
+
+        Rows of the kind that the network was fitted on before, float32 or float64 or pixels of
+        uint8 whose items lie side by side, with labels of int64 or int32 or targets of the
+        network's dtype, cost a few microseconds beyond the products; all else is read as by
+        ``fit``. Nothing is recorded, no callback called.
+
+        Parameters
+        ----------
+        x : array (n, d)
+            The rows of the batch, however many; as for ``fit``.
+        y : labels (n,) in [0, k), or targets (n, k), as the loss takes them; (n,) too where k is 1
+        sample_weight : float array (n,), optional
+            They are brought to a mean of one over the batch.
+
+        Returns
+        -------
+        float
+            The mean loss of the batch, before the step and without penalties.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arguments that break a rule; no step is taken then.
+        DivergenceError
+            Where the loss is not finite, or with ``clip_norm`` the gradient: the network holds the
+            parameters from before.
+        RuntimeError
+            Where the network is being fitted, or ``resume`` waits for the fit that goes on.
+
+        Examples
+        --------
+        >>> for x, y in stream:
+        ...     loss = trainer.step(x, y)
+        """
+        core = self._core
+        core.take()
+        try:
+            stepper = self._stepper
+            if stepper is None or stepper.layers is not core.layers:
+                stepper = self._stepper = self._begin_steps()
+            return stepper.take(x, y, sample_weight)
+        finally:
+            core.give_back()
+
+    def _begin_steps(self) -> Stepper:
+        if self._resumed is not None:
+            raise RuntimeError(
+                "step must come after the fit that resume goes on with; got none yet, call "
+                "trainer.fit as that fit was called"
+            )
+        return Stepper(self._terms())
+
     @contextmanager
     def _remembering(self, fit: Fit, found: Inputs) -> Iterator[None]:
         """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
-        core, before, step = self._core, self._core.inputs, self.step
+        core, before, step = self._core, self._core.inputs, self.n_steps
         core.inputs, resumed, self._resumed = found, self._resumed, None
         self._fits = True
         try:
             yield
         finally:
             self._fits = False
-            if self.step == step and (fit.failed or fit.interrupted):
+            if self.n_steps == step and (fit.failed or fit.interrupted):
                 core.inputs, self._resumed = before, resumed
 
     def resume(self, path: str | os.PathLike[str]) -> None:
@@ -441,7 +500,7 @@ class Trainer(_hints.Hinted):
         with self._core.exclusive():
             paused = resume.read(path, self._core, self._settings())
             self._state.take(paused.now)
-            self._core.inputs, self._resumed = paused.inputs, paused
+            self._core.inputs, self._resumed, self._stepper = paused.inputs, paused, None
 
     def range_test(
         self, x: ArrayLike, y: ArrayLike, *, low: float = 1e-5, high: float = 1.0, steps: int = 200

@@ -7,6 +7,7 @@ what the bare call of the loops takes, with everything made before; those of an 
 import sys
 import threading
 import time
+from functools import partial
 
 import numpy as np
 
@@ -60,11 +61,8 @@ def batch(net, x, y, many=1000):
     """A batch of an epoch of many."""
     trainer = trainer_of(net, len(x))
     xs, ys = np.tile(x, (many, 1)), np.concatenate([y] * many)
-    one, two = (
-        microseconds(lambda: trainer.fit(xs, ys, epochs=epochs, record=None, progress=False))
-        for epochs in (1, 3)
-    )
-    return (two - one) / (2 * many)
+    fit = partial(trainer.fit, xs, ys, record=None, progress=False)
+    return (microseconds(partial(fit, epochs=3)) - microseconds(fit)) / (2 * many)
 
 
 def show(name, call, base):
@@ -72,52 +70,60 @@ def show(name, call, base):
     print(f"{name:40}{whole:9.2f}{base:10.2f}{whole - base:9.2f}")
 
 
-def calls():
-    print(f"{'microseconds':40}{'call':>9}{'products':>10}{'beyond':>9}")
-    for name in SHAPES:
-        net, x, y = made(name)
-        trainer = trainer_of(net, len(x))
-        if hasattr(trainer, "n_steps"):
-            show(f"step {name}, {len(x)} rows", lambda: trainer.step(x, y), batch(net, x, y))
-        net, x, y = made(name, 1)
-        for method in ("predict", "logits", "predict_proba")[: 3 - (name[0] == "2")]:
-            show(f"{method} {name}, one row", lambda: getattr(net, method)(x), bare(net, x))
-        net, x, y = made(name, 64)
-        show(f"predict {name}, 64 rows", lambda: net.predict(x), bare(net, x))
-        net, x, y = made(name, 1000)
-        trainer = trainer_of(net, 100)
-        trainer.fit(x, y, epochs=50, record=None)  # so that it has learnt something
-        base = 10 * batch(net, x[:100], y[:100], 20)
-        for record in (None, "epoch"):
-            extra = bare(net, x) if record else 0.0
-            show(
-                f"fit {name}, 1000 rows, record={record}",
-                lambda: trainer.fit(x, y, record=record, progress=False),
-                base + extra,
-            )
+def steps(name):
+    net, x, y = made(name)
+    show(
+        f"step {name}, {len(x)} rows", partial(trainer_of(net, len(x)).step, x, y), batch(net, x, y)
+    )
 
 
-def server(n_threads, seconds=1.0):
+def answers(name):
+    for n, methods in ((1, ("predict", "logits", "predict_proba")), (64, ("predict",))):
+        net, x, _ = made(name, n)
+        for method in methods:
+            if method != "predict_proba" or net.loss_function.probabilities:
+                show(f"{method} {name}, {n} rows", partial(getattr(net, method), x), bare(net, x))
+
+
+def fits(name, n=1000, size=100):
+    net, x, y = made(name, n)
+    trainer = trainer_of(net, size)
+    trainer.fit(x, y, epochs=50, record=None)  # so that it has learnt something
+    base = n // size * batch(net, x[:size], y[:size], 20)
+    for record, products in ((None, base), ("epoch", base + bare(net, x))):
+        fit = partial(trainer.fit, x, y, record=record, progress=False)
+        show(f"fit {name}, {n} rows, record={record}", fit, products)
+
+
+def serve(net, x, stop, done):
+    """Answer until it is time to stop; how often goes to done."""
+    n = 0
+    while time.perf_counter() < stop:
+        for _ in range(100):
+            net.predict(x)
+        n += 100
+    done.append(n)
+
+
+def server(name, n_threads, seconds=1.0):
     """Answers of one row a second, by so many threads on one network."""
-    for name in SHAPES:
-        net, x, _ = made(name, 1)
-        done, stop = [0] * n_threads, time.perf_counter() + seconds
-
-        def serve(i):
-            while time.perf_counter() < stop:
-                for _ in range(100):
-                    net.predict(x)
-                done[i] += 100
-
-        threads = [threading.Thread(target=serve, args=(i,)) for i in range(n_threads)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        print(f"{n_threads} threads, predict {name}, one row: {sum(done) / seconds:9.0f} a second")
+    net, x, _ = made(name, 1)
+    done = []
+    given = net, x, time.perf_counter() + seconds, done
+    threads = [threading.Thread(target=serve, args=given) for _ in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(f"{n_threads} threads, predict {name}, one row: {sum(done) / seconds:9.0f} a second")
 
 
 if __name__ == "__main__":
-    calls()
-    for n_threads in (1, 2, 8) if "--server" in sys.argv else ():
-        server(n_threads)
+    print(f"{'microseconds':40}{'call':>9}{'products':>10}{'beyond':>9}")
+    for name in SHAPES:
+        steps(name)
+        answers(name)
+        fits(name)
+    for name in SHAPES if "--server" in sys.argv else ():
+        for n_threads in (1, 2, 8):
+            server(name, n_threads)

@@ -18,7 +18,6 @@ from fastdl.losses import Loss
 from fastdl.parameters import Parameters, Places
 from fastdl.scaling import Applied, Scaling
 
-
 _TYPES = (np.float32, np.float64, np.uint8)  # of rows, in the order of a ``Reading``
 
 

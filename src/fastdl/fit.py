@@ -38,24 +38,24 @@ class DivergenceError(ArithmeticError):
         Where, counted from 1 over the whole training.
     loss : float
         What it was.
-    history : History or None
-        What was recorded before; of ``Trainer.step`` nothing.
+    history : History
+        What was recorded before; of ``Trainer.step`` it is empty.
     """
 
     def __init__(
-        self, epoch: int, step: int, loss: float, history: History | None, scale: str | None = None
-    ) -> None:
+        self, epoch: int, step: int, loss: float, history: History, scale: str | None = None,
+        held: str | None = None,
+    ) -> None:  # fmt: skip
         remedy = "lower the learning rate" if scale is None else f"{scale}; or lower the rate"
-        held = f"the end of epoch {epoch - 1}" if history is not None else f"step {step - 1}"
         super().__init__(
             f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, {remedy} "
-            f"(the network holds the parameters of {held})"
+            f"(the network holds {held or f'the parameters of the end of epoch {epoch - 1}'})"
         )
         self.epoch, self.step, self.loss, self.history = epoch, step, loss, history
-        self._scale = scale
+        self._more = scale, held
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.epoch, self.step, self.loss, self.history, self._scale)
+        return type(self), (self.epoch, self.step, self.loss, self.history, *self._more)
 
 
 class Terms(NamedTuple):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from fastdl import _threads, advice
+from fastdl import _kernels, _threads, advice
 from fastdl._epoch import Steps
 from fastdl.data import Data, data_sets, refuse_if_not_finite, rows_of_fit
 from fastdl.fit import DivergenceError, Terms
+from fastdl.history import History
 from fastdl.rates import Rates
 from fastdl.schedules import Constant
 
@@ -71,10 +72,13 @@ class Stepper:
     def _refuse(
         self, loss: float, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> None:
-        """Say why there is no loss: x, the parameters, or the rate."""
+        """Say why there is no loss: because of x, of the step before, or of this one's rate."""
         core, state = self._terms.core, self._state
         data = self._read(x, y, sample_weight)
         refuse_if_not_finite(core, "x", data.x)
-        core.refuse_if_not_finite()
-        scale = advice.of_scale(core, data)
-        raise DivergenceError(state.epoch + 1, state.step + 1, loss, None, scale)
+        held = f"the parameters of step {state.step}"
+        if not _kernels.finite(state.parameters):
+            held = "some that are not finite, make it again or load it"
+        raise DivergenceError(
+            state.epoch + 1, state.step + 1, loss, History(), advice.of_scale(core, data), held
+        )

@@ -157,8 +157,8 @@ class Trainer(_hints.Hinted):
     Notes
     -----
     A second ``fit`` goes on where the first one ended, and so do ``step`` and a fit after it: the
-    schedule, the optimiser's moments and the shuffling are the trainer's. Settings but the network, the optimiser and the seed may be
-    changed between fits.
+    schedule, the optimiser's moments and the shuffling are the trainer's. Settings but the network,
+    the optimiser and the seed may be changed between fits.
     """
 
     # With these alone a setting that is misspelt, or that there is not, cannot be set.

@@ -390,6 +390,10 @@ cdef class Program:
         self.idle.append(workspace)
         return out if kind == OUTPUTS else answer_from(&call, out, evaluation.out, kind)
 
+    def needs_blas(self, Py_ssize_t n, bint trains):
+        """Whether it may leave a product of up to n rows to BLAS."""
+        return bool(needs_blas(&self.net, n, trains))
+
     cpdef Py_ssize_t pieces(self, Py_ssize_t n):
         """The rows of ``results`` that an evaluation of n rows needs."""
         return (n + self.net.evaluation_rows - 1) // self.net.evaluation_rows
@@ -441,6 +445,49 @@ cdef bint look_at(array, int ndim, Lying* lying):
     return ready and (lying.columns == 1 or lying.column == lying.item)
 
 
+cdef bint are_labels(y, Py_ssize_t n, Lying* lying):
+    """Whether they are n integers of four or eight bytes; the caller keeps them alive."""
+    return look_at(y, 1, lying) and lying.n == n and lying.type in b"ilq"
+
+
+cdef bint copy_labels(const Lying* labels, Py_ssize_t k, int* out) noexcept nogil:
+    """Copy labels; whether all lie in [0, k)."""
+    cdef Py_ssize_t i
+    cdef long long label
+    cdef const char* at = labels.at
+    for i in range(labels.n):
+        label = (<const int*> at)[0] if labels.item == sizeof(int) else (<const long long*> at)[0]
+        if not 0 <= label < k:
+            return False
+        out[i], at = <int> label, at + labels.row
+    return True
+
+
+cdef bint are_numbers(y, Py_ssize_t n, Py_ssize_t k, bint single, Lying* lying):
+    """Whether they are finite numbers (n, k), or (n,) where k is 1, of one type and side by side."""
+    cdef Py_ssize_t item = sizeof(float) if single else sizeof(double)
+    return (
+        (look_at(y, 2, lying) or k == 1 and look_at(y, 1, lying))
+        and lying.n == n and lying.columns == k and lying.type == (c"f" if single else c"d")
+        and (n == 1 or lying.row == k * item)
+        and kernels_of(item).finite(lying.at, k, NULL, n, k))
+
+
+def ready_labels(y, Py_ssize_t n, Py_ssize_t k):
+    """A copy as C ints of n labels in [0, k) that are ready as they come; else None."""
+    cdef Lying lying
+    if not are_labels(y, n, &lying):
+        return None
+    labels = empty(n, "i")
+    return labels if copy_labels(&lying, k, <int*> address(labels)) else None
+
+
+def ready_numbers(y, Py_ssize_t n, Py_ssize_t k, bint single):
+    """Whether they are finite numbers (n, k), or (n,) where k is 1, ready as they come."""
+    cdef Lying lying
+    return bool(are_numbers(y, n, k, single, &lying))
+
+
 @cython.final
 cdef class Reading:
     """Which rows a network takes as they come, without a look by Python, and how they are scaled.
@@ -479,6 +526,11 @@ cdef class Reading:
     @takes.setter
     def takes(self, takes):
         self.takes_type = takes
+
+    def has(self, x):
+        """Whether it takes these rows."""
+        cdef View view
+        return bool(self.take(x, &view))
 
     cdef bint take(self, x, View* view):
         """Have rows in a view if it takes them."""
@@ -560,57 +612,71 @@ cdef class Steps:
         Gives the mean loss; where that is not finite no step was taken.
         """
         cdef View view
-        cdef const Net* net = &self.program.net
-        if not self.reading.take(x, &view) or view.n > self.reading.most:
+        if not self.take_rows(x, &view):
             return None
-        if needs_blas(net, view.n, True):
+        if self.by_labels and self.take_labels(y, &view):
+            return self.run(&view, rate, 1, NULL, NULL)
+        if self.by_numbers:
+            view.truth.targets = self.numbers(y, view.n)
+            if view.truth.targets != NULL:
+                return self.run(&view, rate, 1, NULL, NULL)
+        return None
+
+    def follow_ready(self, x, doutputs, double rate):
+        """As ``take_ready``, by the gradient of the outputs (n, k)."""
+        cdef View view
+        cdef const char* given
+        if not self.take_rows(x, &view):
             return None
-        if not (self.by_labels and self.take_labels(y, &view)
-                or self.by_numbers and self.take_numbers(y, &view)):
-            return None
-        if may_skip(net, &view):
-            view.scan_zeros = are_often_sparse(kernels_of(sizeof(float)), &view)
-        return self.run(&view, rate, 1)
+        given = self.numbers(doutputs, view.n)
+        return None if given == NULL else self.run(&view, rate, 1, NULL, given)
 
     def take(self, Rows rows, double rate, int n_threads):
         """A step by a batch; as ``take_ready`` otherwise."""
-        return self.run(&rows.view, rate, n_threads)
+        return self.run(&rows.view, rate, n_threads, NULL, NULL)
+
+    def outputs(self, Rows rows, int n_threads):
+        """The outputs (n, k) of a batch that is to be trained on: masks are those of the step.
+
+        None where a row is not finite.
+        """
+        cdef const Net* net = &self.program.net
+        out = empty((rows.view.n, net.k), "f" if net.single else "d")
+        cdef Py_ssize_t t = self.t
+        loss = self.run(&rows.view, 0, n_threads, <char*> address(out), NULL)
+        self.t = t
+        return out if loss == 0 else None
+
+    def follow(self, Rows rows, doutputs, double rate, int n_threads):
+        """A step by the gradient (n, k) of a batch's outputs, of the network's dtype."""
+        return self.run(&rows.view, rate, n_threads, NULL, <char*> address(doutputs))
+
+    cdef bint take_rows(self, x, View* view):
+        """Have a batch in a view if it is ready, and small."""
+        cdef const Net* net = &self.program.net
+        if not self.reading.take(x, view) or view.n > self.reading.most:
+            return False
+        if needs_blas(net, view.n, True):
+            return False
+        if may_skip(net, view):
+            view.scan_zeros = are_often_sparse(kernels_of(sizeof(float)), view)
+        return True
 
     cdef bint take_labels(self, y, View* view):
         """Have a copy of labels in the view, if they are ready and lie in [0, k)."""
         cdef Lying lying
-        cdef Py_ssize_t i
-        cdef long long label
-        cdef int* labels
-        if not look_at(y, 1, &lying) or lying.n != view.n or lying.type not in b"ilq":
+        if not are_labels(y, view.n, &lying):
             return False
         if lying.n > self.n_labels:
             self.labels, self.n_labels = empty(lying.n, "i"), lying.n
-        labels = <int*> address(self.labels)
-        for i in range(lying.n):
-            if lying.item == sizeof(int):
-                label = (<const int*> (lying.at + i * lying.row))[0]
-            else:
-                label = (<const long long*> (lying.at + i * lying.row))[0]
-            if not 0 <= label < self.program.net.k:
-                return False
-            labels[i] = <int> label
-        view.truth.labels = labels
-        return True
+        view.truth.labels = <const int*> address(self.labels)
+        return copy_labels(&lying, self.program.net.k, <int*> view.truth.labels)
 
-    cdef bint take_numbers(self, y, View* view):
-        """Have targets in the view, if they are ready and finite."""
+    cdef const char* numbers(self, y, Py_ssize_t n):
+        """Where numbers (n, k) lie if they are ready and finite; else NULL."""
         cdef Lying lying
         cdef const Net* net = &self.program.net
-        cdef const Kernels* kernels = kernels_of(net.item)
-        cdef char wanted = c"f" if net.single else c"d"
-        if not look_at(y, 2, &lying) and not (net.k == 1 and look_at(y, 1, &lying)):
-            return False
-        view.truth.targets = lying.at
-        return (
-            lying.type == wanted and lying.n == view.n and lying.columns == net.k
-            and (lying.n == 1 or lying.row == net.k * net.item)
-            and kernels.finite(lying.at, net.k, NULL, lying.n, net.k))
+        return lying.at if are_numbers(y, n, net.k, net.single, &lying) else NULL
 
     cdef make_room(self, Py_ssize_t n):
         """A workspace for n rows, or for more, so that few are made."""
@@ -621,7 +687,10 @@ cdef class Steps:
             self.workspace = Workspace(
                 self.program, batch=room, moments=self.moments, seed=self.seed)
 
-    cdef double run(self, const View* view, double rate, int n_threads) except? -1:
+    cdef double run(
+        self, const View* view, double rate, int n_threads, char* outputs, const char* doutputs,
+    ) except? -1:
+        """A step, or where outputs are wanted these alone; gives the loss."""
         cdef Team team
         cdef Call call
         cdef Progress progress
@@ -632,7 +701,7 @@ cdef class Steps:
         call = self.program.call(view, self.workspace, self.params, &team)
         call.memory.n_rows = min(view.n, <Py_ssize_t> TILE_ROWS)  # as of a fit with such batches
         call.in_place = trains_in_place(call.net, view)
-        call.clip_norm = self.clip_norm
+        call.clip_norm, call.outputs, call.doutputs = self.clip_norm, outputs, doutputs
         progress.n, progress.done, progress.t, progress.diverged = 1, 0, self.t, False
         progress.starts, progress.stops, progress.rates = &first, &view.n, &rate
         progress.losses, progress.n_correct = &loss, &n_correct

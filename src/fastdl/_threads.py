@@ -100,17 +100,15 @@ def _set_blas(counts: list[int]) -> None:
 
 
 @contextmanager
-def serial_blas(needed: bool = True) -> Iterator[None]:
-    """Hold BLAS to one thread, if that is needed; the last of several holders gives it back."""
+def serial_blas() -> Iterator[None]:
+    """Hold BLAS to one thread; the last of several holders gives it back."""
     holder = object()
     try:
-        if needed:
-            _hold(holder)
+        _hold(holder)
         yield
     finally:
         _holders.discard(holder)
-        if needed:
-            _give_back()
+        _give_back()
 
 
 def _hold(holder: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -178,12 +178,6 @@ class Core:
         """How many threads work on so many rows at once."""
         return _threads.resolve(n_threads, n * self.n_parameters)
 
-    def serial_blas(self) -> AbstractContextManager[None]:
-        """BLAS on one thread, where a forward pass calls it at all."""
-        single = self.dtype == np.float32
-        return _threads.serial_blas(
-            any(
-                _kernels.forward_needs_blas(layer.h, single)
-                for layer in dense_of(self.layers).values()
-            )
-        )
+    def serial_blas(self, n: int, *, trains: bool = False) -> AbstractContextManager[None]:
+        """BLAS on one thread, where n rows at a time may call it on their way."""
+        return _threads.serial_blas() if self.program.needs_blas(n, trains) else nullcontext()

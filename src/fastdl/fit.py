@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _kernels, _threads, advice, resume
+from fastdl import _kernels, advice, resume
 from fastdl._check import Array
 from fastdl._epoch import Batches, Program, Workspace
 from fastdl.core import Core
@@ -24,6 +25,7 @@ from fastdl.records import Asked, Records
 from fastdl.schedules import Schedule
 from fastdl.state import Kept, State
 
+_MOST_EVALUATED = 128  # rows at once
 _STEPS = 10  # of a fit that may be expected to have learnt something
 
 
@@ -123,6 +125,7 @@ class Fit:
         """All arrays that the fit needs, once."""
         core, self._program = self.core, self._terms.program
         n, batch = len(self._starts), int((self._stops - self._starts).max())
+        self._batch = batch
         self.good, self.kept = self.state.copy(), Kept()
         self.rates = Rates(self._terms.schedule, n)
         self._hyper = self._settings.hyper
@@ -145,6 +148,10 @@ class Fit:
     def steps_left(self) -> int:
         """Until its end."""
         return max(0, (self.last_epoch - self.state.epoch) * len(self._starts) - self.at)
+
+    def serial_blas(self) -> AbstractContextManager[None]:
+        """BLAS on one thread, where steps or records may call it."""
+        return self.core.serial_blas(max(self._batch, _MOST_EVALUATED), trains=True)
 
     # --- an epoch ----------------------------------------------------------------------------
 
@@ -232,7 +239,7 @@ class Fit:
         """Smoothed losses of steps at these rates."""
         mean, least, at = 0.0, np.inf, 0
         smooth: list[float] = []
-        with _threads.serial_blas():
+        with self.serial_blas():
             while len(smooth) < len(rates):
                 if at == 0:
                     self._order = self._shuffled()
@@ -275,11 +282,14 @@ class Fit:
                 self.state.shuffling.take(self.good.shuffling)
             raise
 
-    def advise(self) -> None:
-        """Warn where nothing was learnt, and the data are the likely reason."""
+    def advise(self) -> bool:
+        """Warn where nothing was learnt, and the data are the likely reason.
+
+        Whether it could be told that all is well.
+        """
         steps = self.state.step - self._first_step
         if self.interrupted or steps < _STEPS or not self.rates.values.any():
-            return
+            return False
         try:
             about = self.records.last_loss()
             if about is None:
@@ -287,9 +297,10 @@ class Fit:
             why = advice.learnt_nothing(self.core, self._train, about)
         except KeyboardInterrupt:
             self.stop("interrupted after its last step")
-        else:
-            if why is not None:
-                warnings.warn(why, advice.ScalingWarning, stacklevel=3)
+            return False
+        if why is not None:
+            warnings.warn(why, advice.ScalingWarning, stacklevel=3)
+        return why is None
 
     # --- to a file and back ------------------------------------------------------------------
 

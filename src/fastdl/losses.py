@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastdl import _check, _kernels
 from fastdl._check import Array
+from fastdl._epoch import ready_labels, ready_numbers
 
 Answers = tuple[NDArray[np.intc] | None, Array | None]
 
@@ -64,6 +65,11 @@ class Loss:
 
     def read(self, name: str, y: ArrayLike, n: int, k: int, dtype: np.dtype[Any]) -> Answers:
         """Labels or targets, the other None, checked for n rows of k outputs."""
+        ready = self.ready
+        if ready == "labels" and (labels := ready_labels(y, n, k)) is not None:
+            return labels, None
+        if ready == "numbers" and ready_numbers(y, n, k, dtype == np.float32):
+            return None, np.reshape(y, (n, k))
         if self.y == "labels":
             return _check.labels(name, y, n, k), None
         if self.y == "binary":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastdl import _check, _hints, _threads, data, files, losses, ops, saved
+from fastdl import _check, _hints, data, files, losses, ops, saved
 from fastdl._check import Array
 from fastdl._epoch import Workspace
 from fastdl.core import Core
@@ -261,7 +261,7 @@ class Network(_hints.Hinted):
         if n:
             rows = data.compiled(core, given, check_finite=check_finite)
             workspace = Workspace(core.program, n_threads=threads)
-            with core.serial_blas():
+            with core.serial_blas(n):
                 core.program.evaluate(rows, workspace, core.flat, out, None, threads)
         return out
 
@@ -375,7 +375,7 @@ class Network(_hints.Hinted):
             given = data.weighted(core, given, weights)
         rows = data.compiled(core, given, check_finite=True)
         evaluator = Evaluator(core, given, core.threads(n_threads, n), rows=rows)
-        with core.serial_blas():
+        with core.serial_blas(n):
             found = evaluator.evaluate(self.penalty())
         if np.isnan(found.loss):
             data.refuse_if_not_finite(core, "x", given.x)
@@ -400,7 +400,7 @@ class Network(_hints.Hinted):
         given = data.check(core, x, y)
         data.refuse_if_not_finite(core, "x", given.x)
         workspace = Workspace(core.program, batch=len(given.x))
-        with _threads.serial_blas():
+        with core.serial_blas(len(given.x), trains=True):
             core.program.gradient(data.compiled(core, given), workspace, core.flat)
         gradients = core.places.views(workspace.grads)
         for i, layer in dense_of(core.layers).items():

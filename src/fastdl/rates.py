@@ -26,6 +26,10 @@ class Rates:
 
     def plan(self, first: int, epoch: int) -> None:
         """Take an epoch, of which the first step has this number."""
+        if type(self._schedule) is schedules.Constant:
+            self._planned = np.full(self._n, self._schedule.rate)
+            self.values = self._planned * self._scale
+            return
         steps = np.arange(first, first + self._n)
         rates = _check.vector("rates", self._schedule.rates(steps, epoch), self._n)
         if (rates < 0).any():

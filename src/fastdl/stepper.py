@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from fastdl import _kernels, _threads, advice
+from fastdl import _kernels, advice
 from fastdl._epoch import Steps
 from fastdl.data import Data, data_sets, refuse_if_not_finite, rows_of_fit
 from fastdl.fit import DivergenceError, Terms
@@ -59,8 +59,9 @@ class Stepper:
     ) -> float:
         terms, core = self._terms, self._terms.core
         data = self._read(x, y, sample_weight)
-        threads = core.threads(terms.settings.n_threads, len(data.x))
-        with _threads.serial_blas():
+        n = len(data.x)
+        threads = core.threads(terms.settings.n_threads, n)
+        with core.serial_blas(n, trains=True):
             loss = self._steps.take(rows_of_fit(core, data, check_finite=True), rate, threads)
         if loss - loss == 0:
             core.inputs = data.inputs

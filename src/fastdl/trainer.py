@@ -163,8 +163,17 @@ class Trainer(_hints.Hinted):
 
     # With these alone a setting that is misspelt, or that there is not, cannot be set.
     __slots__ = (
-        *("_batch_size", "_clip_norm", "_core", "_drop_last", "_fits", "_l1", "_l2", "_n_threads"),
-        *("_network", "_optimiser", "_program", "_resumed", "_schedule", "_seed", "_shuffle"),
+        *("_batch_size", "_clip_norm", "_core", "_drop_last", "_fits", "_l1", "_l2", "_learns"),
+        *(
+            "_n_threads",
+            "_network",
+            "_optimiser",
+            "_program",
+            "_resumed",
+            "_schedule",
+            "_seed",
+            "_shuffle",
+        ),
         *("_split_seed", "_state", "_stepper", "__weakref__"),
     )
 
@@ -214,7 +223,7 @@ class Trainer(_hints.Hinted):
             )
         self._network, self._core = network, core_of(network)
         self._optimiser = optimiser
-        self._fits = False
+        self._fits = self._learns = False
         self.batch_size = batch_size
         self.l1, self.l2, self.clip_norm = l1, l2, clip_norm
         self.shuffle, self.drop_last = shuffle, drop_last
@@ -360,7 +369,8 @@ class Trainer(_hints.Hinted):
         -----
         ScalingWarning
             Where the training loss at the end is no better than that of the best constant answer,
-            and columns of x, or targets, lie orders of magnitude from unit size.
+            and columns of x, or targets, lie orders of magnitude from unit size; of a trainer that
+            has learnt something in an earlier fit nobody asks again.
         """
         epochs = _check.integer("epochs", epochs)
         _check.choice("train_metrics", train_metrics, ("full", "batches"))
@@ -400,7 +410,8 @@ class Trainer(_hints.Hinted):
             loop.check()
             with self._remembering(fit, train.inputs):
                 loop.train(progress)
-        fit.advise()
+        if not self._learns:
+            self._learns = fit.advise()
         return fit.records.history
 
     def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

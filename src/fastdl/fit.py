@@ -60,6 +60,59 @@ class DivergenceError(ArithmeticError):
         return type(self), (self.epoch, self.step, self.loss, self.history, *self._more)
 
 
+class Batched:
+    """The batches of n rows.
+
+    Attributes
+    ----------
+    starts, stops : intp array
+        Where each starts and stops.
+    largest : int
+        The rows of the largest one.
+    losses : float64 array
+        Of each, once trained on.
+    correct : intp array
+    """
+
+    def __init__(self, n: int, size: int, drop_last: bool) -> None:
+        starts = np.arange(0, n, size, dtype=np.intp)
+        stops = np.minimum(starts + size, n)
+        if drop_last and n % size:
+            starts, stops = starts[:-1], stops[:-1]
+            if not len(starts):
+                raise ValueError(
+                    f"batch_size must be at most the {n} rows with drop_last; got {size}, "
+                    f"use batch_size={n} or drop_last=False"
+                )
+        self.starts, self.stops, self.largest = starts, stops, min(n, size)
+        self.losses, self.correct = np.empty(len(starts)), np.empty(len(starts), np.intp)
+
+
+class Room:
+    """What fits write to beside their results: it lasts while their batches stay alike."""
+
+    def __init__(self) -> None:
+        self._of: tuple[object, ...] = ()
+
+    def take(
+        self, program: Program, state: State, n: int, settings: resume.Settings
+    ) -> tuple[Workspace, Batched]:
+        """A workspace for batches of n rows, and where they are."""
+        size, drop_last = settings.batch_size, settings.drop_last
+        of = program, n, size, drop_last, state.shuffling.stream
+        if of != self._of:
+            batched = Batched(n, size, drop_last)
+            self._made = (
+                Workspace(
+                    program, batch=batched.largest, moments=state.moments,
+                    seed=state.shuffling.stream,
+                ),
+                batched,
+            )  # fmt: skip
+            self._of = of
+        return self._made
+
+
 class Terms(NamedTuple):
     """What a fit has of its trainer: what it trains, and by which settings."""
 
@@ -69,6 +122,7 @@ class Terms(NamedTuple):
     layers: tuple[Layer, ...]  # with the penalties of the fit
     program: Program
     settings: resume.Settings
+    room: Room
 
 
 class Fit:
@@ -108,9 +162,12 @@ class Fit:
         self.resumed = resumed is not None
         self.failed = self.interrupted = self.is_over = self.may_be_saved = False
         self.is_steady = True
-        self._starts, self._stops = _batches(
-            len(train.x), self._settings.batch_size, self._settings.drop_last
+        self._workspace, batched = terms.room.take(
+            terms.program, terms.state, len(train.x), terms.settings
         )
+        self._starts, self._stops, self._batch = batched.starts, batched.stops, batched.largest
+        self._losses, self._correct = batched.losses, batched.correct
+        self._losses.fill(np.nan)
         self._has_unread = not (self.resumed or self._stops[-1] < len(train.x))
         if not self._has_unread:  # else the first epoch reads every row
             refuse_if_not_finite(self.core, "x", train.x)
@@ -124,18 +181,12 @@ class Fit:
     def _allocate(self) -> None:
         """All arrays that the fit needs, once."""
         core, self._program = self.core, self._terms.program
-        n, batch = len(self._starts), int((self._stops - self._starts).max())
-        self._batch = batch
+        n = len(self._starts)
         self.good, self.kept = self.state.copy(), Kept()
         self.rates = Rates(self._terms.schedule, n)
         self._hyper = self._settings.hyper
-        self._threads = core.threads(self._settings.n_threads, batch)
-        self._workspace = Workspace(
-            self._program, batch=batch, moments=self.state.moments, seed=self.state.shuffling.stream
-        )
+        self._threads = core.threads(self._settings.n_threads, self._batch)
         self._rows = rows_of_fit(core, self._train, check_finite=self._has_unread)
-        self._losses = np.full(n, np.nan)  # of an epoch's batches, once trained on
-        self._correct = np.empty(n, np.intp)
         self.records = Records(core, self._asked, self._threads)
         self.records.measure(self._train, self._rows, self._validation)
 
@@ -209,12 +260,16 @@ class Fit:
         """Count an epoch whose batches are all done."""
         if not _kernels.finite(self.state.parameters):
             self._diverge(float("inf"))
-        if self._has_unread:  # every row has been read, and was finite
+        is_last = self.state.epoch + 1 == self.last_epoch
+        if self._has_unread and not is_last:  # every row has been read, and was finite
             self._rows, self._has_unread = rows_of_fit(self.core, self._train), False
             self.records.read_by(self._rows)
         self.is_steady = False
         self.state.epoch += 1
-        self.good.take(self.state, shuffling=self.may_be_saved)
+        if is_last and not self.may_be_saved:
+            self.good.count(self.state)
+        else:
+            self.good.take(self.state, shuffling=self.may_be_saved)
         self.is_steady = True
 
     def record_if_due(self) -> bool:
@@ -370,17 +425,3 @@ class Fit:
         """Of the order of this epoch."""
         starts, _, order = self._order
         return resume.checksum(starts if order is None else order)
-
-
-def _batches(n: int, size: int, drop_last: bool) -> tuple[Array, Array]:
-    """Where each batch of n rows starts and stops."""
-    starts = np.arange(0, n, size, dtype=np.intp)
-    stops = np.minimum(starts + size, n)
-    if drop_last and n % size:
-        starts, stops = starts[:-1], stops[:-1]
-        if not len(starts):
-            raise ValueError(
-                f"batch_size must be at most the {n} rows with drop_last; got {size}, "
-                f"use batch_size={n} or drop_last=False"
-            )
-    return starts, stops

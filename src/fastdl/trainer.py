@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,7 @@ from fastdl._epoch import Program
 from fastdl._settings import Setting, T, show
 from fastdl.data import ClassWeight, Validation, data_sets
 from fastdl.evaluation import Metric, own_metrics
-from fastdl.fit import Fit, Terms
+from fastdl.fit import Fit, Room, Terms
 from fastdl.history import History
 from fastdl.inputs import Inputs
 from fastdl.layers import Layer, penalised
@@ -174,7 +174,7 @@ class Trainer(_hints.Hinted):
             "_seed",
             "_shuffle",
         ),
-        *("_split_seed", "_state", "_stepper", "__weakref__"),
+        *("_room", "_split_seed", "_state", "_stepper", "__weakref__"),
     )
 
     class _BetweenFits(Setting[T]):
@@ -234,20 +234,20 @@ class Trainer(_hints.Hinted):
         self._split_seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
         self._resumed: resume.Paused | None = None
         self._program: tuple[tuple[Layer, ...], Program] | None = None
-        self._stepper: Stepper | None = None
+        self._room, self._stepper = Room(), cast(Stepper | None, None)
 
     def __repr__(self) -> str:
         return show(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        names = set(Trainer.__slots__) - {"_program", "_stepper", "__weakref__"}
+        names = set(Trainer.__slots__) - {"_program", "_room", "_stepper", "__weakref__"}
         more = getattr(self, "__dict__", {})  # of a subclass
         return {name: getattr(self, name) for name in names} | more
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._fits, self._program, self._stepper = False, None, None
+        self._fits, self._program, self._room, self._stepper = False, None, Room(), None
         self._state = self._state.owned(self._core.flat)
 
     def _elsewhere(self) -> Mapping[str, str]:
@@ -286,7 +286,9 @@ class Trainer(_hints.Hinted):
             if self._program is None or self._program[0] != layers:
                 self._program = layers, core.compiled(layers)
             program = self._program[1]
-        return Terms(core, self._state, self._schedule, layers, program, self._settings())
+        return Terms(
+            core, self._state, self._schedule, layers, program, self._settings(), self._room
+        )
 
     def _settings(self) -> resume.Settings:
         return resume.Settings(
@@ -380,7 +382,7 @@ class Trainer(_hints.Hinted):
             _check.choice("record", record, ("epoch",))
         elif record is not None:
             record = _check.integer("record", record)
-        if not isinstance(callbacks, Sequence) or not all(
+        if not isinstance(callbacks, tuple | list | Sequence) or not all(
             isinstance(callback, Callback) for callback in callbacks
         ):
             remedy = (

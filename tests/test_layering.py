@@ -18,7 +18,7 @@ ORDER = (
     "layers",
     "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation", "saved",
     "network", "gradcheck", "_calling", "_diagnosis", "audit", "advice", "state", "rates",
-    "records", "resume", "fit", "stepper", "run", "loop", "callbacks", "trainer", "datasets",
+    "records", "resume", "own", "fit", "stepper", "run", "loop", "callbacks", "trainer", "datasets",
     "_openmp", "__init__",
 )
 EXPERIMENTS = (

@@ -74,7 +74,9 @@ class Program:
         params: _Array,
         n_threads: int,
     ) -> int: ...
-    def gradient(self, rows: Rows, workspace: Workspace, params: _Array) -> float: ...
+    def gradient(
+        self, rows: Rows, workspace: Workspace, params: _Array, doutputs: _Array | None = None
+    ) -> float: ...
     def evaluate(
         self,
         rows: Rows,

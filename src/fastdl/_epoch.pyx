@@ -314,12 +314,16 @@ cdef class Program:
             finish(&team, &self.training, threads, batches.take(progress.done))
         return batches.done
 
-    def gradient(self, Rows rows, Workspace workspace, params):
-        """The mean loss of all rows; its gradient, without the penalty, to the workspace."""
+    def gradient(self, Rows rows, Workspace workspace, params, doutputs=None):
+        """The mean loss of all rows; its gradient, without the penalty, to the workspace.
+
+        Or of whatever loss the outputs have the gradient doutputs (n, k) of the network's dtype.
+        """
         cdef Team team
         cdef Outcome found
         cdef Call call = self.call(&rows.view, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
+        call.doutputs = <char*> address(doutputs)
         memset(&team, 0, sizeof(Team))
         with nogil:
             transpose_weights(&call)

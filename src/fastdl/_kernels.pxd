@@ -123,7 +123,7 @@ cdef inline void count_update(Update* update, double learning_rate, Py_ssize_t t
         if update.settings[i] != 0:  # a power costs as much as a step of a small network
             update.corrections[i] -= update.settings[i] ** <double> t
 
-cdef bint leaves_to_blas(
+cpdef bint leaves_to_blas(
     bint single, bint is_transposed, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
 
 cdef bint folds(const Update* update, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil

@@ -230,12 +230,7 @@ def lies_by_unit(Py_ssize_t d, Py_ssize_t h, bint single, bint first):
     return h * (d + sizes.sum_lanes) < (h + sizes.lanes - 1) // sizes.lanes * sizes.lanes * d
 
 
-def forward_needs_blas(Py_ssize_t h, bint single):
-    """Whether multiply may leave a forward product with h units to BLAS."""
-    return not has_microkernels() or not single and h > target.sizes.wide_columns
-
-
-cdef bint leaves_to_blas(
+cpdef bint leaves_to_blas(
     bint single, bint is_transposed, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
 ) noexcept nogil:
     """Whether multiply may leave a product (m x n, k deep) to BLAS, or one of fewer rows.

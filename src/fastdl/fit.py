@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _kernels, advice, resume
+from fastdl import _kernels, advice, own, resume
 from fastdl._check import Array
-from fastdl._epoch import Batches, Program, Workspace
+from fastdl._epoch import Batches, Program, Steps, Workspace
 from fastdl.core import Core
-from fastdl.data import Data, refuse_if_not_finite, rows_of_fit
+from fastdl.data import Data, refuse_if_not_finite, rows_of_fit, some
 from fastdl.files import CheckpointError
 from fastdl.history import History
 from fastdl.layers import Layer
@@ -124,6 +124,14 @@ class Terms(NamedTuple):
     settings: resume.Settings
     room: Room
 
+    def steps(self) -> Steps:
+        """For batches that are handed over one by one."""
+        core, state = self.core, self.state
+        return Steps(
+            self.program, self.settings.hyper, state.parameters, state.moments,
+            state.shuffling.stream, core.reading_of_steps, core.loss.ready,
+        )  # fmt: skip
+
 
 class Fit:
     """One fit. Who hears of it, and when, is none of its business.
@@ -187,6 +195,8 @@ class Fit:
         self._hyper = self._settings.hyper
         self._threads = core.threads(self._settings.n_threads, self._batch)
         self._rows = rows_of_fit(core, self._train, check_finite=self._has_unread)
+        if core.loss.y == "own":
+            self._by_own = self._terms.steps()
         self.records = Records(core, self._asked, self._threads)
         self.records.measure(self._train, self._rows, self._validation)
 
@@ -236,6 +246,8 @@ class Fit:
 
     def _steps(self, at: int, until: int, rates: Array) -> None:
         """Train on these batches of the epoch's order."""
+        if self.core.loss.y == "own":
+            return self._own_steps(at, until, rates)
         starts, stops, order = self._order
         state, losses = self.state, self._losses[at:until]
         batches = Batches(
@@ -255,6 +267,29 @@ class Fit:
         if done < until - at:
             state.step += 1
             self._diverge(losses[done])
+        return None
+
+    def _own_steps(self, at: int, until: int, rates: Array) -> None:
+        """Likewise, by a loss of one's own, batch by batch."""
+        starts, stops, order = self._order
+        state, steps, first = self.state, self._by_own, self.state.step
+        self.is_steady = self.kept.gone_back = False
+        steps.t = first
+        try:
+            for i in range(at, until):
+                rows = slice(starts[i], stops[i])
+                batch = some(self._train, rows if order is None else order[rows])
+                loss = own.take(self.core, steps, batch, rates[i - at], self._threads)
+                if loss - loss != 0:
+                    break
+                self._losses[i] = loss
+                self.records.sums += loss * len(batch.x), 0, len(batch.x)
+        finally:
+            state.step = steps.t
+            self.is_steady = True
+        if state.step < first + until - at:
+            state.step += 1
+            self._diverge(loss)
 
     def end_epoch(self) -> None:
         """Count an epoch whose batches are all done."""

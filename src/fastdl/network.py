@@ -15,7 +15,7 @@ from fastdl._check import Array
 from fastdl._epoch import Workspace
 from fastdl.core import Core
 from fastdl.data import Data
-from fastdl.evaluation import Evaluation, Evaluator, RegressionEvaluation, answers
+from fastdl.evaluation import AnyEvaluation, Evaluator, answers
 from fastdl.init import Init, Normal
 from fastdl.inputs import Inputs
 from fastdl.layers import (
@@ -27,7 +27,7 @@ from fastdl.layers import (
     from_given,
     penalised,
 )  # fmt: skip
-from fastdl.losses import Hinge, Loss
+from fastdl.losses import Function, Hinge, Loss, Own
 from fastdl.parameters import Parameters
 from fastdl.scaling import Scaling
 from fastdl.summary import Summary, summary
@@ -70,11 +70,12 @@ class Network(_hints.Hinted):
         Dense(10)]``.
     activation : str
         As for ``Dense``: of the hidden layers where ``layers`` are widths.
-    loss : str or Loss
+    loss : str, Loss or callable
         By its name, or with settings of your own, from ``fastdl.losses``: of labels
         "softmax_cross_entropy", "hinge" or "sigmoid_cross_entropy"; of targets that are 0 or 1
         "binary_cross_entropy"; of numbers "mse", "mae", "huber", "quantile" or "poisson", with
-        which the last of layers that are widths has the activation "exp".
+        which the last of layers that are widths has the activation "exp". Or a function of your
+        own, ``(logits, y) -> (losses, dlogits)``: see ``fastdl.losses.Own``.
     init : {"he", "xavier", "normal", "uniform"} or Init
         Of every weight whose layer names none; biases start at zero.
     dtype : "float32" or "float64"
@@ -116,7 +117,7 @@ class Network(_hints.Hinted):
         layers: Sequence[int] | Sequence[Layer],
         *,
         activation: str = "relu",
-        loss: str | Loss = "softmax_cross_entropy",
+        loss: str | Loss | Function = "softmax_cross_entropy",
         init: str | Init = "he",
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
@@ -293,7 +294,7 @@ class Network(_hints.Hinted):
         Returns
         -------
         int64 array (n,) of labels; with ``binary_cross_entropy`` int64 array (n, k) of 0 and 1;
-        where y are numbers float array (n, k); both (n,) where k is 1
+        where y are numbers, or the loss is one's own, float array (n, k); both (n,) where k is 1
 
         Raises
         ------
@@ -347,7 +348,7 @@ class Network(_hints.Hinted):
         *,
         sample_weight: ArrayLike | None = None,
         n_threads: int | None = None,
-    ) -> Evaluation | RegressionEvaluation:
+    ) -> AnyEvaluation:
         """Loss and cost on a data set, and accuracy, or how near numbers are to their targets.
 
         The cost has the penalties of the layers, not those of a ``Trainer``. Of the data set's
@@ -364,7 +365,8 @@ class Network(_hints.Hinted):
 
         Returns
         -------
-        Evaluation, or RegressionEvaluation where y are numbers
+        Evaluation, or RegressionEvaluation where y are numbers, or with a loss of one's own
+        OwnEvaluation
         """
         core = self._core
         given = data.check(core, x, y)
@@ -381,7 +383,9 @@ class Network(_hints.Hinted):
             data.refuse_if_not_finite(core, "x", given.x)
         return found
 
-    def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
+    def gradients(
+        self, x: ArrayLike, y: ArrayLike | None = None, *, dlogits: ArrayLike | None = None
+    ) -> dict[str, Array]:
         """The gradient of the cost on a data set, named and shaped like ``parameters``.
 
         It is that of the network as it answers: ``Dropout`` is left out.
@@ -391,22 +395,34 @@ class Network(_hints.Hinted):
         x : array (n, d)
             Finite numbers of any real dtype.
         y : as for ``evaluate``
+        dlogits : float array (n, k), optional
+            Instead of y: the gradient by the logits of whatever the loss is, as for
+            ``Trainer.step``.
 
         Returns
         -------
         dict of str to array
         """
         core = self._core
-        given = data.check(core, x, y)
-        data.refuse_if_not_finite(core, "x", given.x)
+        data.refuse_both(y, dlogits)
+        given, led = self._judged(x, y) if dlogits is None else data.led(core, x, dlogits)
         workspace = Workspace(core.program, batch=len(given.x))
         with core.serial_blas(len(given.x), trains=True):
-            core.program.gradient(data.compiled(core, given), workspace, core.flat)
+            core.program.gradient(data.compiled(core, given), workspace, core.flat, led)
         gradients = core.places.views(workspace.grads)
         for i, layer in dense_of(core.layers).items():
             name = f"layers.{i}.weight"
             gradients[name] += ops.penalty(self.parameters[name], l1=layer.l1, l2=layer.l2)[1]
         return gradients
+
+    def _judged(self, x: ArrayLike, y: ArrayLike | None) -> tuple[Data, Array | None]:
+        """Checked rows, and the gradient of their logits where the loss is one's own."""
+        core = self._core
+        given = data.check(core, x, y)  # type: ignore[arg-type]
+        data.refuse_if_not_finite(core, "x", given.x)
+        if not isinstance(core.loss, Own):
+            return given, None
+        return given, core.loss.of(self._answers(x, None), given.targets, None)[1]
 
     # --- copies and files --------------------------------------------------------------------
 
@@ -437,15 +453,21 @@ class Network(_hints.Hinted):
         files.write(path, *saved.contents(core))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Network:
+    def load(cls, path: str | os.PathLike[str], *, loss: Function | Loss | None = None) -> Network:
         """The network that ``save`` wrote.
+
+        Parameters
+        ----------
+        path : path
+        loss : callable, optional
+            Where the network has a loss of your own, of which a file has no more than its name.
 
         Raises
         ------
         CheckpointError
             For a file that is not one, or whose arrays do not fit its layers.
         """
-        found, scaling, arrays = saved.read(path)
+        found, scaling, arrays = saved.read(path, loss)
         network = cls(
             found.layers, loss=found.loss, init=Normal(0.0), dtype=found.dtype,
             scaling=scaling,

@@ -51,7 +51,7 @@ class Records:
 
     def measure(self, train: Data, rows: Rows, validation: Data | None) -> None:
         """Measure these data sets; the first one's rows are those that are trained on."""
-        self._tells_right = self._core.loss.y != "numbers"
+        self._tells_right = self._core.loss.y in ("labels", "binary")
         if self._asked.record is None:
             return
         trained = ["loss", "cost", "accuracy"] if self._tells_right else ["loss", "cost"]

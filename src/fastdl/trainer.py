@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,12 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from fastdl import _check, _hints, _threads, resume, schedules
 from fastdl._epoch import Program
 from fastdl._settings import Setting, T, show
-from fastdl.data import ClassWeight, Validation, data_sets
+from fastdl.data import ClassWeight, Validation, data_sets, refuse_both
 from fastdl.evaluation import Metric, own_metrics
 from fastdl.fit import Fit, Room, Terms
 from fastdl.history import History
 from fastdl.inputs import Inputs
-from fastdl.layers import Layer, penalised
+from fastdl.layers import Dense, Layer, penalised
 from fastdl.loop import Loop
 from fastdl.network import Network, core_of
 from fastdl.optim import Optimiser
@@ -416,7 +416,18 @@ class Trainer(_hints.Hinted):
             self._learns = fit.advise()
         return fit.records.history
 
-    def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    @overload
+    def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
+    @overload
+    def step(self, x: ArrayLike, *, dlogits: ArrayLike) -> None: ...
+    def step(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        dlogits: ArrayLike | None = None,
+    ) -> float | None:
         """Train on one batch: an epoch of ``fit`` with these rows alone, unshuffled, to the bit.
 
         Rows of the kind that the network was fitted on before, float32 or float64 or pixels of
@@ -431,11 +442,19 @@ class Trainer(_hints.Hinted):
         y : labels (n,) in [0, k), or targets (n, k), as the loss takes them; (n,) too where k is 1
         sample_weight : float array (n,), optional
             They are brought to a mean of one over the batch.
+        dlogits : float array (n, k), optional
+            Instead of y: the gradient by the logits of these rows of a loss that you have found
+            yourself, one number for the whole batch, as ``loss.backward()`` leaves it in
+            ``logits.grad``. It is used as it is: divide by n where the loss is a mean. Penalties,
+            ``clip_norm`` and the optimiser follow as ever. ``network.logits(x)`` are the logits;
+            with ``Dropout`` those of a step differ, so a loss of your own is needed instead:
+            ``fd.losses.Own``.
 
         Returns
         -------
         float
-            The mean loss of the batch, before the step and without penalties.
+            The mean loss of the batch, before the step and without penalties; with ``dlogits``,
+            which tell of no loss, None.
 
         Raises
         ------
@@ -451,6 +470,11 @@ class Trainer(_hints.Hinted):
         --------
         >>> for x, y in stream:
         ...     loss = trainer.step(x, y)
+
+        A policy gradient, of actions that were taken and what came of them:
+
+        >>> p = trainer.network.predict_proba(x)
+        >>> trainer.step(x, dlogits=(p - np.eye(k)[actions]) * advantages[:, None] / len(x))
         """
         core = self._core
         core.take()
@@ -458,9 +482,27 @@ class Trainer(_hints.Hinted):
             stepper = self._stepper
             if stepper is None or stepper.layers is not core.layers:
                 stepper = self._stepper = self._begin_steps()
-            return stepper.take(x, y, sample_weight)
+            if dlogits is None:
+                return stepper.take(x, y, sample_weight)  # type: ignore[arg-type]
+            self._check_led(y, sample_weight)
+            stepper.follow(x, dlogits)
+            return None
         finally:
             core.give_back()
+
+    def _check_led(self, y: object, sample_weight: object) -> None:
+        """Refuse what does not go with a gradient that is given."""
+        refuse_both(y, True)
+        if sample_weight is not None:
+            raise ValueError(
+                "dlogits must go without sample_weight, which they have in them; got both, use "
+                "sample_weight=None"
+            )
+        if any(not isinstance(layer, Dense) for layer in self._core.layers):
+            raise ValueError(
+                "dlogits must be of a network without Dropout, whose logits in a step are others; "
+                "got one with it, use fd.losses.Own, which sees those"
+            )
 
     def _begin_steps(self) -> Stepper:
         if self._resumed is not None:

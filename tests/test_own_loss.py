@@ -358,7 +358,7 @@ def test_an_audit_knows_it():
     net = fd.Network([D, K], loss=squared)
 
     def mine(x, y, W, b, lam):
-        off = 2 * (W @ x + b - y.T) / K
+        off = 2 * (W @ x + b - y) / K
         return off @ x.T / x.shape[1] + 2 * lam * W, off.mean(axis=1, keepdims=True)
 
     assert fd.audit_gradients(mine, net, X, TARGETS, l2=0.1).right

@@ -24,7 +24,7 @@ from cython.parallel cimport parallel
 from libc.string cimport memset
 
 from fastdl._kernels cimport (
-    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Kernels, Update, address,
+    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Update, address,
     kernels_of, team_of, update_from,
 )
 from fastdl._loops.batches cimport Progress, run_batch, run_batches
@@ -468,7 +468,7 @@ cdef bint copy_labels(const Lying* labels, Py_ssize_t k, int* out) noexcept nogi
 
 
 cdef bint are_numbers(y, Py_ssize_t n, Py_ssize_t k, bint single, Lying* lying):
-    """Whether they are finite numbers (n, k), or (n,) where k is 1, of one type and side by side."""
+    """Whether they are finite numbers (n, k), or (n,) where k is 1, side by side."""
     cdef Py_ssize_t item = sizeof(float) if single else sizeof(double)
     return (
         (look_at(y, 2, lying) or k == 1 and look_at(y, 1, lying))
@@ -710,8 +710,8 @@ cdef class Steps:
         progress.starts, progress.stops, progress.rates = &first, &view.n, &rate
         progress.losses, progress.n_correct = &loss, &n_correct
         threads = start(&team, &self.program.training, n_threads)
-        transpose_weights(&call)
         fill_offset_parts(&call)
+        transpose_weights(&call)
         train_stretch(&call, &progress, self.update, threads)
         finish(&team, &self.program.training, threads, view.n)
         self.t += progress.done

@@ -245,8 +245,8 @@ class Own(Loss):
     def __post_init__(self) -> None:
         if isinstance(self.function, type) or not _check.takes_two(self.function):
             raise TypeError(
-                "a loss of your own must be a function of logits and y; got "
-                f"{self.function!r:.100}, use def loss(logits, y): return losses, dlogits"
+                f"loss must be a function of logits and y; got {self.function!r:.100}, use "
+                "lambda logits, y: (((logits - y) ** 2).sum(axis=1), 2 * (logits - y)) with yours"
             )
 
     @property
@@ -269,8 +269,7 @@ class Own(Loss):
         array = _intake.table(name, y).array
         if array.ndim == 0 or len(array) != n:
             raise ValueError(
-                f"{name} must have something for each of {n} rows of x; got the shape "
-                f"{array.shape}, use as many as x has"
+                f"{name} must have something for each of {n} rows of x; got the shape {array.shape}"
             )
         return None, array
 
@@ -280,8 +279,7 @@ class Own(Loss):
         returned: object = self.function(logits, y)  # type: ignore[arg-type]
         if not isinstance(returned, tuple | list) or len(returned) != 2:
             raise TypeError(
-                "a loss of your own must return (losses, dlogits); got a "
-                f"{type(returned).__name__}, use return losses, dlogits"
+                f"a loss of your own must return (losses, dlogits); got a {type(returned).__name__}"
             )
         losses, dlogits = returned
         if np.ndim(losses) == 0:

@@ -111,7 +111,7 @@ class State:
 
     def count(self, other: State) -> None:
         """Be as far as another one, whose arrays nobody asks for any more."""
-        self.epoch, self.step = other.epoch, other.step
+        self.step, self.epoch = other.step, other.epoch
 
     def take(self, other: State, *, shuffling: bool = True) -> None:
         """Be as another one is now, in the same arrays; on request but for the shuffling."""

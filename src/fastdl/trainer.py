@@ -501,7 +501,7 @@ class Trainer(_hints.Hinted):
         if any(not isinstance(layer, Dense) for layer in self._core.layers):
             raise ValueError(
                 "dlogits must be of a network without Dropout, whose logits in a step are others; "
-                "got one with it, use fd.losses.Own, which sees those"
+                "got one with it, where a loss of your own, fd.losses.Own, is told those"
             )
 
     def _begin_steps(self) -> Stepper:

@@ -147,7 +147,6 @@ class Evaluator:
     ----------
     columns : list of str
         The names of what ``measure`` gives.
-    workspace : Workspace
     rows : Rows
         May be replaced by the same data set read in another way.
     """
@@ -164,7 +163,7 @@ class Evaluator:
         program, n, k = core.program, len(data.x), core.layers[-1].h
         self._program, self._flat, self._data = program, core.flat, data
         self._loss, self._threads, self._metrics = core.loss, n_threads, metrics or {}
-        self.workspace = workspace or Workspace(program, n_threads=n_threads)
+        self._workspace = workspace or Workspace(program, n_threads=n_threads)
         self.rows = rows or compiled(core, data)
         self._results = np.empty((program.pieces(n), 2))
         self._residuals = None
@@ -181,7 +180,7 @@ class Evaluator:
             return self._by_own(self._loss, penalty)
         n = len(self._data.x)
         loss, n_correct = self._program.evaluate(
-            self.rows, self.workspace, self._flat, self._outputs, self._results, self._threads,
+            self.rows, self._workspace, self._flat, self._outputs, self._results, self._threads,
         )  # fmt: skip
         loss /= n
         if self._residuals is None:
@@ -192,7 +191,7 @@ class Evaluator:
     def _by_own(self, loss: Own, penalty: float) -> OwnEvaluation:
         """By a loss of one's own, of all outputs at once, if they are finite."""
         outputs, data = self._outputs, self._data
-        self._program.evaluate(self.rows, self.workspace, self._flat, outputs, None, self._threads)
+        self._program.evaluate(self.rows, self._workspace, self._flat, outputs, None, self._threads)
         assert outputs is not None
         mean = np.nan
         if np.isfinite(outputs).all():

@@ -93,6 +93,7 @@ class Room:
 
     def __init__(self) -> None:
         self._of: tuple[object, ...] = ()
+        self._records_of: tuple[object, ...] = ()
 
     def take(
         self, program: Program, state: State, n: int, settings: resume.Settings
@@ -111,6 +112,13 @@ class Room:
             )  # fmt: skip
             self._of = of
         return self._made
+
+    def of_records(self, program: Program, n_threads: int) -> Workspace:
+        """One for evaluations."""
+        of = program, n_threads
+        if of != self._records_of:
+            self._evaluates, self._records_of = Workspace(program, n_threads=n_threads), of
+        return self._evaluates
 
 
 class Terms(NamedTuple):
@@ -198,7 +206,9 @@ class Fit:
         if core.loss.y == "own":
             self._by_own = self._terms.steps()
         self.records = Records(core, self._asked, self._threads)
-        self.records.measure(self._train, self._rows, self._validation)
+        if self._asked.record is not None:
+            workspace = self._terms.room.of_records(core.program, self._threads)
+            self.records.measure(self._train, self._rows, self._validation, workspace)
 
     @property
     def at(self) -> int:

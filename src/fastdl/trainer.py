@@ -515,14 +515,15 @@ class Trainer(_hints.Hinted):
     @contextmanager
     def _remembering(self, fit: Fit, found: Inputs) -> Iterator[None]:
         """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
-        core, before, step = self._core, self._core.inputs, self.n_steps
-        core.inputs, resumed, self._resumed = found, self._resumed, None
-        self._fits = True
+        core, before, step, resumed = self._core, self._core.inputs, self.n_steps, self._resumed
         try:
+            if found != before:
+                core.inputs = found
+            self._fits, self._resumed = True, None
             yield
         finally:
             self._fits = False
-            if self.n_steps == step and (fit.failed or fit.interrupted):
+            if self.n_steps == step and (fit.interrupted or not fit.is_over):
                 core.inputs, self._resumed = before, resumed
 
     def resume(self, path: str | os.PathLike[str]) -> None:

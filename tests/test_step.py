@@ -291,10 +291,14 @@ def test_a_network_remembers_what_it_was_trained_on():
     assert one.network.inputs.kind == "numbers"
     with pytest.raises(TypeError, match="must hold numbers, on which this network was fitted"):
         one.step(X.astype(np.uint8), Y)
+    for answer in (one.network.predict, one.network.logits, one.network.predict_proba):
+        with pytest.raises(TypeError, match="must hold numbers"):
+            answer(X.astype(np.uint8))
     pixels = trainer()
     pixels.step(ROWS["uint8"](X), Y)
-    with pytest.raises(TypeError, match="must hold pixels"):
-        pixels.step(X, Y)
+    for call in (pixels.network.predict, lambda x: pixels.step(x, Y)):
+        with pytest.raises(TypeError, match="must hold pixels"):
+            call(X)
 
 
 def test_a_loss_that_is_not_finite_takes_no_step():

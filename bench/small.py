@@ -70,11 +70,20 @@ def show(name, call, base):
     print(f"{name:40}{whole:9.2f}{base:10.2f}{whole - base:9.2f}")
 
 
+def squared(logits, y):
+    off = logits - y
+    return (off * off).mean(axis=1), 2 * off
+
+
 def steps(name):
     net, x, y = made(name)
-    show(
-        f"step {name}, {len(x)} rows", partial(trainer_of(net, len(x)).step, x, y), batch(net, x, y)
-    )
+    base, n = batch(net, x, y), len(x)
+    show(f"step {name}, {n} rows", partial(trainer_of(net, n).step, x, y), base)
+    dlogits = 1e-6 * net.logits(x)
+    show(f"step {name}, dlogits", partial(trainer_of(net, n).step, x, dlogits=dlogits), base)
+    own = fd.Network(SHAPES[name][0], loss=squared)
+    given = np.zeros_like(dlogits)
+    show(f"step {name}, a loss of one's own", partial(trainer_of(own, n).step, x, given), base)
 
 
 def answers(name):

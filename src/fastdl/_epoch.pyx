@@ -705,13 +705,16 @@ cdef class Steps:
         call = self.program.call(view, self.workspace, self.params, &team)
         call.memory.n_rows = min(view.n, <Py_ssize_t> TILE_ROWS)  # as of a fit with such batches
         call.in_place = trains_in_place(call.net, view)
-        call.clip_norm, call.outputs, call.doutputs = self.clip_norm, outputs, doutputs
+        call.clip_norm, call.once = self.clip_norm, True
+        call.outputs, call.doutputs = outputs, doutputs
         progress.n, progress.done, progress.t, progress.diverged = 1, 0, self.t, False
         progress.starts, progress.stops, progress.rates = &first, &view.n, &rate
         progress.losses, progress.n_correct = &loss, &n_correct
         threads = start(&team, &self.program.training, n_threads)
-        fill_offset_parts(&call)
-        transpose_weights(&call)
+        with nogil:
+            fill_offset_parts(&call)
+            if outputs == NULL:
+                transpose_weights(&call)
         train_stretch(&call, &progress, self.update, threads)
         finish(&team, &self.program.training, threads, view.n)
         self.t += progress.done

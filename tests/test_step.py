@@ -6,6 +6,8 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import fastdl as fd
 
@@ -144,14 +146,33 @@ def test_with_targets_of_any_form(k):
 
 def test_with_weights_of_rows():
     weights = np.arange(10.0)
-    for given in (weights, weights.astype(np.float32), weights.tolist()):
-        alike(trainer(), trainer(), rows(10), answers("hinge", 10), sample_weight=given)
+    for form in (weights, weights.astype(np.float32), weights.tolist()):
+        alike(trainer(), trainer(), rows(10), answers("hinge", 10), sample_weight=form)
 
 
 def test_with_dropout():
     layers = [fd.Dropout(0.2, D), fd.Dense(D, 6, "relu"), fd.Dropout(0.5), fd.Dense(K)]
     one, other = (trainer(network=fd.Network(layers), seed=3) for _ in range(2))
     alike(one, other, rows(10), answers("hinge", 10), steps=5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    widths=st.lists(st.integers(1, 40), min_size=2, max_size=4),
+    n=st.integers(1, 70),
+    loss=st.sampled_from(["mse", "binary_cross_entropy", "hinge"]),
+    dtype=st.sampled_from(["float32", "float64"]),
+    form=st.sampled_from(sorted(ROWS)),
+    optimiser=st.sampled_from(sorted(OPTIMISERS)),
+)
+def test_of_any_shape_at_all(widths, n, loss, dtype, form, optimiser):
+    if loss == "hinge":
+        widths[-1] += 1
+    x = ROWS[form](rows(n, widths[0]))
+    one, other = (
+        trainer(widths, OPTIMISERS[optimiser], n, loss=loss, dtype=dtype) for _ in range(2)
+    )
+    alike(one, other, x, answers(loss, n, widths[-1], dtype), steps=2)
 
 
 def test_batches_may_differ_in_size():

@@ -27,6 +27,8 @@ OF_FILES = ("files.py", "resume.py")
 MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
     "columns must be the names of": "a damaged file: test_files.py",
     "a layer must have the keys": "a damaged file: test_files.py",
+    "loss must be given where": "a file, where it is no ValueError: test_own_loss.py",
+    "loss must be left out where": "a file, where it is no ValueError: test_own_loss.py",
     "which is not installed": "it needs a machine without a package: test_history.py",
 }
 

@@ -18,8 +18,8 @@ ORDER = (
     "layers",
     "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation", "saved",
     "network", "gradcheck", "_calling", "_diagnosis", "audit", "advice", "state", "rates",
-    "records", "resume", "fit", "run", "loop", "callbacks", "trainer", "datasets", "_openmp",
-    "__init__",
+    "records", "resume", "own", "fit", "stepper", "run", "loop", "callbacks", "trainer", "datasets",
+    "_openmp", "__init__",
 )
 EXPERIMENTS = (
     "calling", "meant", "places", "spec", "coding", "assignments", "store", "data", "trial",

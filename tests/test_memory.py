@@ -244,8 +244,8 @@ while done < 3:
     except MemoryError:
         failed += 1
         lift()
-        assert state(network) == after[trainer.step], trainer.step
-        found = work(network, trainer) if trainer.step == 0 else expected
+        assert state(network) == after[trainer.n_steps], trainer.n_steps
+        found = work(network, trainer) if trainer.n_steps == 0 else expected
     lift()
     assert found == expected
     assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]

@@ -194,7 +194,7 @@ for line in sys.stdin:
     began, end = time.process_time(), time.perf_counter() + 0.3
     while time.perf_counter() < end:
         trainer.fit(x, y, record=None)
-    print(trainer.step, time.process_time() - began, flush=True)
+    print(trainer.n_steps, time.process_time() - began, flush=True)
 """
 
 

@@ -7,6 +7,7 @@ test_bad_settings.py; both follow remedies too.
 """
 
 import re
+import tempfile
 from contextlib import suppress
 
 import ml_dtypes
@@ -97,6 +98,29 @@ def twice(network):
 
 def update(parameters):
     fd.Network([D, K]).parameters.update(parameters)
+
+
+def squared(logits, y):
+    return ((logits - y) ** 2).sum(axis=1), 2 * (logits - y)
+
+
+def led(**given):
+    """A step by a gradient that is given, and what of it does not go with that."""
+    trainer = fd.Trainer(fd.Network([D, 2], loss="mse"), fd.SGD(0.01))
+    return trainer.step(X, **({"dlogits": TARGETS} | given))
+
+
+def by_own(loss, y=TARGETS):
+    return fd.Trainer(fd.Network([D, 2], loss=loss), fd.SGD(0.01)).step(X, y)
+
+
+def step_before_a_fit_goes_on():
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/fit.safetensors"
+        trainer = fd.Trainer(fd.Network([D, K]), fd.SGD(0.01))
+        trainer.fit(X, Y, callbacks=[fd.Checkpoint(path)])
+        trainer.resume(path)
+        trainer.step(X, Y)
 
 
 INSTEAD_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
@@ -224,6 +248,11 @@ ROWS = {  # what: the call, the argument that is wrong, what is given
         fit, "x", {"x": as_frame(X).astype(object).where(X < 1, None)},
     ),
     "a network in another fit": (twice, "network", {"network": BUSY}),
+    "a gradient and targets": (led, "dlogits", {"dlogits": TARGETS, "y": TARGETS}),
+    "a gradient and weights": (led, "sample_weight", {"sample_weight": np.ones(N)}),
+    "a gradient that lies across": (led, "dlogits", {"dlogits": TARGETS.T}),
+    "a gradient that is not finite": (led, "dlogits", {"dlogits": TARGETS * [[np.nan, 1]]}),
+    "a loss of one argument": (by_own, "loss", {"loss": lambda logits: logits}),
     "a list of large integers": (fit, "x", {"x": (2**60 + np.arange(N)[:, None]).tolist()}),
     "a list of complex numbers": (of_numbers, "x", {"x": (X + 0j).tolist()}),
     "a list of numerals": (of_numbers, "x", {"x": X.astype(str).tolist()}),
@@ -282,6 +311,13 @@ NOTHING_TO_TELL = {  # what is refused without a remedy, for nobody can know one
     "a setting of a fit that runs": set_meanwhile,
     "a parameter taken out": lambda: NET.parameters.pop("layers.0.bias"),
     "a margin where there is none": lambda: NET.margin,
+    "steps before a fit goes on": step_before_a_fit_goes_on,
+    "a gradient of logits under Dropout": lambda: fd.Trainer(
+        fd.Network([fd.Dense(D, 2), fd.Dropout(0.5), fd.Dense(2)]), fd.SGD(0.1)
+    ).step(X, dlogits=TARGETS),
+    "something for too few rows": lambda: by_own(squared, TARGETS[1:]),
+    "a loss that is no pair": lambda: by_own(lambda logits, y: logits),
+    "a loss that is a mean": lambda: by_own(lambda logits, y: (0.0, logits)),
     "a record of other columns": lambda: fit().append({"loss": 0.0}),
 }
 

@@ -63,7 +63,7 @@ def result(trainer, history):
     """All that a fit leaves behind, but the seconds."""
     columns = {name: history[name].tolist() for name in history.columns if name != "seconds"}
     parameters = [p.tobytes() for p in trainer.network.parameters.values()]
-    return parameters, repr(columns), history.stopped, trainer.epoch, trainer.step
+    return parameters, repr(columns), history.stopped, trainer.epoch, trainer.n_steps
 
 
 class Copies(fd.Callback):
@@ -320,7 +320,7 @@ def test_divergence_in_the_middle_of_a_resumed_epoch_goes_back_and_is_saved_so(p
     assert "the end of epoch 2" in expected[0]
     again = resumed(path, **at(7))
     assert diverge(again) == expected
-    assert again.step == 6
+    assert again.n_steps == 6
     again.optimiser.learning_rate.huge = None
     whole = make(**at(None))
     whole.fit(**problem, epochs=2)
@@ -436,7 +436,7 @@ def test_an_interrupted_fit_is_resumed_where_it_was(path, problem, step, order):
     expected = result(whole, fit(whole))
     assert "interrupted" in fit(trainer, At(step, interrupt)).stopped
     again = resumed(path)
-    assert again.step == step
+    assert again.n_steps == step
     assert result(again, fit(again)) == expected
 
 
@@ -558,7 +558,7 @@ def refused(trainer, path, message):
         trainer.resume(path)
     assert str(path) in str(caught.value)
     np.testing.assert_equal(list(trainer.network.parameters.values()), before)
-    assert (trainer.epoch, trainer.step) == (0, 0)
+    assert (trainer.epoch, trainer.n_steps) == (0, 0)
 
 
 @pytest.mark.parametrize(("settings", "message"), OTHERS.values(), ids=OTHERS)
@@ -755,7 +755,7 @@ while True:
     path.unlink(missing_ok=True)
     if not dead(child(lambda: killed_at(line))):
         break
-    steps.append(resumed(path).step)
+    steps.append(resumed(path).n_steps)
     if line % stride == 0:
         assert not dead(child(end))
 print(json.dumps({"lines": len(steps), "old": steps.count(34), "new": steps.count(68)}))

@@ -336,9 +336,9 @@ threading.Thread(target=interrupt).start()
 FIT = """
 network, trainer, history = train(n, callbacks=[Begun()])
 took = time.perf_counter() - sent[0]
-assert history.stopped == f"interrupted in epoch 1, after step {trainer.step}"
-assert trainer.epoch == 0 and 0 < trainer.step < n // size
-whole = train(trainer.step * size)[0]
+assert history.stopped == f"interrupted in epoch 1, after step {trainer.n_steps}"
+assert trainer.epoch == 0 and 0 < trainer.n_steps < n // size
+whole = train(trainer.n_steps * size)[0]
 assert all((whole.parameters[name] == p).all() for name, p in network.parameters.items())
 assert signal.getsignal(signal.SIGINT) is handler
 assert trainer.fit(x[:1000], y[:1000]).stopped is None and trainer.epoch == 1
@@ -432,7 +432,7 @@ def test_ctrl_c_at_any_moment_leaves_parameters_at_a_batch_boundary():
     while left == 0:
         network = fd.Network([5, 4, 3])
         trainer, history, left = short_fit(network, moment)
-        assert network.parameters["layers.0.weight"].tobytes() == expected[trainer.step], moment
+        assert network.parameters["layers.0.weight"].tobytes() == expected[trainer.n_steps], moment
         for column in history.columns if history else ():
             assert len(history[column]) == history.n_records, moment
         moment += 1

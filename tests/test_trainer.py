@@ -184,7 +184,7 @@ def test_two_fits_are_one_long_fit(problem, optimiser, shuffle):
     trainer = fd.Trainer(two, optimiser, **settings)
     parts = [trainer.fit(*problem, epochs=epochs, record=2) for epochs in (2, 3)]
     assert bits(one) == bits(two)
-    assert (trainer.epoch, trainer.step) == (5, 15)
+    assert (trainer.epoch, trainer.n_steps) == (5, 15)
     for name in ("step", "epoch", "learning_rate", "loss"):
         joined = np.concatenate([part[name] for part in parts])
         assert joined.tolist() == long[name].tolist()
@@ -382,7 +382,7 @@ def test_adam_goes_back_with_its_moments_its_count_and_its_order(problem, drop_l
     trainer = fd.Trainer(diverging, fd.Adam(Rates([2 * n], 1e200)), **settings)
     with pytest.raises(fd.DivergenceError):
         trainer.fit(x, y, epochs=4, record=1)
-    assert (trainer.epoch, trainer.step) == (2, 2 * n)
+    assert (trainer.epoch, trainer.n_steps) == (2, 2 * n)
     other = fd.Trainer(smooth, fd.Adam(Rates([], 0)), **settings)
     other.fit(x, y, epochs=2)
     assert bits(diverging) == bits(smooth)
@@ -443,7 +443,7 @@ def test_a_row_that_is_not_finite_is_named_as_if_nothing_had_happened(
             with pytest.raises(ValueError, match=f"x must be finite; got {bad} at row 1290, col"):
                 trainer.fit(x, y, epochs=2)
             assert bits(network) == before
-            assert trainer.epoch == trainer.step == 0
+            assert trainer.epoch == trainer.n_steps == 0
             x[1290, 2] = right
         trainer.fit(x, y, epochs=2)
         results.append(bits(network))
@@ -699,7 +699,7 @@ def test_a_trainer_that_travels_goes_on_as_the_one_that_stays(problem, travel):
     trainer.fit(*problem, epochs=2)
     other.fit(*problem, epochs=2)
     assert bits(other.network) == bits(trainer.network)
-    assert (other.epoch, other.step) == (trainer.epoch, trainer.step) == (4, 12)
+    assert (other.epoch, other.n_steps) == (trainer.epoch, trainer.n_steps) == (4, 12)
 
 
 def test_a_copy_counts_for_itself(problem):

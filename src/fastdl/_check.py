@@ -6,6 +6,7 @@ is copied only where its dtype or its memory order asks for it; what a kernel co
 and row numbers, always, and before it is looked at: another thread may change the caller's.
 """
 
+import inspect
 import operator
 import os
 from collections.abc import Sequence
@@ -428,6 +429,19 @@ def real(
         rule = f"{low}, {below:g})".replace("[-inf", "(-inf")
         raise ValueError(f"{name} must be finite and lie in {rule}; got {number:g}")
     return number
+
+
+def takes_two(value: object) -> bool:
+    """Whether it can be called with two arguments; where nobody can tell, yes."""
+    if not callable(value):
+        return False
+    try:
+        inspect.signature(value).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:
+        pass
+    return True
 
 
 def path(value: object, name: str = "path") -> str:

@@ -1,16 +1,21 @@
 from collections.abc import Sequence
 from typing import Any, Self, final
 
+import numpy as np
 from numpy.typing import NDArray
 
 _Array = NDArray[Any]
 _Scaling = tuple[_Array | None, _Array | None, _Array | None]
+_Hyper = tuple[int, tuple[float, ...], float]
 
 KIND_DENSE: int
 KIND_MASK: int
+ANSWERS: dict[str, int]
 
 def weight_stride(columns: int) -> int: ...
 def often_sparse(x: _Array) -> bool: ...
+def ready_labels(y: object, n: int, k: int) -> NDArray[np.intc] | None: ...
+def ready_numbers(y: object, n: int, k: int, single: bool) -> bool: ...
 
 @final
 class Rows:
@@ -64,12 +69,14 @@ class Program:
         rows: Rows,
         workspace: Workspace,
         batches: Batches,
-        hyper: tuple[int, tuple[float, ...], float],
+        hyper: _Hyper,
         t: int,
         params: _Array,
         n_threads: int,
     ) -> int: ...
-    def gradient(self, rows: Rows, workspace: Workspace, params: _Array) -> float: ...
+    def gradient(
+        self, rows: Rows, workspace: Workspace, params: _Array, doutputs: _Array | None = None
+    ) -> float: ...
     def evaluate(
         self,
         rows: Rows,
@@ -79,4 +86,31 @@ class Program:
         results: _Array | None,
         n_threads: int,
     ) -> tuple[float, int]: ...
+    def answer(self, reading: Reading, x: object, params: _Array, kind: int) -> _Array | None: ...
+    def needs_blas(self, n: int, trains: bool) -> bool: ...
     def pieces(self, n: int) -> int: ...
+
+@final
+class Reading:
+    takes: tuple[bool, bool, bool]
+    def __new__(cls, d: int, most: int, scalings: Sequence[_Scaling]) -> Self: ...
+    def has(self, x: object) -> bool: ...
+
+@final
+class Steps:
+    t: int
+    def __new__(
+        cls,
+        program: Program,
+        hyper: _Hyper,
+        params: _Array,
+        moments: Sequence[_Array],
+        seed: int,
+        reading: Reading,
+        y: str,
+    ) -> Self: ...
+    def take_ready(self, x: object, y: object, rate: float) -> float | None: ...
+    def follow_ready(self, x: object, doutputs: object, rate: float) -> float | None: ...
+    def take(self, rows: Rows, rate: float, n_threads: int) -> float: ...
+    def outputs(self, rows: Rows, n_threads: int) -> _Array | None: ...
+    def follow(self, rows: Rows, doutputs: _Array, rate: float, n_threads: int) -> float: ...

@@ -17,6 +17,7 @@ What the loops do stands in _loops/, a file a job; here is what Python hands the
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.string cimport memset
@@ -29,20 +30,30 @@ from fastdl._loops.batches cimport Progress, run_batch, run_batches
 from fastdl._loops.call cimport (
     Call, Memory, Outcome, Team, fastdl_begin_team, fastdl_end_team, fastdl_seconds,
 )
-from fastdl._loops.evaluation cimport Evaluation, evaluate_pieces
+from fastdl._loops.evaluation cimport Evaluation, evaluate_piece, evaluate_pieces
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
 from fastdl._loops.net cimport (
-    DENSE, MASK, TILE_ROWS, Kind, Layer, Net, lay_out, room_of_piece, room_of_rows,
-    stride_of_weight,
+    DENSE, MASK, TILE_ROWS, Kind, Layer, Net, lay_out, needs_blas, room_of_piece,
+    room_of_rows, stride_of_weight,
 )
 from fastdl._loops.offset cimport fill_offset_parts
 from fastdl._loops.pace cimport Pace, Stretch, learn, next_stretch
 from fastdl._loops.weights cimport transpose_weights
 
+from numpy import empty, intp, ndarray
+
 from fastdl import _memory
 
 
 KIND_DENSE, KIND_MASK = DENSE, MASK  # of layers
+
+cdef enum Answer:
+    OUTPUTS  # whatever they are
+    FINITE
+    LABELS
+    SOFTMAX
+
+ANSWERS = {"outputs": OUTPUTS, "finite": FINITE, "labels": LABELS, "softmax": SOFTMAX}
 
 
 def weight_stride(Py_ssize_t columns):
@@ -66,6 +77,13 @@ cdef View view_of(x):
     view.item, view.stride = x.itemsize, x.strides[0] // x.itemsize
     view.x = <const char*> address(x)
     return view
+
+
+cdef scale_view(View* view, scaling, bint scan_zeros):
+    """Have rows scaled as they are read, which the caller keeps alive."""
+    shift, scale, offset = scaling
+    view.shift, view.scale, view.offset = address(shift), address(scale), address(offset)
+    view.scan_zeros = scan_zeros and (shift is None or offset is not None)
 
 
 @cython.final
@@ -95,14 +113,11 @@ cdef class Rows:
     cdef object arrays
 
     def __cinit__(self, x, scaling, labels, targets, weights, bint scan_zeros, bint check_finite):
-        shift, scale, offset = scaling
         self.arrays = (x, scaling, labels, targets, weights)
         self.view = view_of(x)
-        self.view.shift, self.view.scale = address(shift), address(scale)
-        self.view.offset = address(offset)
+        scale_view(&self.view, scaling, scan_zeros)
         self.view.truth.labels = <const int*> address(labels)
         self.view.truth.targets, self.view.truth.weights = address(targets), address(weights)
-        self.view.scan_zeros = scan_zeros and (shift is None or offset is not None)
         self.view.check_finite = check_finite and self.view.kind != FASTDL_SOURCE_u8
 
 
@@ -241,6 +256,7 @@ cdef class Program:
 
     cdef Net net
     cdef Pace training, evaluation
+    cdef list idle  # workspaces of answers; several threads may ask at once
 
     def __cinit__(
         self, const long long[:, ::1] layers, const double[:, ::1] settings, int loss,
@@ -248,6 +264,7 @@ cdef class Program:
     ):
         cdef Py_ssize_t i
         cdef Layer* layer
+        self.idle = []
         self.net.single = single
         self.net.n_layers = <int> layers.shape[0]
         self.net.layers = <Layer*> PyMem_Calloc(self.net.n_layers, sizeof(Layer))
@@ -282,7 +299,7 @@ cdef class Program:
         """
         cdef Team team
         cdef Progress progress = batches.progress(t)
-        cdef Call call = self.call(rows, workspace, params, &team)
+        cdef Call call = self.call(&rows.view, workspace, params, &team)
         cdef Training training
         cdef Stretch stretch
         training.call, training.progress, training.update = &call, &progress, update_from(hyper)
@@ -299,12 +316,16 @@ cdef class Program:
             learn(&self.training, &stretch, batches.take(progress.done))
         return batches.done
 
-    def gradient(self, Rows rows, Workspace workspace, params):
-        """The mean loss of all rows; its gradient, without the penalty, to the workspace."""
+    def gradient(self, Rows rows, Workspace workspace, params, doutputs=None):
+        """The mean loss of all rows; its gradient, without the penalty, to the workspace.
+
+        Or of whatever loss the outputs have the gradient doutputs (n, k) of the network's dtype.
+        """
         cdef Team team
         cdef Outcome found
-        cdef Call call = self.call(rows, workspace, params, &team)
+        cdef Call call = self.call(&rows.view, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
+        call.doutputs = <char*> address(doutputs)
         memset(&team, 0, sizeof(Team))
         with nogil:
             transpose_weights(&call)
@@ -326,9 +347,10 @@ cdef class Program:
         cdef Stretch stretch
         cdef Py_ssize_t i, n
         cdef double loss = 0, n_correct = 0
-        cdef Call call = self.call(rows, workspace, params, &team)
+        cdef Call call = self.call(&rows.view, workspace, params, &team)
         call.in_place = lies_ready(&self.net, &rows.view)
         evaluation.done, evaluation.n = 0, self.pieces(rows.view.n)
+        n_threads = <int> max(1, min(<Py_ssize_t> n_threads, evaluation.n))
         evaluation.out = <char*> address(out, True)
         evaluation.results = &results[0, 0] if results is not None else NULL
         evaluating.call, evaluating.evaluation = &call, &evaluation
@@ -346,25 +368,361 @@ cdef class Program:
                 n_correct += evaluation.results[2 * i + 1]
         return loss, <Py_ssize_t> n_correct
 
+    def answer(self, Reading reading, x, params, Answer kind):
+        """The answer to a few rows, on this thread; None where Python has to look at them first.
+
+        Outputs (n, k) of whatever they are, or finite ones, or the labels or the probabilities that
+        follow from these.
+        """
+        cdef View view
+        cdef Call call
+        cdef Evaluation evaluation
+        cdef Py_ssize_t i
+        cdef const Net* net = &self.net
+        if not reading.take(x, &view) or needs_blas(net, view.n, False):
+            return None
+        if view.n > max(reading.most, net.evaluation_rows):
+            return None
+        view.check_finite = view.check_finite and kind != OUTPUTS
+        out = empty((view.n, net.k), "f" if net.single else "d")
+        workspace = self.idle.pop() if self.idle else Workspace(self)
+        call = self.call(&view, workspace, params, NULL)
+        call.in_place = lies_ready(net, &view)
+        evaluation.n, evaluation.results = self.pieces(view.n), NULL
+        evaluation.out = <char*> address(out)
+        with nogil:
+            fill_offset_parts(&call)
+            for i in range(evaluation.n):
+                evaluate_piece(&call, &evaluation, i)
+        self.idle.append(workspace)
+        return out if kind == OUTPUTS else answer_from(&call, out, evaluation.out, kind)
+
+    def needs_blas(self, Py_ssize_t n, bint trains):
+        """Whether it may leave a product of up to n rows to BLAS."""
+        return bool(needs_blas(&self.net, n, trains))
+
     cpdef Py_ssize_t pieces(self, Py_ssize_t n):
         """The rows of ``results`` that an evaluation of n rows needs."""
         return (n + self.net.evaluation_rows - 1) // self.net.evaluation_rows
 
-    cdef Call call(self, Rows rows, Workspace workspace, params, Team* team):
+    cdef Call call(self, const View* rows, Workspace workspace, params, Team* team):
         """What all threads share."""
         cdef Call call
         memset(&call, 0, sizeof(Call))
         call.kernels, call.net = kernels_of(self.net.item), &self.net
-        call.rows, call.team, call.seed = &rows.view, team, workspace.seed
+        call.rows, call.team, call.seed = rows, team, workspace.seed
         call.arrays.params = <char*> address(params, workspace.grads is not None)
         call.arrays.grads = <char*> address(workspace.grads, True)
         call.arrays.first = <char*> address(workspace.first, True)
         call.arrays.second = <char*> address(workspace.second, True)
         call.memory = workspace.memory
-        call.skips = may_skip(&self.net, &rows.view)
-        if rows.view.offset == NULL or not call.skips:
+        call.skips = may_skip(&self.net, rows)
+        if rows.offset == NULL or not call.skips:
             call.memory.offset_parts = NULL
         return call
+
+
+# --- small calls -----------------------------------------------------------------------------
+
+cdef struct Lying:  # an array of numbers, as it lies
+    char type  # as buffers name it
+    Py_ssize_t item, n, columns
+    Py_ssize_t row, column  # bytes from one to the next
+    const char* at
+
+
+cdef bint look_at(array, int ndim, Lying* lying):
+    """Whether it is an array of NumPy's own that kernels read; the caller keeps it alive."""
+    cdef Py_buffer buffer
+    cdef bint ready
+    if type(array) is not ndarray:
+        return False
+    try:
+        PyObject_GetBuffer(array, &buffer, PyBUF_STRIDES | PyBUF_FORMAT)
+    except (BufferError, ValueError):  # of times, say
+        return False
+    ready = buffer.ndim == ndim and buffer.format[1] == 0
+    if ready:
+        lying.type, lying.item, lying.at = buffer.format[0], buffer.itemsize, <char*> buffer.buf
+        lying.n, lying.row = buffer.shape[0], buffer.strides[0]
+        lying.columns = buffer.shape[1] if ndim == 2 else 1
+        lying.column = buffer.strides[1] if ndim == 2 else lying.item
+        ready = <size_t> lying.at % lying.item == 0 and lying.row % lying.item == 0
+    PyBuffer_Release(&buffer)
+    return ready and (lying.columns == 1 or lying.column == lying.item)
+
+
+cdef bint are_labels(y, Py_ssize_t n, Lying* lying):
+    """Whether they are n integers of four or eight bytes; the caller keeps them alive."""
+    return look_at(y, 1, lying) and lying.n == n and lying.type in b"ilq"
+
+
+cdef bint copy_labels(const Lying* labels, Py_ssize_t k, int* out) noexcept nogil:
+    """Copy labels; whether all lie in [0, k)."""
+    cdef Py_ssize_t i
+    cdef long long label
+    cdef const char* at = labels.at
+    for i in range(labels.n):
+        label = (<const int*> at)[0] if labels.item == sizeof(int) else (<const long long*> at)[0]
+        if not 0 <= label < k:
+            return False
+        out[i], at = <int> label, at + labels.row
+    return True
+
+
+cdef bint are_numbers(y, Py_ssize_t n, Py_ssize_t k, bint single, Lying* lying):
+    """Whether they are finite numbers (n, k), or (n,) where k is 1, side by side."""
+    cdef Py_ssize_t item = sizeof(float) if single else sizeof(double)
+    return (
+        (look_at(y, 2, lying) or k == 1 and look_at(y, 1, lying))
+        and lying.n == n and lying.columns == k and lying.type == (c"f" if single else c"d")
+        and (n == 1 or lying.row == k * item)
+        and kernels_of(item).finite(lying.at, k, NULL, n, k))
+
+
+def ready_labels(y, Py_ssize_t n, Py_ssize_t k):
+    """A copy as C ints of n labels in [0, k) that are ready as they come; else None."""
+    cdef Lying lying
+    if not are_labels(y, n, &lying):
+        return None
+    labels = empty(n, "i")
+    return labels if copy_labels(&lying, k, <int*> address(labels)) else None
+
+
+def ready_numbers(y, Py_ssize_t n, Py_ssize_t k, bint single):
+    """Whether they are finite numbers (n, k), or (n,) where k is 1, ready as they come."""
+    cdef Lying lying
+    return bool(are_numbers(y, n, k, single, &lying))
+
+
+@cython.final
+cdef class Reading:
+    """Which rows a network takes as they come, without a look by Python, and how they are scaled.
+
+    Parameters
+    ----------
+    d : int
+        Columns.
+    most : int
+        Rows of a small call; one thread takes what the loops do not cut, however much that is.
+    scalings : sequence of (shift, scale, offset)
+        Of rows of float32, of float64, of uint8; as ``Rows`` takes it.
+
+    Attributes
+    ----------
+    takes : tuple of bool
+        Whether it takes rows of float32, float64, uint8.
+    """
+
+    cdef View views[3]
+    cdef bint takes_type[3]
+    cdef Py_ssize_t d, most
+    cdef object scalings
+
+    def __cinit__(self, Py_ssize_t d, Py_ssize_t most, scalings):
+        cdef int i
+        self.d, self.most, self.scalings = d, most, scalings
+        for i in range(3):
+            memset(&self.views[i], 0, sizeof(View))
+            scale_view(&self.views[i], scalings[i], True)
+
+    @property
+    def takes(self):
+        return tuple([bool(each) for each in self.takes_type])
+
+    @takes.setter
+    def takes(self, takes):
+        self.takes_type = takes
+
+    def has(self, x):
+        """Whether it takes these rows."""
+        cdef View view
+        return bool(self.take(x, &view))
+
+    cdef bint take(self, x, View* view):
+        """Have rows in a view if it takes them."""
+        cdef Lying lying
+        cdef int i
+        if not look_at(x, 2, &lying):
+            return False
+        i = 0 if lying.type == c"f" else 1 if lying.type == c"d" else 2
+        if not (self.takes_type[i] and (i < 2 or lying.type == c"B")):
+            return False
+        view[0] = self.views[i]
+        view.n, view.d, view.x = lying.n, lying.columns, lying.at
+        view.kind = (FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8)[i]
+        view.item, view.stride, view.check_finite = lying.item, lying.row // lying.item, i < 2
+        return view.d == self.d and view.n > 0
+
+
+cdef answer_from(const Call* call, out, char* outputs, Answer kind):
+    """What outputs say; None where they are not all finite."""
+    cdef Py_ssize_t i, n = call.rows.n, k = call.net.k
+    if not call.kernels.finite(outputs, k, NULL, n, k):
+        return None
+    if kind == LABELS:
+        labels = empty(n, intp)
+        call.kernels.greatest(outputs, n, k, <Py_ssize_t*> address(labels))
+        return labels
+    for i in range(n if kind == SOFTMAX else 0):
+        call.kernels.softmax(outputs + i * k * call.kernels.item, k)
+    return out
+
+
+@cython.final
+cdef class Steps:
+    """Batch after batch, each in a call of its own.
+
+    Parameters
+    ----------
+    program : Program
+    hyper : (optimiser, settings, clip_norm: 0 for no bound)
+    params : array
+        Of the network.
+    moments : sequence of array
+        The optimiser's.
+    seed : int
+        Of masks.
+    reading : Reading
+    y : {"labels", "numbers", ""}
+        What the loss goes by, if that may be ready as it comes.
+
+    Attributes
+    ----------
+    t : int
+        The optimiser's steps; set it before a call, which counts its own if it takes it.
+    """
+
+    cdef Program program
+    cdef Reading reading
+    cdef Workspace workspace
+    cdef Update update
+    cdef double clip_norm
+    cdef unsigned long long seed
+    cdef object params, moments, labels
+    cdef Py_ssize_t n_labels
+    cdef bint by_labels, by_numbers
+    cdef public Py_ssize_t t
+
+    def __cinit__(
+        self, Program program, hyper, params, moments, unsigned long long seed, Reading reading,
+        str y,
+    ):
+        self.program, self.reading, self.seed = program, reading, seed
+        self.params, self.moments = params, moments
+        self.update, self.clip_norm = update_from(hyper), hyper[2]
+        self.by_labels, self.by_numbers = y == "labels", y == "numbers"
+
+    def take_ready(self, x, y, double rate):
+        """A step by a batch that is ready as it comes; None where Python has to look at it first.
+
+        Gives the mean loss; where that is not finite no step was taken.
+        """
+        cdef View view
+        if not self.take_rows(x, &view):
+            return None
+        if self.by_labels and self.take_labels(y, &view):
+            return self.run(&view, rate, 1, NULL, NULL)
+        if self.by_numbers:
+            view.truth.targets = self.numbers(y, view.n)
+            if view.truth.targets != NULL:
+                return self.run(&view, rate, 1, NULL, NULL)
+        return None
+
+    def follow_ready(self, x, doutputs, double rate):
+        """As ``take_ready``, by the gradient of the outputs (n, k)."""
+        cdef View view
+        cdef const char* given
+        if not self.take_rows(x, &view):
+            return None
+        given = self.numbers(doutputs, view.n)
+        return None if given == NULL else self.run(&view, rate, 1, NULL, given)
+
+    def take(self, Rows rows, double rate, int n_threads):
+        """A step by a batch; as ``take_ready`` otherwise."""
+        return self.run(&rows.view, rate, n_threads, NULL, NULL)
+
+    def outputs(self, Rows rows, int n_threads):
+        """The outputs (n, k) of a batch that is to be trained on: masks are those of the step.
+
+        None where a row is not finite.
+        """
+        cdef const Net* net = &self.program.net
+        out = empty((rows.view.n, net.k), "f" if net.single else "d")
+        cdef Py_ssize_t t = self.t
+        loss = self.run(&rows.view, 0, n_threads, <char*> address(out), NULL)
+        self.t = t
+        return out if loss == 0 else None
+
+    def follow(self, Rows rows, doutputs, double rate, int n_threads):
+        """A step by the gradient (n, k) of a batch's outputs, of the network's dtype."""
+        return self.run(&rows.view, rate, n_threads, NULL, <char*> address(doutputs))
+
+    cdef bint take_rows(self, x, View* view):
+        """Have a batch in a view if it is ready, and small."""
+        cdef const Net* net = &self.program.net
+        if not self.reading.take(x, view) or view.n > self.reading.most:
+            return False
+        if needs_blas(net, view.n, True):
+            return False
+        if may_skip(net, view):
+            view.scan_zeros = are_often_sparse(kernels_of(sizeof(float)), view)
+        return True
+
+    cdef bint take_labels(self, y, View* view):
+        """Have a copy of labels in the view, if they are ready and lie in [0, k)."""
+        cdef Lying lying
+        if not are_labels(y, view.n, &lying):
+            return False
+        if lying.n > self.n_labels:
+            self.labels, self.n_labels = empty(lying.n, "i"), lying.n
+        view.truth.labels = <const int*> address(self.labels)
+        return copy_labels(&lying, self.program.net.k, <int*> view.truth.labels)
+
+    cdef const char* numbers(self, y, Py_ssize_t n):
+        """Where numbers (n, k) lie if they are ready and finite; else NULL."""
+        cdef Lying lying
+        cdef const Net* net = &self.program.net
+        return lying.at if are_numbers(y, n, net.k, net.single, &lying) else NULL
+
+    cdef make_room(self, Py_ssize_t n):
+        """A workspace for n rows, or for more, so that few are made."""
+        cdef Py_ssize_t room = 16
+        while room < min(n, <Py_ssize_t> TILE_ROWS):
+            room *= 2
+        if self.workspace is None or self.workspace.memory.n_rows < room:
+            self.workspace = Workspace(
+                self.program, batch=room, moments=self.moments, seed=self.seed)
+
+    cdef double run(
+        self, const View* view, double rate, int n_threads, char* outputs, const char* doutputs,
+    ) except? -1:
+        """A step, or where outputs are wanted these alone; gives the loss."""
+        cdef Team team
+        cdef Call call
+        cdef Progress progress
+        cdef double loss = 0
+        cdef Py_ssize_t n_correct, first = 0
+        cdef Training training
+        cdef Stretch stretch = next_stretch(&self.program.training, n_threads)
+        self.make_room(view.n)
+        call = self.program.call(view, self.workspace, self.params, &team)
+        call.memory.n_rows = min(view.n, <Py_ssize_t> TILE_ROWS)  # as of a fit with such batches
+        call.in_place = trains_in_place(call.net, view)
+        call.clip_norm, call.once = self.clip_norm, True
+        call.outputs, call.doutputs = outputs, doutputs
+        progress.n, progress.done, progress.t, progress.diverged = 1, 0, self.t, False
+        progress.starts, progress.stops, progress.rates = &first, &view.n, &rate
+        progress.losses, progress.n_correct = &loss, &n_correct
+        training.call, training.progress, training.update = &call, &progress, self.update
+        with nogil:
+            fill_offset_parts(&call)
+            if outputs == NULL:
+                transpose_weights(&call)
+        run(&stretch, &team, train, &training)
+        learn(&self.program.training, &stretch, view.n)
+        self.t += progress.done
+        return loss
 
 
 # --- stretches -------------------------------------------------------------------------------

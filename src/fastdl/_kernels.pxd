@@ -50,6 +50,7 @@ cdef extern from "kernels.h" nogil:
         void (*fill)(double value, void* out, long size) noexcept nogil
         bint (*finite)(
             const void* x, long ldx, const Py_ssize_t* order, long n, long d) noexcept nogil
+        void (*greatest)(const void* x, long n, long k, Py_ssize_t* out) noexcept nogil
         void (*softmax)(void* logits, long k) noexcept nogil
         double (*penalty)(const void* weight, long size, double l1, double l2) noexcept nogil
         void (*penalty_gradient)(
@@ -127,6 +128,9 @@ cdef inline void count_update(Update* update, double learning_rate, Py_ssize_t t
         update.corrections[i] = 1
         if update.settings[i] != 0:  # a power costs as much as a step of a small network
             update.corrections[i] -= update.settings[i] ** <double> t
+
+cpdef bint leaves_to_blas(
+    bint single, bint is_transposed, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil
 
 cdef bint folds(const Update* update, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil
 

@@ -248,9 +248,14 @@ def lies_by_unit(Py_ssize_t d, Py_ssize_t h, bint single, bint first):
     return h * (d + sizes.sum_lanes) < (h + sizes.lanes - 1) // sizes.lanes * sizes.lanes * d
 
 
-def forward_needs_blas(Py_ssize_t h, bint single):
-    """Whether multiply may leave a forward product with h units to BLAS."""
-    return not has_microkernels() or not single and h > target.sizes.wide_columns
+cpdef bint leaves_to_blas(
+    bint single, bint is_transposed, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+) noexcept nogil:
+    """Whether multiply may leave a product (m x n, k deep) to BLAS, or one of fewer rows.
+
+    is_transposed: whether its second factor lies so; the first does not.
+    """
+    return not (dots(single, m, n, k) if is_transposed else multiplies(single, m, n))
 
 
 cdef bint transposes(Py_ssize_t h, Py_ssize_t n) noexcept nogil:

@@ -25,7 +25,7 @@ def empty(size: int, dtype: DTypeLike) -> Array:
     """A flat array of any content."""
     kind = np.dtype(dtype)
     raw = np.empty(size * kind.itemsize + PAGE, np.uint8)
-    start = (PAGE // 2 - raw.ctypes.data) % PAGE
+    start = (PAGE // 2 - raw.__array_interface__["data"][0]) % PAGE
     return raw[start : start + size * kind.itemsize].view(kind)
 
 

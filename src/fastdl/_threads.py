@@ -20,7 +20,7 @@ from fastdl import _check, _kernels
 MOST = _kernels.MOST_THREADS
 WORK_PER_THREAD = 1_000_000  # multiply-adds that make waking one more thread worth its while
 
-_forked = False
+_forked = 0  # how often, since the process that was started
 _lock = threading.Lock()
 _holders: set[object] = set()
 _before: list[int] = []  # the threads that each BLAS is to have again after the last holder
@@ -29,7 +29,7 @@ _before: list[int] = []  # the threads that each BLAS is to have again after the
 def _after_fork() -> None:
     """The threads that held the lock or BLAS are not in the child."""
     global _forked, _lock
-    _forked, _lock = True, threading.Lock()
+    _forked, _lock = _forked + 1, threading.Lock()
     _holders.clear()
     _give_back()
 
@@ -115,6 +115,11 @@ def resolve(n_threads: int | None, work: int) -> int:
     return min(available(), most) if most > 1 else 1
 
 
+def most_alone(work: int) -> int:
+    """Things of so much work that are as well done by one thread."""
+    return (2 * WORK_PER_THREAD - 1) // max(1, work)
+
+
 @cache
 def _pools() -> Any:
     """Each BLAS that is loaded, and no OpenMP: its limits belong to the thread that sets them."""
@@ -137,17 +142,15 @@ def _set_blas(counts: list[int]) -> None:
 
 
 @contextmanager
-def serial_blas(needed: bool = True) -> Iterator[None]:
-    """Hold BLAS to one thread, if that is needed; the last of several holders gives it back."""
+def serial_blas() -> Iterator[None]:
+    """Hold BLAS to one thread; the last of several holders gives it back."""
     holder = object()
     try:
-        if needed:
-            _hold(holder)
+        _hold(holder)
         yield
     finally:
         _holders.discard(holder)
-        if needed:
-            _give_back()
+        _give_back()
 
 
 def _hold(holder: object) -> None:
@@ -171,15 +174,15 @@ class Claim:
     """One holder at a time; a child after a fork starts without any."""
 
     def __init__(self) -> None:
-        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._lock, self._forked = threading.Lock(), _forked
 
     def take(self) -> bool:
         """Whether it was free, and is now held."""
-        if self._pid != os.getpid():
-            self._lock, self._pid = threading.Lock(), os.getpid()
+        if self._forked != _forked:
+            self._lock, self._forked = threading.Lock(), _forked
         return self._lock.acquire(blocking=False)
 
     def give_back(self) -> None:
         """Free it, in the process that took it."""
-        if self._pid == os.getpid():
+        if self._forked == _forked:
             self._lock.release()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from fastdl import _check, _kernels, _memory, _threads, init
 from fastdl._check import Array
-from fastdl._epoch import Program
+from fastdl._epoch import ANSWERS, Program, Reading
 from fastdl.init import Init
-from fastdl.inputs import Inputs
+from fastdl.inputs import Inputs, read_as_before, read_as_they_are
 from fastdl.layers import Dense, Layer, dense_of
 from fastdl.losses import Loss
 from fastdl.parameters import Parameters, Places
 from fastdl.scaling import Applied, Scaling
+
+_TYPES = (np.float32, np.float64, np.uint8)  # of rows, in the order of a ``Reading``
 
 
 class Core:
@@ -34,6 +36,8 @@ class Core:
         The parameters.
     applied : Applied
         The scaling as rows take it.
+    reading, reading_of_steps : Reading
+        Which rows need no look by Python to be answered; and to be trained on.
     program : Program
         The loops, with the penalties of the layers; it learns how many threads are worth it.
     """
@@ -46,7 +50,7 @@ class Core:
         scaling: Scaling | None,
     ) -> None:
         self.layers, self.loss, self.dtype, self.scaling = layers, loss, dtype, scaling
-        self.inputs: Inputs | None = None
+        self._inputs: Inputs | None = None
         self.places = Places(layers, dtype)
         self.n_parameters = sum(layer.n_parameters for layer in layers)
         self._make(self.places.zeros())
@@ -54,17 +58,34 @@ class Core:
     def _make(self, flat: Array) -> None:
         """All that neither a copy nor a pickle takes along."""
         self.flat = flat
-        self.applied = Applied(self.scaling, self.layers[0].d, self.dtype)
+        d = self.layers[0].d
+        self.applied = Applied(self.scaling, d, self.dtype)
+        scalings = [self.applied.as_read(np.empty(0, kind)) for kind in _TYPES]
+        most = _threads.most_alone(self.n_parameters)
+        self.reading = Reading(d, most, scalings)
+        self.reading_of_steps = Reading(d, most, scalings)
+        self.inputs = self._inputs
         self.program = self.compiled(self.layers)
         self._busy = _threads.Claim()
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("applied", "program", "_busy")
+        made = ("applied", "reading", "reading_of_steps", "program", "_busy")
         return {name: value for name, value in self.__dict__.items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._make(_memory.own(self.flat))
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """What its rows are, once it has been fitted."""
+        return self._inputs
+
+    @inputs.setter
+    def inputs(self, inputs: Inputs | None) -> None:
+        self._inputs = inputs
+        self.reading.takes = read_as_they_are(inputs, self.scaling is not None)
+        self.reading_of_steps.takes = read_as_before(inputs)
 
     def copy(self, dtype: np.dtype[Any]) -> Core:
         """One of its own, in this dtype."""
@@ -126,29 +147,37 @@ class Core:
                     "make the network again or load it"
                 )
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Hold the network for a fit; a second one at the same time is refused."""
+    def take(self) -> None:
+        """Hold the network for a fit, until it is given back; a second one is refused."""
         if not self._busy.take():
             raise RuntimeError(
                 "this network must not be fitted twice at a time; it is being fitted already, "
                 "use net.copy() or wait for that fit"
             )
+
+    def give_back(self) -> None:
+        """Let others fit the network."""
+        self._busy.give_back()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the network for a fit; a second one at the same time is refused."""
+        self.take()
         try:
             yield
         finally:
-            self._busy.give_back()
+            self.give_back()
+
+    def answer(self, x: object, n_threads: int | None, kind: str) -> Array | None:
+        """The answer to a few rows that are ready, by its kind; else None."""
+        if n_threads is not None:
+            _threads.resolve(n_threads, 0)  # refuses what is no number of threads
+        return self.program.answer(self.reading, x, self.flat, ANSWERS[kind])
 
     def threads(self, n_threads: int | None, n: int) -> int:
         """How many threads work on so many rows at once."""
         return _threads.resolve(n_threads, n * self.n_parameters)
 
-    def serial_blas(self) -> AbstractContextManager[None]:
-        """BLAS on one thread, where a forward pass calls it at all."""
-        single = self.dtype == np.float32
-        return _threads.serial_blas(
-            any(
-                _kernels.forward_needs_blas(layer.h, single)
-                for layer in dense_of(self.layers).values()
-            )
-        )
+    def serial_blas(self, n: int, *, trains: bool = False) -> AbstractContextManager[None]:
+        """BLAS on one thread, where n rows at a time may call it on their way."""
+        return _threads.serial_blas() if self.program.needs_blas(n, trains) else nullcontext()

@@ -33,6 +33,10 @@ class Data(NamedTuple):
 
 def read(core: Core, name: str, x: ArrayLike, known: Inputs | None = None) -> Data:
     """Rows alone, and what they are: as those known, or as it was fitted."""
+    if core.reading_of_steps.has(x) and known in (None, core.inputs):
+        assert isinstance(x, np.ndarray)
+        assert core.inputs is not None
+        return Data(x.view(), core.inputs)  # the caller may set the shape of his
     given = _check.table(name, x, core.layers[0].d)
     return Data(*inputs.read(name, given, known or core.inputs, core.scaling is not None))
 
@@ -52,11 +56,27 @@ def check(
     return Data(rows, found, *core.loss.read(y_name, y, n, k, core.dtype))
 
 
+def refuse_both(y: object, dlogits: object) -> None:
+    """Of what is right for rows and the gradient of their logits one alone is to be given."""
+    if y is not None and dlogits is not None:
+        raise ValueError(
+            "dlogits must go without y, which a loss would take; got both, use dlogits=None"
+        )
+
+
+def led(core: Core, x: ArrayLike, dlogits: ArrayLike) -> tuple[Data, Array]:
+    """Check rows, and the gradient by their logits (n, k) that leads them instead of a loss."""
+    given = read(core, "x", x)
+    _check.some("x", given.x)
+    refuse_if_not_finite(core, "x", given.x)
+    return given, _check.values("dlogits", dlogits, (len(given.x), core.layers[-1].h), core.dtype)
+
+
 def compiled(core: Core, data: Data, scan_zeros: bool = True, check_finite: bool = False) -> Rows:
     """A data set as the loops take it."""
-    scaling = core.applied.of(data.x)
-    applied = (None, None, None) if scaling is None else (*scaling, core.applied.offset)
-    return Rows(data.x, applied, data.labels, data.targets, data.weights, scan_zeros, check_finite)
+    applied = core.applied.as_read(data.x)
+    targets = None if core.loss.y == "own" else data.targets  # which the loops do not read
+    return Rows(data.x, applied, data.labels, targets, data.weights, scan_zeros, check_finite)
 
 
 def rows_of_fit(core: Core, data: Data, check_finite: bool = False) -> Rows:
@@ -75,12 +95,18 @@ def weighted(core: Core, data: Data, weights: Array) -> Data:
     return data._replace(weights=(share / share.mean()).astype(core.dtype))
 
 
+def some(data: Data, rows: Array | slice) -> Data:
+    """Some rows, with the weights that they have among all."""
+    labels, targets, weights = (
+        None if each is None else each[rows] for each in (data.labels, data.targets, data.weights)
+    )
+    return Data(data.x[rows], data.inputs, labels, targets, weights)
+
+
 def part(core: Core, data: Data, rows: Array) -> Data:
-    """A copy of some rows."""
-    labels = None if data.labels is None else data.labels[rows]
-    targets = None if data.targets is None else data.targets[rows]
-    some = Data(data.x[rows], data.inputs, labels, targets)
-    return some if data.weights is None else weighted(core, some, data.weights[rows])
+    """A copy of some rows, a data set of its own."""
+    result = some(data, rows)
+    return result if result.weights is None else weighted(core, result, result.weights)
 
 
 # --- those of a fit --------------------------------------------------------------------------

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
+from fastdl import _check
 from fastdl._check import Array
 from fastdl._epoch import Rows, Workspace
 from fastdl.core import Core
 from fastdl.data import Data, compiled
-from fastdl.losses import Loss
+from fastdl.losses import Loss, Own
 
 Metric = Callable[[Array, Array], float]
 
@@ -60,6 +60,23 @@ class RegressionEvaluation(NamedTuple):
     mean_absolute_error: float
 
 
+class OwnEvaluation(NamedTuple):
+    """How a network with a loss of your own does on a data set.
+
+    Attributes
+    ----------
+    loss : float
+        The mean of the rows' losses, weighted by the sample weights if there are any.
+    cost : float
+        The loss plus the penalties of all layers.
+    """
+
+    loss: float
+    cost: float
+
+
+AnyEvaluation = Evaluation | RegressionEvaluation | OwnEvaluation
+
 RISING = ("accuracy", "r2")
 KNOWN = (
     *("epoch", "step", "learning_rate", "seconds"),
@@ -90,7 +107,7 @@ def own_metrics(given: Mapping[str, Metric] | None) -> dict[str, Metric]:
                 f"got {name!r}, "
                 f"use {'my_' + name.removeprefix('val_')!r}"
             )
-        if not callable(function) or not _takes_two(function):
+        if not _check.takes_two(function):
             raise TypeError(
                 f"metrics[{name!r}] must be a function of y and what is predicted; "
                 f"got {function!r:.100}, use {_EXAMPLE}"
@@ -98,24 +115,16 @@ def own_metrics(given: Mapping[str, Metric] | None) -> dict[str, Metric]:
     return dict(given)
 
 
-def _takes_two(function: Metric) -> bool:
-    """Whether it can be called with two arguments; where nobody can tell, yes."""
-    try:
-        inspect.signature(function).bind(None, None)
-    except TypeError:
-        return False
-    except ValueError:
-        pass
-    return True
-
-
 def answers(loss: Loss, outputs: Array) -> Array:
     """What outputs (n, k) say: labels (n,), the outputs themselves, or whether each is above 0."""
     if loss.y == "labels":
         labels: Array = outputs.argmax(axis=1)
         return labels
-    said = outputs if loss.y == "numbers" else (outputs > 0).astype(np.int64)
+    said = (outputs > 0).astype(np.int64) if loss.y == "binary" else outputs
     return said[:, 0] if said.shape[1] == 1 else said
+
+
+_FIELDS = {"numbers": RegressionEvaluation._fields, "own": OwnEvaluation._fields}
 
 
 class Evaluator:
@@ -138,7 +147,6 @@ class Evaluator:
     ----------
     columns : list of str
         The names of what ``measure`` gives.
-    workspace : Workspace
     rows : Rows
         May be replaced by the same data set read in another way.
     """
@@ -155,29 +163,40 @@ class Evaluator:
         program, n, k = core.program, len(data.x), core.layers[-1].h
         self._program, self._flat, self._data = program, core.flat, data
         self._loss, self._threads, self._metrics = core.loss, n_threads, metrics or {}
-        self.workspace = workspace or Workspace(program, n_threads=n_threads)
+        self._workspace = workspace or Workspace(program, n_threads=n_threads)
         self.rows = rows or compiled(core, data)
         self._results = np.empty((program.pieces(n), 2))
         self._residuals = None
         if core.loss.y == "numbers":
             assert data.targets is not None
             self._residuals = _Residuals(data.targets, data.weights)
-        needed = self._residuals is not None or self._metrics
+        needed = core.loss.y in ("numbers", "own") or self._metrics
         self._outputs = np.empty((n, k), core.dtype) if needed else None
-        kind = Evaluation if self._residuals is None else RegressionEvaluation
-        self.columns = [*kind._fields, *self._metrics]
+        self.columns = [*_FIELDS.get(core.loss.y, Evaluation._fields), *self._metrics]
 
-    def evaluate(self, penalty: float) -> Evaluation | RegressionEvaluation:
+    def evaluate(self, penalty: float) -> AnyEvaluation:
         """By the library alone; penalty is the cost's part that is not the loss."""
+        if isinstance(self._loss, Own):
+            return self._by_own(self._loss, penalty)
         n = len(self._data.x)
         loss, n_correct = self._program.evaluate(
-            self.rows, self.workspace, self._flat, self._outputs, self._results, self._threads,
+            self.rows, self._workspace, self._flat, self._outputs, self._results, self._threads,
         )  # fmt: skip
         loss /= n
         if self._residuals is None:
             return Evaluation(loss, loss + penalty, n_correct / n)
         assert self._outputs is not None
         return RegressionEvaluation(loss, loss + penalty, *self._residuals.of(self._outputs))
+
+    def _by_own(self, loss: Own, penalty: float) -> OwnEvaluation:
+        """By a loss of one's own, of all outputs at once, if they are finite."""
+        outputs, data = self._outputs, self._data
+        self._program.evaluate(self.rows, self._workspace, self._flat, outputs, None, self._threads)
+        assert outputs is not None
+        mean = np.nan
+        if np.isfinite(outputs).all():
+            mean = loss.of(outputs.copy(), data.targets, data.weights)[0]
+        return OwnEvaluation(mean, mean + penalty)
 
     def measure(self, penalty: float) -> list[float]:
         """Also by functions of one's own, which are NaN where the loss is not finite."""
@@ -194,6 +213,8 @@ class Evaluator:
         if self._data.targets is None:
             assert self._data.labels is not None
             y = self._data.labels.view()
+        elif self._loss.y == "own":
+            y = self._data.targets.view()
         else:
             y = self._data.targets.reshape(predicted.shape)
         y.flags.writeable = False

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _kernels, _threads, advice, resume
+from fastdl import _kernels, advice, own, resume
 from fastdl._check import Array
-from fastdl._epoch import Batches, Program, Workspace
+from fastdl._epoch import Batches, Program, Steps, Workspace
 from fastdl.core import Core
-from fastdl.data import Data, refuse_if_not_finite, rows_of_fit
+from fastdl.data import Data, refuse_if_not_finite, rows_of_fit, some
 from fastdl.files import CheckpointError
 from fastdl.history import History
 from fastdl.layers import Layer
@@ -24,11 +25,14 @@ from fastdl.records import Asked, Records
 from fastdl.schedules import Schedule
 from fastdl.state import Kept, State
 
+_MOST_EVALUATED = 128  # rows at once
 _STEPS = 10  # of a fit that may be expected to have learnt something
 
 
 class DivergenceError(ArithmeticError):
     """The loss stopped being finite; the network holds the parameters of the last good epoch.
+
+    Of ``Trainer.step`` it holds those before the step.
 
     Attributes
     ----------
@@ -37,22 +41,84 @@ class DivergenceError(ArithmeticError):
     loss : float
         What it was.
     history : History
-        What was recorded before.
+        What was recorded before; of ``Trainer.step`` it is empty.
     """
 
     def __init__(
-        self, epoch: int, step: int, loss: float, history: History, scale: str | None = None
-    ) -> None:
+        self, epoch: int, step: int, loss: float, history: History, scale: str | None = None,
+        held: str | None = None,
+    ) -> None:  # fmt: skip
         remedy = "lower the learning rate" if scale is None else f"{scale}; or lower the rate"
         super().__init__(
             f"the loss must stay finite; got {loss} at epoch {epoch}, step {step}, {remedy} "
-            f"(the network holds the parameters of the end of epoch {epoch - 1})"
+            f"(the network holds {held or f'the parameters of the end of epoch {epoch - 1}'})"
         )
         self.epoch, self.step, self.loss, self.history = epoch, step, loss, history
-        self._scale = scale
+        self._more = scale, held
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.epoch, self.step, self.loss, self.history, self._scale)
+        return type(self), (self.epoch, self.step, self.loss, self.history, *self._more)
+
+
+class Batched:
+    """The batches of n rows.
+
+    Attributes
+    ----------
+    starts, stops : intp array
+        Where each starts and stops.
+    largest : int
+        The rows of the largest one.
+    losses : float64 array
+        Of each, once trained on.
+    correct : intp array
+    """
+
+    def __init__(self, n: int, size: int, drop_last: bool) -> None:
+        starts = np.arange(0, n, size, dtype=np.intp)
+        stops = np.minimum(starts + size, n)
+        if drop_last and n % size:
+            starts, stops = starts[:-1], stops[:-1]
+            if not len(starts):
+                raise ValueError(
+                    f"batch_size must be at most the {n} rows with drop_last; got {size}, "
+                    f"use batch_size={n} or drop_last=False"
+                )
+        self.starts, self.stops, self.largest = starts, stops, min(n, size)
+        self.losses, self.correct = np.empty(len(starts)), np.empty(len(starts), np.intp)
+
+
+class Room:
+    """What fits write to beside their results: it lasts while their batches stay alike."""
+
+    def __init__(self) -> None:
+        self._of: tuple[object, ...] = ()
+        self._records_of: tuple[object, ...] = ()
+
+    def take(
+        self, program: Program, state: State, n: int, settings: resume.Settings
+    ) -> tuple[Workspace, Batched]:
+        """A workspace for batches of n rows, and where they are."""
+        size, drop_last = settings.batch_size, settings.drop_last
+        of = program, n, size, drop_last, state.shuffling.stream
+        if of != self._of:
+            batched = Batched(n, size, drop_last)
+            self._made = (
+                Workspace(
+                    program, batch=batched.largest, moments=state.moments,
+                    seed=state.shuffling.stream,
+                ),
+                batched,
+            )  # fmt: skip
+            self._of = of
+        return self._made
+
+    def of_records(self, program: Program, n_threads: int) -> Workspace:
+        """One for evaluations."""
+        of = program, n_threads
+        if of != self._records_of:
+            self._evaluates, self._records_of = Workspace(program, n_threads=n_threads), of
+        return self._evaluates
 
 
 class Terms(NamedTuple):
@@ -64,6 +130,15 @@ class Terms(NamedTuple):
     layers: tuple[Layer, ...]  # with the penalties of the fit
     program: Program
     settings: resume.Settings
+    room: Room
+
+    def steps(self) -> Steps:
+        """For batches that are handed over one by one."""
+        core, state = self.core, self.state
+        return Steps(
+            self.program, self.settings.hyper, state.parameters, state.moments,
+            state.shuffling.stream, core.reading_of_steps, core.loss.ready,
+        )  # fmt: skip
 
 
 class Fit:
@@ -103,9 +178,12 @@ class Fit:
         self.resumed = resumed is not None
         self.failed = self.interrupted = self.is_over = self.may_be_saved = False
         self.is_steady = True
-        self._starts, self._stops = _batches(
-            len(train.x), self._settings.batch_size, self._settings.drop_last
+        self._workspace, batched = terms.room.take(
+            terms.program, terms.state, len(train.x), terms.settings
         )
+        self._starts, self._stops, self._batch = batched.starts, batched.stops, batched.largest
+        self._losses, self._correct = batched.losses, batched.correct
+        self._losses.fill(np.nan)
         self._has_unread = not (self.resumed or self._stops[-1] < len(train.x))
         if not self._has_unread:  # else the first epoch reads every row
             refuse_if_not_finite(self.core, "x", train.x)
@@ -119,19 +197,18 @@ class Fit:
     def _allocate(self) -> None:
         """All arrays that the fit needs, once."""
         core, self._program = self.core, self._terms.program
-        n, batch = len(self._starts), int((self._stops - self._starts).max())
+        n = len(self._starts)
         self.good, self.kept = self.state.copy(), Kept()
         self.rates = Rates(self._terms.schedule, n)
         self._hyper = self._settings.hyper
-        self._threads = core.threads(self._settings.n_threads, batch)
-        self._workspace = Workspace(
-            self._program, batch=batch, moments=self.state.moments, seed=self.state.shuffling.stream
-        )
+        self._threads = core.threads(self._settings.n_threads, self._batch)
         self._rows = rows_of_fit(core, self._train, check_finite=self._has_unread)
-        self._losses = np.full(n, np.nan)  # of an epoch's batches, once trained on
-        self._correct = np.empty(n, np.intp)
+        if core.loss.y == "own":
+            self._by_own = self._terms.steps()
         self.records = Records(core, self._asked, self._threads)
-        self.records.measure(self._train, self._rows, self._validation)
+        if self._asked.record is not None:
+            workspace = self._terms.room.of_records(core.program, self._threads)
+            self.records.measure(self._train, self._rows, self._validation, workspace)
 
     @property
     def at(self) -> int:
@@ -142,6 +219,10 @@ class Fit:
     def steps_left(self) -> int:
         """Until its end."""
         return max(0, (self.last_epoch - self.state.epoch) * len(self._starts) - self.at)
+
+    def serial_blas(self) -> AbstractContextManager[None]:
+        """BLAS on one thread, where steps or records may call it."""
+        return self.core.serial_blas(max(self._batch, _MOST_EVALUATED), trains=True)
 
     # --- an epoch ----------------------------------------------------------------------------
 
@@ -175,6 +256,8 @@ class Fit:
 
     def _steps(self, at: int, until: int, rates: Array) -> None:
         """Train on these batches of the epoch's order."""
+        if self.core.loss.y == "own":
+            return self._own_steps(at, until, rates)
         starts, stops, order = self._order
         state, losses = self.state, self._losses[at:until]
         batches = Batches(
@@ -194,17 +277,44 @@ class Fit:
         if done < until - at:
             state.step += 1
             self._diverge(losses[done])
+        return None
+
+    def _own_steps(self, at: int, until: int, rates: Array) -> None:
+        """Likewise, by a loss of one's own, batch by batch."""
+        starts, stops, order = self._order
+        state, steps, first = self.state, self._by_own, self.state.step
+        self.is_steady = self.kept.gone_back = False
+        steps.t = first
+        try:
+            for i in range(at, until):
+                rows = slice(starts[i], stops[i])
+                batch = some(self._train, rows if order is None else order[rows])
+                loss = own.take(self.core, steps, batch, rates[i - at], self._threads)
+                if loss - loss != 0:
+                    break
+                self._losses[i] = loss
+                self.records.sums += loss * len(batch.x), 0, len(batch.x)
+        finally:
+            state.step = steps.t
+            self.is_steady = True
+        if state.step < first + until - at:
+            state.step += 1
+            self._diverge(loss)
 
     def end_epoch(self) -> None:
         """Count an epoch whose batches are all done."""
         if not _kernels.finite(self.state.parameters):
             self._diverge(float("inf"))
-        if self._has_unread:  # every row has been read, and was finite
+        is_last = self.state.epoch + 1 == self.last_epoch
+        if self._has_unread and not is_last:  # every row has been read, and was finite
             self._rows, self._has_unread = rows_of_fit(self.core, self._train), False
             self.records.read_by(self._rows)
         self.is_steady = False
         self.state.epoch += 1
-        self.good.take(self.state, shuffling=self.may_be_saved)
+        if is_last and not self.may_be_saved:
+            self.good.count(self.state)
+        else:
+            self.good.take(self.state, shuffling=self.may_be_saved)
         self.is_steady = True
 
     def record_if_due(self) -> bool:
@@ -229,7 +339,7 @@ class Fit:
         """Smoothed losses of steps at these rates."""
         mean, least, at = 0.0, np.inf, 0
         smooth: list[float] = []
-        with _threads.serial_blas():
+        with self.serial_blas():
             while len(smooth) < len(rates):
                 if at == 0:
                     self._order = self._shuffled()
@@ -272,11 +382,14 @@ class Fit:
                 self.state.shuffling.take(self.good.shuffling)
             raise
 
-    def advise(self) -> None:
-        """Warn where nothing was learnt, and the data are the likely reason."""
+    def advise(self) -> bool:
+        """Warn where nothing was learnt, and the data are the likely reason.
+
+        Whether it could be told that all is well.
+        """
         steps = self.state.step - self._first_step
         if self.interrupted or steps < _STEPS or not self.rates.values.any():
-            return
+            return False
         try:
             about = self.records.last_loss()
             if about is None:
@@ -284,9 +397,10 @@ class Fit:
             why = advice.learnt_nothing(self.core, self._train, about)
         except KeyboardInterrupt:
             self.stop("interrupted after its last step")
-        else:
-            if why is not None:
-                warnings.warn(why, advice.ScalingWarning, stacklevel=3)
+            return False
+        if why is not None:
+            warnings.warn(why, advice.ScalingWarning, stacklevel=3)
+        return why is None
 
     # --- to a file and back ------------------------------------------------------------------
 
@@ -356,17 +470,3 @@ class Fit:
         """Of the order of this epoch."""
         starts, _, order = self._order
         return resume.checksum(starts if order is None else order)
-
-
-def _batches(n: int, size: int, drop_last: bool) -> tuple[Array, Array]:
-    """Where each batch of n rows starts and stops."""
-    starts = np.arange(0, n, size, dtype=np.intp)
-    stops = np.minimum(starts + size, n)
-    if drop_last and n % size:
-        starts, stops = starts[:-1], stops[:-1]
-        if not len(starts):
-            raise ValueError(
-                f"batch_size must be at most the {n} rows with drop_last; got {size}, "
-                f"use batch_size={n} or drop_last=False"
-            )
-    return starts, stops

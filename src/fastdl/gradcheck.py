@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from fastdl import _check, _kernels, activations, data, ops
 from fastdl._check import Array
 from fastdl.layers import Dense, dense_of
-from fastdl.losses import Hinge
+from fastdl.losses import Function, Hinge, Own
 from fastdl.network import Network, answering, core_of
 
 _ROUNDED = 10 * float(np.finfo(np.float64).eps)  # of a cost, at most: sums lose a few digits
@@ -137,7 +137,13 @@ def _line(row: ParameterCheck) -> str:
 
 
 def check_gradients(
-    network: Network, x: ArrayLike, y: ArrayLike, *, step: float = 1e-5, tolerance: float = 1e-6
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    dlogits: ArrayLike | None = None,
+    step: float = 1e-5,
+    tolerance: float = 1e-6,
 ) -> GradientCheck:
     """Compare the compiled gradient of the cost with centred differences, in float64.
 
@@ -152,6 +158,9 @@ def check_gradients(
     x : array (n, d)
         A few rows: the work is about n times the parameters times a row's forward pass.
     y : as for ``Network.evaluate``
+        Of a loss of your own the function's gradient is checked, too.
+    dlogits : float array (n, k), optional
+        Instead of y, as for ``Trainer.step``: checked is what becomes of it on its way back.
     step : float
         Of the difference, to either side.
     tolerance : float
@@ -173,13 +182,27 @@ def check_gradients(
         raise TypeError(f"network must be a Network; got {network!r:.100}")
     step = _check.real("step", step, above=0.0)
     tolerance = _check.real("tolerance", tolerance, above=0.0)
+    double = answering(network)
+    data.refuse_both(y, dlogits)
+    if dlogits is not None:
+        y = data.led(core_of(double), x, dlogits)[1]
+        core_of(double).loss = Own(_led_by(len(y)))
     with np.errstate(over="ignore", invalid="ignore"):  # what is not a number counts as wrong
-        checks = _checks(answering(network), x, y, step, tolerance)
+        checks = _checks(double, x, y, step, tolerance)  # type: ignore[arg-type]
         named = tuple(
             check._replace(name=name)
             for name, check in zip(network.parameters, checks, strict=True)
         )
     return GradientCheck(named, tolerance)
+
+
+def _led_by(n: int) -> Function:
+    """The loss of which the mean over n rows has the gradient that is given."""
+
+    def led(logits: Array, dlogits: Array) -> tuple[Array, Array]:
+        return n * (logits * dlogits).sum(axis=1), n * dlogits
+
+    return led
 
 
 def _checks(
@@ -254,9 +277,11 @@ class _Outcome:
         """Losses (n, copies) of logits (n * copies, k), and which hinges are active, likewise."""
         labels = None if self.labels is None else np.repeat(self.labels, copies)
         targets = None if self.targets is None else np.repeat(self.targets, copies, axis=0)
+        sides = np.zeros((len(logits), 0), bool)
+        if isinstance(self.loss, Own):
+            return self.loss.rows(logits, targets)[0].reshape(-1, copies), sides
         out = np.empty(len(logits))
         _kernels.row_losses(self.loss.code, logits, labels, targets, self.loss.numbers, out)
-        sides = np.zeros((len(logits), 0), bool)
         if isinstance(self.loss, Hinge):
             own = logits[np.arange(len(logits)), labels][:, None]
             sides = logits - own + self.loss.margin > 0

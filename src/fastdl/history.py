@@ -39,9 +39,10 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
         Why the fit ended before its last epoch, or None.
     """
 
+    stopped: str | None = None
+
     def __init__(self) -> None:
         self._records: list[dict[str, float]] = []
-        self.stopped: str | None = None
 
     def _elsewhere(self) -> dict[str, str]:
         columns = {name: f"history[{name!r}]" for name in self}

@@ -58,6 +58,18 @@ def read(name: str, given: Table, known: Inputs | None, scaled: bool) -> tuple[A
     return rows, Inputs(kind, columns)
 
 
+def read_as_they_are(known: Inputs | None, scaled: bool) -> tuple[bool, bool, bool]:
+    """Whether rows of float32, float64 and uint8 are read as they come, being what is known."""
+    numbers = scaled or known is None or known.kind == "numbers"
+    return numbers, numbers, scaled or known is None or known.kind == "pixels"
+
+
+def read_as_before(known: Inputs | None) -> tuple[bool, bool, bool]:
+    """Which of these leave what is known as it is."""
+    kind = None if known is None else known.kind
+    return kind == "numbers", kind == "numbers", kind == "pixels"
+
+
 def from_saved(saved: Any, d: int) -> Inputs | None:
     """What a file says of it; None in files from before that was kept.
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from fastdl import _check, _threads
+from fastdl import _check
 from fastdl.fit import Fit
 from fastdl.progress import Progress
 from fastdl.run import Callback, Run, needs_records
@@ -46,7 +46,7 @@ class Loop:
 
     def train(self, progress: bool | None) -> None:
         """All of it."""
-        with _threads.serial_blas(), self._ending():
+        with self._fit.serial_blas(), self._ending():
             bar = Progress(progress, self._fit.steps_left)
             try:
                 self._epochs(bar)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check, _kernels
+from fastdl import _check, _intake, _kernels
 from fastdl._check import Array
+from fastdl._epoch import ready_labels, ready_numbers
 
 Answers = tuple[NDArray[np.intc] | None, Array | None]
 
@@ -23,8 +24,9 @@ class Loss:
     ----------
     name : str
         Its name in ``fastdl.ops``, and the shorthand for it with the usual settings.
-    y : {"labels", "binary", "numbers"}
-        What it goes by: integer labels (n,), or targets (n, k) that are 0 or 1, or any numbers.
+    y : {"labels", "binary", "numbers", "own"}
+        What it goes by: integer labels (n,), or targets (n, k) that are 0 or 1, or any numbers; or
+        what a function of one's own takes.
     probabilities : str or None
         How outputs become probabilities: "softmax", "sigmoid" or not at all.
     outputs : tuple of str
@@ -34,7 +36,7 @@ class Loss:
     """
 
     name: ClassVar[str]
-    y: ClassVar[Literal["labels", "binary", "numbers"]] = "labels"
+    y: ClassVar[Literal["labels", "binary", "numbers", "own"]] = "labels"
     probabilities: ClassVar[str | None] = None
     outputs: ClassVar[tuple[str, ...]] = ()
     kinked: ClassVar[bool] = False
@@ -53,11 +55,22 @@ class Loss:
     def numbers(self) -> NDArray[np.float64]:
         """Its settings as the kernels take them: in the order of its fields."""
         numbers = np.zeros(_kernels.N_SETTINGS)
-        numbers[: len(fields(self))] = list(self.settings.values())
+        numbers[: len(self.settings)] = list(self.settings.values())
         return numbers
+
+    @property
+    def ready(self) -> str:
+        """What it goes by if the loops can tell whether that is right: labels, or any numbers."""
+        plain = type(self).read is Loss.read and self.y in ("labels", "numbers")
+        return self.y if plain else ""
 
     def read(self, name: str, y: ArrayLike, n: int, k: int, dtype: np.dtype[Any]) -> Answers:
         """Labels or targets, the other None, checked for n rows of k outputs."""
+        ready = self.ready
+        if ready == "labels" and (labels := ready_labels(y, n, k)) is not None:
+            return labels, None
+        if ready == "numbers" and ready_numbers(y, n, k, dtype == np.float32):
+            return None, np.reshape(y, (n, k))
         if self.y == "labels":
             return _check.labels(name, y, n, k), None
         if self.y == "binary":
@@ -196,6 +209,102 @@ class Poisson(Loss):
         return None, _check.not_negative(name, targets)
 
 
+Function = Callable[[Array, Array], tuple[ArrayLike, ArrayLike]]
+
+
+@dataclass(frozen=True)
+class Own(Loss):
+    """A loss of your own; ``loss=function`` is ``loss=fd.losses.Own(function)``.
+
+    It knows of no labels, so ``predict`` gives the outputs, and records have loss and cost alone:
+    what else there is to know comes from ``metrics``.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(logits, y)`` gives ``(losses, dlogits)``: a loss for each row (n,), and the
+        gradient of each row's loss by its logits (n, k). The mean over the rows, with the weights
+        of rows if there are any, is taken by the library, so nothing is divided by n. It is called
+        once a batch, and once an evaluation with all rows, of which each is to be judged by itself.
+        The logits (n, k) are an array of the network's dtype of its own, and finite; y are the
+        batch's rows of what was given, an array of numbers (n, ...) in their dtype. It may return
+        any real dtype, and nothing but finite numbers.
+
+    Examples
+    --------
+    >>> def squared(logits, y):
+    ...     off = logits - y
+    ...     return (off ** 2).sum(axis=1), 2 * off
+    >>> net = fd.Network([2, 16, 1], loss=squared)
+    """
+
+    name = "own"
+    y = "own"
+    function: Function
+
+    def __post_init__(self) -> None:
+        if isinstance(self.function, type) or not _check.takes_two(self.function):
+            raise TypeError(
+                f"loss must be a function of logits and y; got {self.function!r:.100}, use "
+                "lambda logits, y: (((logits - y) ** 2).sum(axis=1), 2 * (logits - y)) with yours"
+            )
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """None."""
+        return {}
+
+    @property
+    def code(self) -> int:
+        """That of some loss, which is not asked."""
+        return 0
+
+    @property
+    def title(self) -> str:
+        """The name of the function."""
+        return str(getattr(self.function, "__qualname__", type(self.function).__qualname__))
+
+    def read(self, name: str, y: ArrayLike, n: int, k: int, dtype: np.dtype[Any]) -> Answers:
+        """Numbers of any kind, something for each of n rows."""
+        array = _intake.table(name, y).array
+        if array.ndim == 0 or len(array) != n:
+            raise ValueError(
+                f"{name} must have something for each of {n} rows of x; got the shape {array.shape}"
+            )
+        return None, array
+
+    def rows(self, logits: Array, y: Array | None) -> tuple[Array, Array]:
+        """The losses of rows (n,), float64, and their gradients in the logits' dtype (n, k)."""
+        n = len(logits)
+        returned: object = self.function(logits, y)  # type: ignore[arg-type]
+        if not isinstance(returned, tuple | list) or len(returned) != 2:
+            raise TypeError(
+                f"a loss of your own must return (losses, dlogits); got a {type(returned).__name__}"
+            )
+        losses, dlogits = returned
+        if np.ndim(losses) == 0:
+            raise ValueError(
+                f"losses must be a loss for each of {n} rows, whose mean is taken for you; got "
+                f"{losses!r:.40}, return them before they are added up"
+            )
+        each = _check.values("losses", losses, (n,), _DOUBLE)
+        return each, _check.values("dlogits", dlogits, logits.shape, logits.dtype)
+
+    def of(self, logits: Array, y: Array | None, weights: Array | None) -> tuple[float, Array]:
+        """The mean loss of some rows, and its gradient by their logits, in their dtype."""
+        losses, dlogits = self.rows(logits, y)
+        if weights is not None:
+            losses *= weights
+            dlogits *= weights[:, None]
+        dlogits /= len(losses)
+        return float(losses.mean()), dlogits
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.title}"
+
+
+_DOUBLE = np.dtype(np.float64)
+
 LOSSES: dict[str, type[Loss]] = {
     loss.name: loss
     for loss in (
@@ -209,10 +318,12 @@ def get(loss: object) -> Loss:
     """The loss of this name, or the one that is given."""
     if isinstance(loss, Loss):
         return loss
+    if callable(loss) and not isinstance(loss, type):
+        return Own(loss)
     if isinstance(loss, type) and issubclass(loss, Loss):
         raise TypeError(
             f"loss must be a name or a loss with its settings; got the class {loss.__name__}, "
-            f"use fd.losses.{loss.__name__}()"
+            f"use fd.losses.{loss.__name__}{'(function)' if loss is Own else '()'}"
         )
     return LOSSES[_check.choice("loss", loss, tuple(LOSSES))]()
 
@@ -230,8 +341,26 @@ def with_margin(loss: object, margin: float | None) -> Loss:
     return Hinge(margin)
 
 
-def from_saved(config: Mapping[str, Any]) -> Loss:
-    """The loss of a file; older ones have a margin whatever the loss is."""
+def from_saved(config: Mapping[str, Any], given: object = None) -> Loss:
+    """The loss of a file; older ones have a margin whatever the loss is.
+
+    Parameters
+    ----------
+    config : mapping
+    given : callable or None
+        For a loss of one's own, of which a file has the name alone.
+    """
+    if config["loss"] == Own.name:
+        title = config["function"]
+        if given is None:
+            raise ValueError(
+                f"loss must be given where one's own was saved; got None, use loss={title}"
+            )
+        return get(given)
+    if given is not None:
+        raise ValueError(
+            f"loss must be left out where the file has it; got {given!r:.100}, use loss=None"
+        )
     kind = type(get(config["loss"]))
     if "margin" not in config:
         return kind(**config["settings"])

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastdl import _check, _hints, _threads, data, files, losses, ops, saved
+from fastdl import _check, _hints, data, files, losses, ops, saved
 from fastdl._check import Array
 from fastdl._epoch import Workspace
 from fastdl.core import Core
 from fastdl.data import Data
-from fastdl.evaluation import Evaluation, Evaluator, RegressionEvaluation, answers
+from fastdl.evaluation import AnyEvaluation, Evaluator, answers
 from fastdl.init import Init, Normal
 from fastdl.inputs import Inputs
 from fastdl.layers import (
@@ -27,7 +27,7 @@ from fastdl.layers import (
     from_given,
     penalised,
 )  # fmt: skip
-from fastdl.losses import Hinge, Loss
+from fastdl.losses import Function, Hinge, Loss, Own
 from fastdl.parameters import Parameters
 from fastdl.scaling import Scaling
 from fastdl.summary import Summary, summary
@@ -35,7 +35,8 @@ from fastdl.summary import Summary, summary
 _CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
     {
-        "fd.Trainer(net, fd.SGD(0.1)).fit(x, y)": "fit train partial_fit train_on_batch",
+        "fd.Trainer(net, fd.SGD(0.1)).fit(x, y)": "fit train",
+        "fd.Trainer(net, fd.SGD(0.1)).step(x, y)": "step partial_fit train_on_batch",
         "fd.Trainer(net, fd.SGD(0.1))": "compile optimizer optimiser learning_rate batch_size",
         "net.evaluate(x, y).accuracy": "score",
         "net.logits(x)": "forward call decision_function transform fit_transform",
@@ -69,11 +70,12 @@ class Network(_hints.Hinted):
         Dense(10)]``.
     activation : str
         As for ``Dense``: of the hidden layers where ``layers`` are widths.
-    loss : str or Loss
+    loss : str, Loss or callable
         By its name, or with settings of your own, from ``fastdl.losses``: of labels
         "softmax_cross_entropy", "hinge" or "sigmoid_cross_entropy"; of targets that are 0 or 1
         "binary_cross_entropy"; of numbers "mse", "mae", "huber", "quantile" or "poisson", with
-        which the last of layers that are widths has the activation "exp".
+        which the last of layers that are widths has the activation "exp". Or a function of your
+        own, ``(logits, y) -> (losses, dlogits)``: see ``fastdl.losses.Own``.
     init : {"he", "xavier", "normal", "uniform"} or Init
         Of every weight whose layer names none; biases start at zero.
     dtype : "float32" or "float64"
@@ -115,7 +117,7 @@ class Network(_hints.Hinted):
         layers: Sequence[int] | Sequence[Layer],
         *,
         activation: str = "relu",
-        loss: str | Loss = "softmax_cross_entropy",
+        loss: str | Loss | Function = "softmax_cross_entropy",
         init: str | Init = "he",
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
@@ -249,7 +251,8 @@ class Network(_hints.Hinted):
         -------
         array (n, k) of the network's dtype
         """
-        return self._outputs(data.read(self._core, "x", x), n_threads)
+        found = self._core.answer(x, n_threads, "outputs")
+        return self._outputs(data.read(self._core, "x", x), n_threads) if found is None else found
 
     def _outputs(self, given: Data, n_threads: int | None, check_finite: bool = False) -> Array:
         """Outputs of checked rows; where asked for, NaN for each row that is not finite."""
@@ -259,12 +262,15 @@ class Network(_hints.Hinted):
         if n:
             rows = data.compiled(core, given, check_finite=check_finite)
             workspace = Workspace(core.program, n_threads=threads)
-            with core.serial_blas():
+            with core.serial_blas(n):
                 core.program.evaluate(rows, workspace, core.flat, out, None, threads)
         return out
 
     def _answers(self, x: ArrayLike, n_threads: int | None) -> Array:
         """Outputs that are numbers, all of them."""
+        found = self._core.answer(x, n_threads, "finite")
+        if found is not None:
+            return found
         given = data.read(self._core, "x", x)
         out = self._outputs(given, n_threads, check_finite=True)
         bad = ~np.isfinite(out).all(axis=1)
@@ -288,15 +294,19 @@ class Network(_hints.Hinted):
         Returns
         -------
         int64 array (n,) of labels; with ``binary_cross_entropy`` int64 array (n, k) of 0 and 1;
-        where y are numbers float array (n, k); both (n,) where k is 1
+        where y are numbers, or the loss is one's own, float array (n, k); both (n,) where k is 1
 
         Raises
         ------
         ValueError
             Where a row of x, or its outputs, are not finite, so that no label is the likeliest.
         """
-        outputs = self._answers(x, n_threads)
-        return answers(self._core.loss, outputs)
+        core = self._core
+        if core.loss.y == "labels":
+            labels = core.answer(x, n_threads, "labels")
+            if labels is not None:
+                return labels
+        return answers(core.loss, self._answers(x, n_threads))
 
     def predict_proba(self, x: ArrayLike, *, n_threads: int | None = None) -> Array:
         """The probability of each class: softmax, or with a loss of sigmoids each of these.
@@ -322,6 +332,10 @@ class Network(_hints.Hinted):
                 f"predict_proba must have a loss with probabilities; got {self.loss}, "
                 "use net.logits(x)"
             )
+        if kind == "softmax":
+            found = self._core.answer(x, n_threads, "softmax")
+            if found is not None:
+                return found
         logits = self._answers(x, n_threads)
         return (
             ops.softmax(logits, n_threads=n_threads) if kind == "softmax" else ops.sigmoid(logits)
@@ -334,7 +348,7 @@ class Network(_hints.Hinted):
         *,
         sample_weight: ArrayLike | None = None,
         n_threads: int | None = None,
-    ) -> Evaluation | RegressionEvaluation:
+    ) -> AnyEvaluation:
         """Loss and cost on a data set, and accuracy, or how near numbers are to their targets.
 
         The cost has the penalties of the layers, not those of a ``Trainer``. Of the data set's
@@ -351,7 +365,8 @@ class Network(_hints.Hinted):
 
         Returns
         -------
-        Evaluation, or RegressionEvaluation where y are numbers
+        Evaluation, or RegressionEvaluation where y are numbers, or with a loss of one's own
+        OwnEvaluation
         """
         core = self._core
         given = data.check(core, x, y)
@@ -362,13 +377,15 @@ class Network(_hints.Hinted):
             given = data.weighted(core, given, weights)
         rows = data.compiled(core, given, check_finite=True)
         evaluator = Evaluator(core, given, core.threads(n_threads, n), rows=rows)
-        with core.serial_blas():
+        with core.serial_blas(n):
             found = evaluator.evaluate(self.penalty())
         if np.isnan(found.loss):
             data.refuse_if_not_finite(core, "x", given.x)
         return found
 
-    def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, Array]:
+    def gradients(
+        self, x: ArrayLike, y: ArrayLike | None = None, *, dlogits: ArrayLike | None = None
+    ) -> dict[str, Array]:
         """The gradient of the cost on a data set, named and shaped like ``parameters``.
 
         It is that of the network as it answers: ``Dropout`` is left out.
@@ -378,22 +395,34 @@ class Network(_hints.Hinted):
         x : array (n, d)
             Finite numbers of any real dtype.
         y : as for ``evaluate``
+        dlogits : float array (n, k), optional
+            Instead of y: the gradient by the logits of whatever the loss is, as for
+            ``Trainer.step``.
 
         Returns
         -------
         dict of str to array
         """
         core = self._core
-        given = data.check(core, x, y)
-        data.refuse_if_not_finite(core, "x", given.x)
+        data.refuse_both(y, dlogits)
+        given, led = self._judged(x, y) if dlogits is None else data.led(core, x, dlogits)
         workspace = Workspace(core.program, batch=len(given.x))
-        with _threads.serial_blas():
-            core.program.gradient(data.compiled(core, given), workspace, core.flat)
+        with core.serial_blas(len(given.x), trains=True):
+            core.program.gradient(data.compiled(core, given), workspace, core.flat, led)
         gradients = core.places.views(workspace.grads)
         for i, layer in dense_of(core.layers).items():
             name = f"layers.{i}.weight"
             gradients[name] += ops.penalty(self.parameters[name], l1=layer.l1, l2=layer.l2)[1]
         return gradients
+
+    def _judged(self, x: ArrayLike, y: ArrayLike | None) -> tuple[Data, Array | None]:
+        """Checked rows, and the gradient of their logits where the loss is one's own."""
+        core = self._core
+        given = data.check(core, x, y)  # type: ignore[arg-type]
+        data.refuse_if_not_finite(core, "x", given.x)
+        if not isinstance(core.loss, Own):
+            return given, None
+        return given, core.loss.of(self._answers(x, None), given.targets, None)[1]
 
     # --- copies and files --------------------------------------------------------------------
 
@@ -424,15 +453,21 @@ class Network(_hints.Hinted):
         files.write(path, *saved.contents(core))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Network:
+    def load(cls, path: str | os.PathLike[str], *, loss: Function | Loss | None = None) -> Network:
         """The network that ``save`` wrote.
+
+        Parameters
+        ----------
+        path : path
+        loss : callable, optional
+            Where the network has a loss of your own, of which a file has no more than its name.
 
         Raises
         ------
         CheckpointError
             For a file that is not one, or whose arrays do not fit its layers.
         """
-        found, scaling, arrays = saved.read(path)
+        found, scaling, arrays = saved.read(path, loss)
         network = cls(
             found.layers, loss=found.loss, init=Normal(0.0), dtype=found.dtype,
             scaling=scaling,

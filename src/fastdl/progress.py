@@ -41,9 +41,10 @@ class Progress:
     def __init__(self, show: bool | None, total: int) -> None:
         self._bar: Any = None
         self._done, self._began = 0, time.perf_counter()
-        self._history, self._next = History(), 0.0
+        self._history: History | None = None
+        self._next = 0.0
         self.span = total
-        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._terminal = show is not False and sys.stderr is not None and sys.stderr.isatty()
         if show is None:
             show = "ipykernel" in sys.modules or self._terminal
         if show and sys.stderr is not None:

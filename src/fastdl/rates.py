@@ -26,6 +26,10 @@ class Rates:
 
     def plan(self, first: int, epoch: int) -> None:
         """Take an epoch, of which the first step has this number."""
+        if type(self._schedule) is schedules.Constant:
+            self._planned = np.full(self._n, self._schedule.rate)
+            self.values = self._planned * self._scale if self._factors else self._planned
+            return
         steps = np.arange(first, first + self._n)
         rates = _check.vector("rates", self._schedule.rates(steps, epoch), self._n)
         if (rates < 0).any():
@@ -46,6 +50,7 @@ class Rates:
         factors = [*self._factors, _check.real("factor", factor, above=0.0)]
         _check.real("factor times those before", math.prod(factors))
         self._factors, self._are_the_same = factors, False
+        self.values = self.values.copy()
         self.values[at:] = self._planned[at:] * self._scale
 
     @property

@@ -44,29 +44,28 @@ class Records:
         self._core, self._asked, self._n_threads = core, asked, n_threads
         self.history, self.began = History(), time.perf_counter()
         self.sums = np.zeros(3)
+        self._tells_right = core.loss.y in ("labels", "binary")
         self.last_step: float | None = None
         self.columns: list[str] = []
         self._on_training: Evaluator | None = None
         self._on_validation: Evaluator | None = None
 
-    def measure(self, train: Data, rows: Rows, validation: Data | None) -> None:
+    def measure(
+        self, train: Data, rows: Rows, validation: Data | None, workspace: Workspace
+    ) -> None:
         """Measure these data sets; the first one's rows are those that are trained on."""
-        self._tells_right = self._core.loss.y != "numbers"
-        if self._asked.record is None:
-            return
         trained = ["loss", "cost", "accuracy"] if self._tells_right else ["loss", "cost"]
         held_out: list[str] = []
-        workspace = None
         if self._asked.train_metrics == "full":
-            self._on_training = self._evaluator(train, rows)
-            trained, workspace = self._on_training.columns, self._on_training.workspace
+            self._on_training = self._evaluator(train, rows, workspace)
+            trained = self._on_training.columns
         if validation is not None:
             rows = rows_of_fit(self._core, validation)
             self._on_validation = self._evaluator(validation, rows, workspace)
             held_out = [f"val_{name}" for name in self._on_validation.columns]
         self.columns = ["epoch", "step", "learning_rate", *trained, *held_out, "seconds"]
 
-    def _evaluator(self, data: Data, rows: Rows, workspace: Workspace | None = None) -> Evaluator:
+    def _evaluator(self, data: Data, rows: Rows, workspace: Workspace) -> Evaluator:
         metrics = self._asked.metrics
         return Evaluator(self._core, data, self._n_threads, metrics, workspace, rows)
 

@@ -14,7 +14,7 @@ from fastdl.core import Core
 from fastdl.files import CheckpointError, Layout
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense, Layer, dense_of
-from fastdl.losses import Loss
+from fastdl.losses import Loss, Own
 from fastdl.scaling import Scaling
 
 _OF_LAYER = ("d", "h", "activation", "l1", "l2")
@@ -28,6 +28,8 @@ def contents(core: Core) -> tuple[dict[str, Array], dict[str, Any]]:
         "loss": core.loss.name, "settings": core.loss.settings, "dtype": core.dtype.name,
         "scaled": core.scaling is not None, "inputs": core.inputs,
     }  # fmt: skip
+    if isinstance(core.loss, Own):
+        config["function"] = core.loss.title
     arrays = dict(core.parameters)
     if core.scaling is not None:
         arrays |= {"scaling.shift": core.scaling.shift, "scaling.scale": core.scaling.scale}
@@ -44,10 +46,12 @@ class Saved(NamedTuple):
     inputs: Inputs | None
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Saved, Scaling | None, dict[str, Array]]:
+def read(
+    path: str | os.PathLike[str], loss: object = None
+) -> tuple[Saved, Scaling | None, dict[str, Array]]:
     """A saved network: what the file says of it, its scaling, and its arrays."""
-    config, arrays = files.read(path, lambda config: _layout(_described(path, config)))
-    saved, scaling = _described(path, config), None
+    config, arrays = files.read(path, lambda config: _layout(_described(path, config, loss)))
+    saved, scaling = _described(path, config, loss), None
     if saved.scaled:
         try:
             scaling = Scaling(arrays["scaling.shift"], arrays["scaling.scale"])
@@ -56,10 +60,10 @@ def read(path: str | os.PathLike[str]) -> tuple[Saved, Scaling | None, dict[str,
     return saved, scaling, arrays
 
 
-def _described(path: str | os.PathLike[str], config: Mapping[str, Any]) -> Saved:
+def _described(path: str | os.PathLike[str], config: Mapping[str, Any], given: object) -> Saved:
     try:
         found = layers.joined([_from_saved(layer) for layer in config["layers"]])
-        loss = losses.from_saved(config)
+        loss = losses.from_saved(config, given)
         layers.check_outputs(found, loss, found)
         return Saved(
             found,

@@ -129,6 +129,11 @@ class Applied:
             return None
         return self._by_dtype[x.dtype if x.dtype == np.float64 else self._dtype]
 
+    def as_read(self, x: Array) -> tuple[Array | None, Array | None, Array | None]:
+        """Shift, scale and offset of rows of this dtype, as the loops take them."""
+        scaling = self.of(x)
+        return (None, None, None) if scaling is None else (*scaling, self.offset)
+
 
 def _data(x: ArrayLike) -> Array:
     rows = _check.rows("x", x)

@@ -17,14 +17,14 @@ class Shuffling:
     __slots__ = ("_generator", "_state")
 
     def __init__(
-        self, state: Mapping[str, Any], generator: np.random.Generator | None = None
+        self, state: Mapping[str, Any] | None, generator: np.random.Generator | None = None
     ) -> None:
-        self._state, self._generator = state, generator
+        self._state, self._generator = state, generator  # a state of None: ask the generator
 
     @classmethod
     def seeded(cls, seed: int | None) -> Shuffling:
         """A new one."""
-        return cls({}, np.random.default_rng(seed))
+        return cls(None, np.random.default_rng(seed))
 
     @classmethod
     def saved(cls, state: Mapping[str, Any]) -> Shuffling:
@@ -36,7 +36,10 @@ class Shuffling:
     @property
     def state(self) -> Mapping[str, Any]:
         """The numbers that it goes by."""
-        return self._state if self._generator is None else self._generator.bit_generator.state
+        if self._state is None:
+            assert self._generator is not None
+            self._state = self._generator.bit_generator.state
+        return self._state
 
     @property
     def stream(self) -> int:
@@ -46,16 +49,16 @@ class Shuffling:
     def permutation(self, n: int) -> Array:
         """The next order of n things."""
         if self._generator is None:
-            self._generator = Shuffling.saved(self._state)._generator
+            self._generator = Shuffling.saved(self.state)._generator
         assert self._generator is not None
+        self._state = None
         return self._generator.permutation(n)
 
     def take(self, other: Shuffling) -> None:
         """Be as another one."""
-        if self._generator is None:
-            self._state = other.state
-        else:
+        if self._generator is not None:
             self._generator.bit_generator.state = other.state
+        self._state = other.state
 
 
 class State:
@@ -105,6 +108,10 @@ class State:
         moments = [_memory.own(array) for array in self.moments]
         shuffling = Shuffling(self.shuffling.state)
         return State(parameters, moments, shuffling, self.epoch, self.step)
+
+    def count(self, other: State) -> None:
+        """Be as far as another one, whose arrays nobody asks for any more."""
+        self.step, self.epoch = other.step, other.epoch
 
     def take(self, other: State, *, shuffling: bool = True) -> None:
         """Be as another one is now, in the same arrays; on request but for the shuffling."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,23 +14,26 @@ from numpy.typing import ArrayLike, NDArray
 from fastdl import _check, _hints, _threads, resume, schedules
 from fastdl._epoch import Program
 from fastdl._settings import Setting, T, show
-from fastdl.data import ClassWeight, Validation, data_sets
+from fastdl.data import ClassWeight, Validation, data_sets, refuse_both
 from fastdl.evaluation import Metric, own_metrics
-from fastdl.fit import Fit, Terms
+from fastdl.fit import Fit, Room, Terms
 from fastdl.history import History
 from fastdl.inputs import Inputs
-from fastdl.layers import Layer, penalised
+from fastdl.layers import Dense, Layer, penalised
 from fastdl.loop import Loop
 from fastdl.network import Network, core_of
 from fastdl.optim import Optimiser
 from fastdl.records import Asked
 from fastdl.run import Callback, Run
 from fastdl.state import State
+from fastdl.stepper import Stepper
 
 Shuffle = Literal["rows", "batches"] | None
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
     {
-        "trainer.fit(x, y)": "train partial_fit train_on_batch compile",
+        "trainer.fit(x, y)": "train compile",
+        "trainer.step(x, y)": "partial_fit train_on_batch",
+        "trainer.n_steps": "steps step_count iterations t_",
         "trainer.network": "net model module",
         "trainer.network.predict(x)": "predict",
         "trainer.network.predict_proba(x)": "predict_proba",
@@ -148,21 +151,30 @@ class Trainer(_hints.Hinted):
 
     Attributes
     ----------
-    epoch, step : int
+    epoch, n_steps : int
         Done since it was made.
 
     Notes
     -----
-    A second ``fit`` goes on where the first one ended: the schedule, the optimiser's moments and
-    the shuffling are the trainer's. Settings but the network, the optimiser and the seed may be
-    changed between fits.
+    A second ``fit`` goes on where the first one ended, and so do ``step`` and a fit after it: the
+    schedule, the optimiser's moments and the shuffling are the trainer's. Settings but the network,
+    the optimiser and the seed may be changed between fits.
     """
 
     # With these alone a setting that is misspelt, or that there is not, cannot be set.
     __slots__ = (
-        *("_batch_size", "_clip_norm", "_core", "_drop_last", "_fits", "_l1", "_l2", "_n_threads"),
-        *("_network", "_optimiser", "_program", "_resumed", "_schedule", "_seed", "_shuffle"),
-        *("_split_seed", "_state", "__weakref__"),
+        *("_batch_size", "_clip_norm", "_core", "_drop_last", "_fits", "_l1", "_l2", "_learns"),
+        *(
+            "_n_threads",
+            "_network",
+            "_optimiser",
+            "_program",
+            "_resumed",
+            "_schedule",
+            "_seed",
+            "_shuffle",
+        ),
+        *("_room", "_split_seed", "_state", "_stepper", "__weakref__"),
     )
 
     class _BetweenFits(Setting[T]):
@@ -175,6 +187,7 @@ class Trainer(_hints.Hinted):
                     "which would go on as it began"
                 )
             super().__set__(instance, value)
+            instance._stepper = None
 
     batch_size = _BetweenFits(_check.integer)
     l1 = _BetweenFits(_penalty)
@@ -210,7 +223,7 @@ class Trainer(_hints.Hinted):
             )
         self._network, self._core = network, core_of(network)
         self._optimiser = optimiser
-        self._fits = False
+        self._fits = self._learns = False
         self.batch_size = batch_size
         self.l1, self.l2, self.clip_norm = l1, l2, clip_norm
         self.shuffle, self.drop_last = shuffle, drop_last
@@ -221,19 +234,20 @@ class Trainer(_hints.Hinted):
         self._split_seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
         self._resumed: resume.Paused | None = None
         self._program: tuple[tuple[Layer, ...], Program] | None = None
+        self._room, self._stepper = Room(), cast(Stepper | None, None)
 
     def __repr__(self) -> str:
         return show(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        names = set(Trainer.__slots__) - {"_program", "__weakref__"}
+        names = set(Trainer.__slots__) - {"_program", "_room", "_stepper", "__weakref__"}
         more = getattr(self, "__dict__", {})  # of a subclass
         return {name: getattr(self, name) for name in names} | more
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._fits, self._program = False, None
+        self._fits, self._program, self._room, self._stepper = False, None, Room(), None
         self._state = self._state.owned(self._core.flat)
 
     def _elsewhere(self) -> Mapping[str, str]:
@@ -260,7 +274,7 @@ class Trainer(_hints.Hinted):
         return self._state.epoch
 
     @property
-    def step(self) -> int:
+    def n_steps(self) -> int:
         """Steps done."""
         return self._state.step
 
@@ -272,7 +286,9 @@ class Trainer(_hints.Hinted):
             if self._program is None or self._program[0] != layers:
                 self._program = layers, core.compiled(layers)
             program = self._program[1]
-        return Terms(core, self._state, self._schedule, layers, program, self._settings())
+        return Terms(
+            core, self._state, self._schedule, layers, program, self._settings(), self._room
+        )
 
     def _settings(self) -> resume.Settings:
         return resume.Settings(
@@ -355,7 +371,8 @@ class Trainer(_hints.Hinted):
         -----
         ScalingWarning
             Where the training loss at the end is no better than that of the best constant answer,
-            and columns of x, or targets, lie orders of magnitude from unit size.
+            and columns of x, or targets, lie orders of magnitude from unit size; of a trainer that
+            has learnt something in an earlier fit nobody asks again.
         """
         epochs = _check.integer("epochs", epochs)
         _check.choice("train_metrics", train_metrics, ("full", "batches"))
@@ -365,7 +382,7 @@ class Trainer(_hints.Hinted):
             _check.choice("record", record, ("epoch",))
         elif record is not None:
             record = _check.integer("record", record)
-        if not isinstance(callbacks, Sequence) or not all(
+        if not isinstance(callbacks, tuple | list | Sequence) or not all(
             isinstance(callback, Callback) for callback in callbacks
         ):
             remedy = (
@@ -395,20 +412,118 @@ class Trainer(_hints.Hinted):
             loop.check()
             with self._remembering(fit, train.inputs):
                 loop.train(progress)
-        fit.advise()
+        if not self._learns:
+            self._learns = fit.advise()
         return fit.records.history
+
+    @overload
+    def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
+    @overload
+    def step(self, x: ArrayLike, *, dlogits: ArrayLike) -> None: ...
+    def step(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        dlogits: ArrayLike | None = None,
+    ) -> float | None:
+        """Train on one batch: an epoch of ``fit`` with these rows alone, unshuffled, to the bit.
+
+        Rows of the kind that the network was fitted on before, float32 or float64 or pixels of
+        uint8 whose items lie side by side, with labels of int64 or int32 or targets of the
+        network's dtype, cost a few microseconds beyond the products; all else is read as by
+        ``fit``. Nothing is recorded, no callback called.
+
+        Parameters
+        ----------
+        x : array (n, d)
+            The rows of the batch, however many; as for ``fit``.
+        y : labels (n,) in [0, k), or targets (n, k), as the loss takes them; (n,) too where k is 1
+        sample_weight : float array (n,), optional
+            They are brought to a mean of one over the batch.
+        dlogits : float array (n, k), optional
+            Instead of y: the gradient by the logits of these rows of a loss that you have found
+            yourself, one number for the whole batch, as ``loss.backward()`` leaves it in
+            ``logits.grad``. It is used as it is: divide by n where the loss is a mean. Penalties,
+            ``clip_norm`` and the optimiser follow as ever. ``network.logits(x)`` are the logits;
+            with ``Dropout`` those of a step differ, so a loss of your own is needed instead:
+            ``fd.losses.Own``.
+
+        Returns
+        -------
+        float
+            The mean loss of the batch, before the step and without penalties; with ``dlogits``,
+            which tell of no loss, None.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arguments that break a rule; no step is taken then.
+        DivergenceError
+            Where the loss is not finite, or with ``clip_norm`` the gradient: the network holds the
+            parameters from before.
+        RuntimeError
+            Where the network is being fitted, or ``resume`` waits for the fit that goes on.
+
+        Examples
+        --------
+        >>> for x, y in stream:
+        ...     loss = trainer.step(x, y)
+
+        A policy gradient, of actions that were taken and what came of them:
+
+        >>> p = trainer.network.predict_proba(x)
+        >>> trainer.step(x, dlogits=(p - np.eye(k)[actions]) * advantages[:, None] / len(x))
+        """
+        core = self._core
+        core.take()
+        try:
+            stepper = self._stepper
+            if stepper is None or stepper.layers is not core.layers:
+                stepper = self._stepper = self._begin_steps()
+            if dlogits is None:
+                return stepper.take(x, y, sample_weight)  # type: ignore[arg-type]
+            self._check_led(y, sample_weight)
+            stepper.follow(x, dlogits)
+            return None
+        finally:
+            core.give_back()
+
+    def _check_led(self, y: object, sample_weight: object) -> None:
+        """Refuse what does not go with a gradient that is given."""
+        refuse_both(y, True)
+        if sample_weight is not None:
+            raise ValueError(
+                "dlogits must go without sample_weight, which they have in them; got both, use "
+                "sample_weight=None"
+            )
+        if any(not isinstance(layer, Dense) for layer in self._core.layers):
+            raise ValueError(
+                "dlogits must be of a network without Dropout, whose logits in a step are others; "
+                "got one with it, where a loss of your own, fd.losses.Own, is told those"
+            )
+
+    def _begin_steps(self) -> Stepper:
+        if self._resumed is not None:
+            raise RuntimeError(
+                "step must come after the fit that resume goes on with; got none yet, call "
+                "trainer.fit as that fit was called"
+            )
+        return Stepper(self._terms())
 
     @contextmanager
     def _remembering(self, fit: Fit, found: Inputs) -> Iterator[None]:
         """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
-        core, before, step = self._core, self._core.inputs, self.step
-        core.inputs, resumed, self._resumed = found, self._resumed, None
-        self._fits = True
+        core, before, step, resumed = self._core, self._core.inputs, self.n_steps, self._resumed
         try:
+            if found != before:
+                core.inputs = found
+            self._fits, self._resumed = True, None
             yield
         finally:
             self._fits = False
-            if self.step == step and (fit.failed or fit.interrupted):
+            if self.n_steps == step and (fit.interrupted or not fit.is_over):
                 core.inputs, self._resumed = before, resumed
 
     def resume(self, path: str | os.PathLike[str]) -> None:
@@ -441,7 +556,7 @@ class Trainer(_hints.Hinted):
         with self._core.exclusive():
             paused = resume.read(path, self._core, self._settings())
             self._state.take(paused.now)
-            self._core.inputs, self._resumed = paused.inputs, paused
+            self._core.inputs, self._resumed, self._stepper = paused.inputs, paused, None
 
     def range_test(
         self, x: ArrayLike, y: ArrayLike, *, low: float = 1e-5, high: float = 1.0, steps: int = 200

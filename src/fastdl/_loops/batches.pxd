@@ -70,7 +70,7 @@ cdef inline Outcome run_batch(
     cdef Tile tile
     cdef Outcome sum
     cdef double norm
-    cdef Py_ssize_t i, slice = 0
+    cdef Py_ssize_t i, n_parts, slice = 0
     tile.batch_rows, tile.scale, tile.t = stop - start, 1.0 / (stop - start), t
     tile.batch_slices = count_slices(call.net, tile.batch_rows)
     tile.update, tile.factor = NULL, 1
@@ -80,10 +80,13 @@ cdef inline Outcome run_batch(
         slice += tile.n_slices
         rows_phase(call, &tile, &sum)
         tile.update = update if slice == tile.batch_slices and isfinite(sum.loss) else NULL
-        i = fastdl_claim(&call.team.shared, call.net.n_parts)
+        n_parts = call.net.n_parts
+        if call.outputs != NULL:
+            tile.update, n_parts = NULL, 0
+        i = fastdl_claim(&call.team.shared, n_parts)
         while i >= 0:
             train_part(call, &tile, i)
-            i = fastdl_claim(&call.team.shared, call.net.n_parts)
+            i = fastdl_claim(&call.team.shared, n_parts)
         # Whoever is here has read the flag of the batch before: all see the same one.
         if fastdl_team_rank() == 0 and fastdl_seconds() > call.team.deadline:
             call.team.late = True

@@ -52,6 +52,9 @@ cdef struct Call:
     const Py_ssize_t* order  # of the rows; NULL: as they come
     Py_ssize_t n_order
     unsigned long long seed  # of masks
+    bint once  # whether nobody in this call reads the parameters after their step
+    char* outputs  # where those of a batch are to go, which then goes no further; NULL: not wanted
+    const char* doutputs  # the gradient of a batch's outputs, if it is given; NULL: the loss has it
     Team* team
 
 cdef struct Block:  # where n rows and what becomes of them lie

@@ -6,7 +6,7 @@ of a layer into parts. All of these depend on the shapes alone.
 n rows, d inputs, h units, k classes.
 """
 
-from fastdl._kernels cimport MOST_SETTINGS, goes_by_input
+from fastdl._kernels cimport MOST_SETTINGS, goes_by_input, leaves_to_blas, transposes
 
 cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
@@ -173,3 +173,27 @@ cdef inline Py_ssize_t room_of_rows(const Net* net, Py_ssize_t n) noexcept nogil
 cdef inline Py_ssize_t room_of_piece(const Net* net) noexcept nogil:
     """Items for a piece of an evaluation: x and every layer's outputs."""
     return net.evaluation_rows * (net.ldx + net.width)
+
+
+# --- who multiplies --------------------------------------------------------------------------
+
+cdef inline bint needs_blas(const Net* net, Py_ssize_t n, bint trains) noexcept nogil:
+    """Whether a product of up to n rows on their way may be left to BLAS."""
+    cdef int i
+    cdef bint single = net.single
+    cdef Py_ssize_t d, h
+    cdef const Layer* layer
+    for i in range(net.n_layers):
+        layer = &net.layers[i]
+        d, h = layer.d, layer.h
+        if layer.kind == DENSE and (
+            leaves_to_blas(single, layer.by_unit, n, h, d)
+            or trains and (
+                leaves_to_blas(single, False, h, d, n) if layer.by_unit else
+                leaves_to_blas(single, False, d, h, n))
+            or trains and i > net.first and leaves_to_blas(
+                single, not layer.by_unit and not transposes(h, min(n, <Py_ssize_t> TILE_ROWS)),
+                n, d, h)
+        ):
+            return True
+    return False

@@ -1,6 +1,7 @@
 """The first phase of a tile: its rows are read, go forward, to the loss, and back to every dz."""
 
 from libc.math cimport NAN
+from libc.string cimport memcpy
 
 from fastdl._kernels cimport Draw, Truth, multiply
 from fastdl._loops.call cimport (
@@ -138,6 +139,32 @@ cdef inline void backward(const Call* call, const Piece* piece) noexcept nogil:
             multiply(call.kernels, &dz, &weight, False, &dx)
 
 
+cdef inline Outcome judge(
+    const Call* call, const Piece* piece, const Truth* truth, double scale,
+) noexcept nogil:
+    """The loss of the outputs, and their gradient in its place.
+
+    Where it is for somebody else to find them, the outputs are handed out, or the gradient is taken
+    as it is given.
+    """
+    cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
+    cdef Matrix outputs = outputs_at(call, last, &piece.block, piece.first, piece.n)
+    cdef Matrix doutputs = dz_at(call, last, &piece.block, piece.first, piece.n)
+    cdef Py_ssize_t size = bytes_of(call, piece.n * last.h)
+    cdef Py_ssize_t skip = bytes_of(call, piece.row * last.h)
+    cdef Outcome found
+    found.loss, found.n_correct = 0, 0
+    if call.outputs != NULL:
+        memcpy(call.outputs + skip, outputs.at, size)
+    elif call.doutputs != NULL:
+        memcpy(doutputs.at, call.doutputs + skip, size)
+    else:
+        found.loss = call.kernels.loss[call.net.loss](
+            outputs.at, truth, call.net.settings, scale, doutputs.at, NULL, &found.n_correct,
+            piece.n, last.h)
+    return found
+
+
 cdef inline Outcome train_piece(
     const Call* call, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
 ) noexcept nogil:
@@ -145,11 +172,8 @@ cdef inline Outcome train_piece(
 
     The loss of rows that must be looked at, and are not finite, is NaN.
     """
-    cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
     cdef Which which = after(tile.which, first)
     cdef Truth truth = take_truth(call.kernels, call.net, call.rows, which)
-    cdef Matrix outputs = outputs_at(call, last, &tile.block, first, n)
-    cdef Matrix doutputs = dz_at(call, last, &tile.block, first, n)
     cdef Outcome found
     cdef Piece piece
     piece.block, piece.first, piece.n, piece.t = tile.block, first, n, tile.t
@@ -159,12 +183,11 @@ cdef inline Outcome train_piece(
         ask_for_truth(call.net, &truth, which.order, n)
     read_piece(call, &piece, which)
     forward(call, &piece)
-    found.loss = call.kernels.loss[call.net.loss](
-        outputs.at, &truth, call.net.settings, tile.scale, doutputs.at, NULL, &found.n_correct, n,
-        outputs.columns)
+    found = judge(call, &piece, &truth, tile.scale)
     if call.rows.check_finite and not are_finite(call.kernels, &piece.x):
         found.loss = NAN
-    backward(call, &piece)
+    if call.outputs == NULL:
+        backward(call, &piece)
     return found
 
 

@@ -207,6 +207,8 @@ cdef inline void update_part(const Call* call, const Tile* tile, const Part* par
         update_weight(call, tile, part)
     if part.start == 0:
         update(call, tile, NULL, layer.bias, layer.h)
+    if call.once:
+        return
     if is_transposed(call, layer):
         transpose_part(call, layer, part.start, part.size)
     if part.layer == 0 and call.memory.offset_parts != NULL:

@@ -108,6 +108,7 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  * add          out (size) += x
  * fill         out (size) = value
  * finite       whether no item of x[order] (n x d) is NaN or infinite; order NULL: the first rows
+ * greatest     out (n) = where the first greatest item of each row of x (n x k) is, of finite ones
  * softmax      of a row of k logits, in place
  * penalty      l1 sum(|w|) + l2 sum(w^2)
  * penalty_gradient  out = the gradient of that; 0 where a weight is
@@ -138,6 +139,7 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
     X(void, add, (const void *x, void *out, long size))                                          \
     X(void, fill, (double value, void *out, long size))                                          \
     X(int, finite, (const void *x, long ldx, const ptrdiff_t *order, long n, long d))            \
+    X(void, greatest, (const void *x, long n, long k, ptrdiff_t *out))                           \
     X(void, softmax, (void *logits, long k))                                                     \
     X(double, penalty, (const void *weight, long size, double l1, double l2))                    \
     X(void, penalty_gradient,                                                                    \

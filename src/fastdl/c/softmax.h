@@ -45,6 +45,13 @@ static long NAME(argmax)(const T *x, long k)
     return first;
 }
 
+/* Where the first greatest item of each row is. */
+static void NAME(greatest)(const void *x, long n, long k, ptrdiff_t *out)
+{
+    for (long i = 0; i < n; i++)
+        out[i] = NAME(argmax)((const T *)x + i * k, k);
+}
+
 /* exp(z - greatest), also of what z - greatest loses, which in float is a millionth and more from 16
  * on: Knuth, TAOCP 2, 4.2.2. */
 static inline T NAME(exp_of_difference)(T z, T greatest)

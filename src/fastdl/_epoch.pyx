@@ -26,7 +26,7 @@ from fastdl._kernels cimport (
     FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Update, address,
     kernels_of, team_of, update_from,
 )
-from fastdl._loops.batches cimport Progress, run_batch, run_batches
+from fastdl._loops.batches cimport Progress, cut_stages, run_batch, run_batches
 from fastdl._loops.call cimport Call, Memory, Outcome, Team, fastdl_seconds
 from fastdl._loops.evaluation cimport Evaluation, evaluate_pieces
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
@@ -286,6 +286,7 @@ cdef class Program:
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
         call.clip_norm = hyper[2]
+        cut_stages(&call)
         if batches.order is not None:
             call.order, call.n_order = &batches.order[0], batches.order.shape[0]
         transpose_weights(&call)
@@ -305,6 +306,7 @@ cdef class Program:
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
         memset(&team, 0, sizeof(Team))
+        cut_stages(&call)
         with nogil:
             transpose_weights(&call)
             fill_offset_parts(&call)

@@ -4,11 +4,11 @@ from libc.math cimport isfinite
 
 from fastdl._kernels cimport Update, count_update
 from fastdl._loops.call cimport (
-    Call, Outcome, Tile, fastdl_claim, fastdl_meet, fastdl_seconds, fastdl_team_rank,
-    fastdl_team_size,
+    ROWS, STEP, WEIGHTS, Call, Outcome, Stage, Tile, fastdl_claim, fastdl_meet, fastdl_seconds,
+    fastdl_team_rank, fastdl_team_size,
 )
 from fastdl._loops.net cimport TILE_ROWS, count_slices, piece_start
-from fastdl._loops.rows cimport rows_phase, slice_start
+from fastdl._loops.rows cimport add_found, count_parts, slice_start, train_rows
 from fastdl._loops.weights cimport norm_of_gradient, train_part, update_clipped_part
 
 cdef struct Progress:  # of one call: its batches, and what they gave
@@ -38,24 +38,60 @@ cdef inline void take_tile(
             tile.next_rows = tile.which.order + tile.block.n
 
 
-cdef inline double take_clipped_step(const Call* call, Tile* tile) noexcept nogil:
-    """The step by a gradient whose norm has a bound; gives the norm.
+# --- stages ----------------------------------------------------------------------------------
 
-    One that is not finite leaves the parameters as they were.
-    """
-    cdef double norm = norm_of_gradient(call)
-    cdef Py_ssize_t i
-    if not isfinite(norm):
-        return norm
-    if norm > call.clip_norm:
-        tile.factor = call.clip_norm / norm
-    i = fastdl_claim(&call.team.shared, call.net.n_parts)
-    while i >= 0:
+cdef inline void cut_stages(Call* call) noexcept nogil:
+    """The stages of a tile: a new one wherever threads need what others have done."""
+    call.stages[0], call.stages[1], call.stages[2] = ROWS, WEIGHTS, STEP
+    call.n_stages = 2 if call.clip_norm == 0 else 3
+
+
+cdef inline Py_ssize_t n_pieces(const Call* call, const Tile* tile, Stage stage) noexcept nogil:
+    if stage == ROWS:
+        return tile.n_slices * count_parts(call, tile)
+    return call.net.n_parts
+
+
+cdef inline void do_piece(
+    const Call* call, const Tile* tile, Stage stage, Py_ssize_t i,
+) noexcept nogil:
+    if stage == ROWS:
+        train_rows(call, tile, i)
+    elif stage == WEIGHTS:
+        train_part(call, tile, i)
+    else:
         update_clipped_part(call, tile, i)
-        i = fastdl_claim(&call.team.shared, call.net.n_parts)
-    fastdl_meet(&call.team.shared, fastdl_team_size())
-    return norm
 
+
+cdef inline void bound_step(const Call* call, Tile* tile) noexcept nogil:
+    """How much of the gradient the step takes; none where the norm is not finite."""
+    cdef double norm = norm_of_gradient(call)
+    if not isfinite(norm):
+        tile.update, tile.sum.loss = NULL, norm
+    elif norm > call.clip_norm:
+        tile.factor = call.clip_norm / norm
+
+
+cdef inline void run_stage(const Call* call, Tile* tile, Stage stage) noexcept nogil:
+    """Pieces until none is left; then what all of them have given."""
+    cdef Py_ssize_t pieces = n_pieces(call, tile, stage)
+    cdef Py_ssize_t i = fastdl_claim(&call.team.shared, pieces)
+    while i >= 0:
+        do_piece(call, tile, stage, i)
+        i = fastdl_claim(&call.team.shared, pieces)
+    # Whoever met after the rows has read the flag of the batch before: all see the same one.
+    if stage == WEIGHTS and fastdl_team_rank() == 0 and fastdl_seconds() > call.team.deadline:
+        call.team.late = True
+    fastdl_meet(&call.team.shared, fastdl_team_size())
+    if stage == ROWS:
+        add_found(call, tile)
+        if not isfinite(tile.sum.loss):
+            tile.update = NULL
+    elif stage == WEIGHTS and tile.update != NULL and call.clip_norm != 0:
+        bound_step(call, tile)
+
+
+# --- batches ---------------------------------------------------------------------------------
 
 cdef inline Outcome run_batch(
     const Call* call, Py_ssize_t start, Py_ssize_t stop, const Update* update, Py_ssize_t t,
@@ -68,32 +104,20 @@ cdef inline Outcome run_batch(
     which is then given instead of the loss.
     """
     cdef Tile tile
-    cdef Outcome sum
-    cdef double norm
-    cdef Py_ssize_t i, slice = 0
+    cdef Py_ssize_t slice = 0
+    cdef int i
     tile.batch_rows, tile.scale, tile.t = stop - start, 1.0 / (stop - start), t
     tile.batch_slices = count_slices(call.net, tile.batch_rows)
-    tile.update, tile.factor = NULL, 1
-    sum.loss, sum.n_correct = 0, 0
+    tile.factor, tile.sum.loss, tile.sum.n_correct = 1, 0, 0
     while slice < tile.batch_slices:
         take_tile(call, &tile, start, slice)
         slice += tile.n_slices
-        rows_phase(call, &tile, &sum)
-        tile.update = update if slice == tile.batch_slices and isfinite(sum.loss) else NULL
-        i = fastdl_claim(&call.team.shared, call.net.n_parts)
-        while i >= 0:
-            train_part(call, &tile, i)
-            i = fastdl_claim(&call.team.shared, call.net.n_parts)
-        # Whoever is here has read the flag of the batch before: all see the same one.
-        if fastdl_team_rank() == 0 and fastdl_seconds() > call.team.deadline:
-            call.team.late = True
-        fastdl_meet(&call.team.shared, fastdl_team_size())
-    sum.loss *= tile.scale
-    if tile.update != NULL and call.clip_norm != 0:
-        norm = take_clipped_step(call, &tile)
-        if not isfinite(norm):
-            sum.loss = norm
-    return sum
+        tile.update = update if slice == tile.batch_slices else NULL
+        for i in range(call.n_stages):
+            if call.stages[i] != STEP or tile.update != NULL:
+                run_stage(call, &tile, call.stages[i])
+    tile.sum.loss *= tile.scale
+    return tile.sum
 
 
 cdef inline void run_batches(const Call* call, Progress* batches, Update update) noexcept nogil:

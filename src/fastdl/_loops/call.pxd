@@ -34,6 +34,14 @@ cdef struct Memory:  # of a fit or of an evaluation
     char* offset_parts  # of offset W, then sums of dz
     double* squares  # of the gradient of each part of the weights: their sum
 
+cdef enum Stage:  # of a batch: threads share its pieces, and meet
+    ROWS  # forward, loss and backward
+    WEIGHTS  # the gradient, and unless its norm has a bound the step
+    STEP  # by a gradient whose norm is known
+
+cdef enum:
+    MOST_STAGES = 3
+
 cdef struct Params:  # flat arrays of one layout
     char* params
     char* grads
@@ -47,6 +55,8 @@ cdef struct Call:
     Params arrays
     Memory memory  # offset_parts NULL: no row is left unshifted
     double clip_norm  # the most that the gradient of a batch may have; 0: no bound
+    int n_stages
+    Stage stages[MOST_STAGES]  # of a tile, in their order
     bint skips  # whether rows are looked at for zeros
     bint in_place  # whether rows are taken where they lie
     const Py_ssize_t* order  # of the rows; NULL: as they come
@@ -68,6 +78,7 @@ cdef struct Tile:  # some slices of a batch: rows of a data set
     Py_ssize_t t  # the steps before this one; -1: none is taken, and masks are off
     const Update* update  # that the parameters take after this tile; NULL: none
     double factor  # of the gradient that they take
+    Outcome sum  # of the batch's tiles so far
 
 
 cdef inline Py_ssize_t bytes_of(const Call* call, Py_ssize_t items) noexcept nogil:

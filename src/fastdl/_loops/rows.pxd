@@ -4,8 +4,8 @@ from libc.math cimport NAN
 
 from fastdl._kernels cimport Draw, Truth, multiply
 from fastdl._loops.call cimport (
-    Block, Call, Outcome, Tile, bytes_of, dz_at, fastdl_claim, fastdl_meet, fastdl_team_size,
-    inputs_at, is_transposed, outputs_at, param_at, weight_of, x_at,
+    Block, Call, Outcome, Tile, bytes_of, dz_at, inputs_at, is_transposed, outputs_at, param_at,
+    weight_of, x_at,
 )
 from fastdl._loops.input cimport (
     Which, after, are_finite, ask_for_truth, look_for_zeros, read_rows, take_in_place, take_truth,
@@ -176,21 +176,24 @@ cdef inline Py_ssize_t slice_start(const Tile* tile, Py_ssize_t i) noexcept nogi
     return piece_start(tile.first_slice + i, n, slices) - piece_start(tile.first_slice, n, slices)
 
 
-cdef inline void rows_phase(const Call* call, const Tile* tile, Outcome* sum) noexcept nogil:
-    """Train the rows of a tile, piece by piece; adds to the sum of what is found."""
-    cdef Py_ssize_t i, start, size, first, stop, part
-    cdef Py_ssize_t parts = count_pieces(
-        tile.batch_rows // tile.batch_slices, call.net.piece_rows)
-    cdef Py_ssize_t pieces = tile.n_slices * parts
-    i = fastdl_claim(&call.team.shared, pieces)
-    while i >= 0:
-        start, part = slice_start(tile, i // parts), i % parts
-        size = slice_start(tile, i // parts + 1) - start
-        first = start + piece_start(part, size, parts)
-        stop = start + piece_start(part + 1, size, parts)
-        call.team.found[i] = train_piece(call, tile, first, stop - first)
-        i = fastdl_claim(&call.team.shared, pieces)
-    fastdl_meet(&call.team.shared, fastdl_team_size())
-    for i in range(pieces):
-        sum.loss += call.team.found[i].loss
-        sum.n_correct += call.team.found[i].n_correct
+cdef inline Py_ssize_t count_parts(const Call* call, const Tile* tile) noexcept nogil:
+    """The pieces of one slice."""
+    return count_pieces(tile.batch_rows // tile.batch_slices, call.net.piece_rows)
+
+
+cdef inline void train_rows(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """Piece i of the tile's rows."""
+    cdef Py_ssize_t parts = count_parts(call, tile), part = i % parts
+    cdef Py_ssize_t start = slice_start(tile, i // parts)
+    cdef Py_ssize_t size = slice_start(tile, i // parts + 1) - start
+    cdef Py_ssize_t first = piece_start(part, size, parts)
+    cdef Py_ssize_t stop = piece_start(part + 1, size, parts)
+    call.team.found[i] = train_piece(call, tile, start + first, stop - first)
+
+
+cdef inline void add_found(const Call* call, Tile* tile) noexcept nogil:
+    """To the batch's sum what the pieces of the tile have found."""
+    cdef Py_ssize_t i
+    for i in range(tile.n_slices * count_parts(call, tile)):
+        tile.sum.loss += call.team.found[i].loss
+        tile.sum.n_correct += call.team.found[i].n_correct

@@ -26,16 +26,19 @@ from fastdl._kernels cimport (
     FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Update, address,
     kernels_of, team_of, update_from,
 )
-from fastdl._loops.batches cimport Progress, cut_stages, run_batch, run_batches
-from fastdl._loops.call cimport Call, Memory, Outcome, Team, fastdl_seconds
-from fastdl._loops.evaluation cimport Evaluation, evaluate_pieces
+from fastdl._loops.batches cimport (
+    Progress, cut_stages, n_pieces, run_batch, run_batches, take_batch, take_tile, work_of,
+)
+from fastdl._loops.call cimport Call, Memory, Outcome, Team, Tile, fastdl_seconds
+from fastdl._loops.evaluation cimport Evaluation, chunks_before, cut_evaluation, evaluate_pieces
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
 from fastdl._loops.net cimport (
-    DENSE, MASK, TILE_ROWS, Kind, Layer, Net, lay_out, room_of_piece, room_of_rows,
-    stride_of_weight,
+    CHUNK_ROWS, DENSE, MASK, TILE_ROWS, Kind, Layer, Net, count_chunks, lay_out, room_of_piece,
+    room_of_rows, stride_of_weight,
 )
 from fastdl._loops.offset cimport fill_offset_parts
 from fastdl._loops.pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
+from fastdl._loops.rows cimport may_cut_rows
 from fastdl._loops.weights cimport transpose_weights
 
 from fastdl import _memory
@@ -193,7 +196,7 @@ cdef class Workspace:
     cdef Memory memory
     cdef unsigned long long seed
     cdef readonly object grads
-    cdef object first, second, room, squares
+    cdef object first, second, room, notes
 
     def __cinit__(
         self, Program program, *, Py_ssize_t batch=0, moments=(), unsigned long long seed=0,
@@ -207,8 +210,12 @@ cdef class Workspace:
             self.memory.n_rows = min(batch, <Py_ssize_t> TILE_ROWS)
             rows, transposed = room_of_rows(net, self.memory.n_rows), net.n_transposed
             self.grads = _memory.zeros(net.n_params, dtype)
-            self.squares = _memory.zeros(net.n_parts, "d")
-            self.memory.squares = <double*> address(self.squares, True)
+            self.notes = _memory.empty(2 * net.n_parts + 3 * self.memory.n_rows, "d")
+            self.memory.squares = <double*> address(self.notes, True)
+            self.memory.done = <long*> (self.memory.squares + net.n_parts)
+            memset(self.memory.done, 0, net.n_parts * sizeof(long))
+            self.memory.found = <Outcome*> (self.memory.squares + 2 * net.n_parts)
+            self.memory.sparse = <unsigned char*> (self.memory.found + self.memory.n_rows)
             self.first, self.second = [*moments, None, None][:2]
         else:
             rows = n_threads * room_of_piece(net)
@@ -319,36 +326,76 @@ cdef class Program:
         """All rows forward: their outputs to out (n x k), if not None; else the losses.
 
         Returns the sum of the weighted losses and the number correct, which it adds up in
-        results, a row for each block of rows.
+        results, a row for each chunk of rows.
         """
         cdef Team team
         cdef Evaluation evaluation
         cdef Py_ssize_t i, n
         cdef int threads
-        cdef double loss = 0, n_correct = 0
+        cdef double loss = 0, of_block = 0, n_correct = 0
+        cdef Py_ssize_t block = count_chunks(self.net.evaluation_rows)
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = lies_ready(&self.net, &rows.view)
-        evaluation.done, evaluation.n = 0, self.pieces(rows.view.n)
+        call.cuts_rows = may_cut_rows(&call, False)
+        evaluation.done, evaluation.n = 0, self.chunks(rows.view.n)
         evaluation.out = <char*> address(out, True)
         evaluation.results = &results[0, 0] if results is not None else NULL
         fill_offset_parts(&call)
         while evaluation.done < evaluation.n:
             PyErr_CheckSignals()
             threads = start(&team, &self.evaluation, n_threads)
+            cut_evaluation(&call, &evaluation)
             with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
                 evaluate_pieces(&call, &evaluation)
-            n = min(<Py_ssize_t> team.shared.claimed, evaluation.n - evaluation.done)
-            finish(&team, &self.evaluation, threads, n * self.net.evaluation_rows)
+            n = min(team.shared.claimed * evaluation.run, evaluation.n - evaluation.done)
+            finish(&team, &self.evaluation, threads, n * CHUNK_ROWS)
             evaluation.done += n
         if evaluation.results != NULL:
             for i in range(evaluation.n):
-                loss += evaluation.results[2 * i]
+                of_block += evaluation.results[2 * i]
                 n_correct += evaluation.results[2 * i + 1]
+                if (i + 1) % block == 0 or i + 1 == evaluation.n:
+                    loss += of_block
+                    of_block = 0
         return loss, <Py_ssize_t> n_correct
 
-    cpdef Py_ssize_t pieces(self, Py_ssize_t n):
+    cpdef Py_ssize_t chunks(self, Py_ssize_t n):
         """The rows of ``results`` that an evaluation of n rows needs."""
-        return (n + self.net.evaluation_rows - 1) // self.net.evaluation_rows
+        return chunks_before(&self.net, n)
+
+    def stages(self, Py_ssize_t batch, int n_threads):
+        """The multiply-adds of each piece of each stage of a batch of a fit.
+
+        Parameters
+        ----------
+        batch : int
+        n_threads : int
+            Who share the pieces.
+
+        Returns
+        -------
+        list of list of int
+        """
+        cdef Team team
+        cdef Call call
+        cdef Tile tile
+        cdef Py_ssize_t i, slice = 0
+        cdef int stage
+        memset(&call, 0, sizeof(Call))
+        call.kernels, call.net, call.team = kernels_of(self.net.item), &self.net, &team
+        call.memory.n_rows, team.size = min(batch, <Py_ssize_t> TILE_ROWS), n_threads
+        cut_stages(&call)
+        tile = take_batch(&call, batch, 0)
+        found = []
+        while slice < tile.batch_slices:
+            take_tile(&call, &tile, 0, slice)
+            slice += tile.n_slices
+            for stage in range(call.n_stages):
+                found.append([
+                    work_of(&call, &tile, call.stages[stage], i)
+                    for i in range(n_pieces(&call, &tile, call.stages[stage]))
+                ])
+        return found
 
     cdef Call call(self, Rows rows, Workspace workspace, params, Team* team):
         """What all threads share."""
@@ -377,7 +424,8 @@ cdef int start(Team* team, const Pace* pace, int n_threads):
     team.paced = n_threads > 1
     team.began = fastdl_seconds()
     team.deadline = team.began + (LOOK if look else STRETCH)
-    return team_of(n_threads) if everyone else 1
+    team.size = team_of(n_threads) if everyone else 1
+    return team.size
 
 
 cdef finish(const Team* team, Pace* pace, int threads, Py_ssize_t rows):

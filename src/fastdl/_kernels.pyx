@@ -44,6 +44,9 @@ cdef extern from "kernels.h" nogil:
     const int MOST_FEW_ROWS "FASTDL_FEW_ROWS"
     const int SGD "FASTDL_OPTIMISER_sgd"
 
+cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
+
 cdef extern from "team.h" nogil:
     const int MOST "FASTDL_MOST"
     int fastdl_team_of(int n)
@@ -156,7 +159,7 @@ cdef void take_gradient(
     cdef double rate = 0 if fold == NULL else fold.update.learning_rate
     cdef double decay = 1 if fold == NULL else 1 - 2 * rate * fold.l2
     cdef Matrix left
-    if b.order == NULL and not add and are_few(n, k):
+    if fold != NULL or b.order == NULL and not add and are_few(n, k):
         kernels.few_rows(
             m, n, k, a.at, a.ld, b.at, b.ld, coming, rate, decay, grad.at,
             NULL if fold == NULL else fold.param, grad.ld)
@@ -193,10 +196,21 @@ cdef inline bint are_few(Py_ssize_t n, Py_ssize_t k) noexcept nogil:
         <Py_ssize_t> target.sizes.few_least, target.sizes.few_share * k)
 
 
-cdef inline bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
-    """Whether the micro-kernels and not BLAS serve a product whose factor B lies by rows."""
+cdef bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
+    """Whether the micro-kernels and not BLAS serve a product whose factor B lies by rows.
+
+    Those who serve one serve any part of it.
+    """
     return has_microkernels() and (
         single or n <= target.sizes.wide_columns or m <= target.sizes.few_rows)
+
+
+cdef bint serves_any_rows(const Kernels* kernels, const Matrix* b) noexcept nogil:
+    """Whether they serve A B, of A's rows by rows, however many there are."""
+    cdef bint single = kernels.item == sizeof(float)
+    if b.transposed:
+        return dots(single, PY_SSIZE_T_MAX, b.columns, b.rows)
+    return multiplies(single, PY_SSIZE_T_MAX, b.columns)
 
 
 cdef inline bint dots(bint single, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
@@ -428,7 +442,7 @@ cdef inline void loss_of_block(const Loss* call, Py_ssize_t block, double* out) 
     """The loss and the number correct of one block of rows."""
     cdef Py_ssize_t n_correct, first = block * BLOCK, k = call.logits.columns
     cdef Py_ssize_t skip = first * k * call.kernels.item
-    cdef Truth truth = truth_from(&call.truth, first, k, call.kernels.item)
+    cdef Truth truth = truth_after(&call.truth, first, k, call.kernels.item)
     out[0] = call.kernels.loss[call.code](
         call.logits.at + skip, &truth, call.settings, call.scale,
         NULL if call.dlogits == NULL else call.dlogits + skip, NULL, &n_correct,

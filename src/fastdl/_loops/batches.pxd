@@ -7,9 +7,12 @@ from fastdl._loops.call cimport (
     ROWS, STEP, WEIGHTS, Call, Outcome, Stage, Tile, fastdl_claim, fastdl_meet, fastdl_seconds,
     fastdl_team_rank, fastdl_team_size,
 )
-from fastdl._loops.net cimport TILE_ROWS, count_slices, piece_start
-from fastdl._loops.rows cimport add_found, count_parts, slice_start, train_rows
-from fastdl._loops.weights cimport norm_of_gradient, train_part, update_clipped_part
+from fastdl._loops.net cimport TILE_ROWS, Layer, count_slices, piece_start
+from fastdl._loops.parts cimport Part, count_pieces_of_weights, find_piece, share_of
+from fastdl._loops.rows cimport (
+    add_found, count_pieces_of_rows, cut_bands, may_cut_rows, rows_start, slice_start, train_rows,
+)
+from fastdl._loops.weights cimport norm_of_gradient, step_weights, train_weights
 
 cdef struct Progress:  # of one call: its batches, and what they gave
     Py_ssize_t n, done, t  # how many, how many are done, the optimiser's steps before them
@@ -21,16 +24,31 @@ cdef struct Progress:  # of one call: its batches, and what they gave
     Py_ssize_t* n_correct
 
 
+cdef inline Tile take_batch(const Call* call, Py_ssize_t n, Py_ssize_t t) noexcept nogil:
+    """A batch of n rows, of which no tile is taken yet; t counts the steps before."""
+    cdef Tile tile
+    tile.batch_rows, tile.scale, tile.t = n, 1.0 / n, t
+    tile.batch_slices = count_slices(call.net, n)
+    tile.update, tile.factor = NULL, 1
+    tile.sum.loss, tile.sum.n_correct = 0, 0
+    return tile
+
+
 cdef inline void take_tile(
     const Call* call, Tile* tile, Py_ssize_t start, Py_ssize_t slice,
 ) noexcept nogil:
     """The tile that begins with this slice of the batch whose first row is start."""
-    cdef Py_ssize_t most = min(<Py_ssize_t> fastdl_team_size(), tile.batch_slices - slice)
+    cdef Py_ssize_t tiles = (tile.batch_rows + TILE_ROWS - 1) // TILE_ROWS
+    cdef Py_ssize_t most = (tile.batch_slices + tiles - 1) // tiles
     tile.first_slice, tile.n_slices = slice, 1
-    while tile.n_slices < most and slice_start(tile, tile.n_slices + 1) <= TILE_ROWS:
-        tile.n_slices += 1
+    if call.team.size > 1:
+        most = min(most, tile.batch_slices - slice)
+        while tile.n_slices < most and slice_start(tile, tile.n_slices + 1) <= TILE_ROWS:
+            tile.n_slices += 1
     start += piece_start(slice, tile.batch_rows, tile.batch_slices)
     tile.block.at, tile.block.n = call.memory.rows, slice_start(tile, tile.n_slices)
+    tile.share = share_of(call, tile)
+    cut_bands(call, tile)
     tile.which.first, tile.which.order, tile.next_rows = start, NULL, NULL
     if call.order != NULL:
         tile.which.order = call.order + start
@@ -44,12 +62,13 @@ cdef inline void cut_stages(Call* call) noexcept nogil:
     """The stages of a tile: a new one wherever threads need what others have done."""
     call.stages[0], call.stages[1], call.stages[2] = ROWS, WEIGHTS, STEP
     call.n_stages = 2 if call.clip_norm == 0 else 3
+    call.cuts_rows = may_cut_rows(call, True)
 
 
 cdef inline Py_ssize_t n_pieces(const Call* call, const Tile* tile, Stage stage) noexcept nogil:
     if stage == ROWS:
-        return tile.n_slices * count_parts(call, tile)
-    return call.net.n_parts
+        return count_pieces_of_rows(tile)
+    return count_pieces_of_weights(call, tile)
 
 
 cdef inline void do_piece(
@@ -58,9 +77,24 @@ cdef inline void do_piece(
     if stage == ROWS:
         train_rows(call, tile, i)
     elif stage == WEIGHTS:
-        train_part(call, tile, i)
+        train_weights(call, tile, i)
     else:
-        update_clipped_part(call, tile, i)
+        step_weights(call, tile, i)
+
+
+cdef inline Py_ssize_t work_of(
+    const Call* call, const Tile* tile, Stage stage, Py_ssize_t i,
+) noexcept nogil:
+    """The multiply-adds of a piece's products."""
+    cdef const Layer* first = &call.net.layers[call.net.first]
+    cdef Part part
+    if stage == ROWS:  # the gradient of the first layer's inputs is not asked for
+        return (2 * call.net.n_weights - first.d * first.h) * (
+            rows_start(tile, i + 1) - rows_start(tile, i))
+    if stage == WEIGHTS:
+        part = find_piece(call, tile, i)
+        return tile.block.n * part.size * part.units
+    return 0
 
 
 cdef inline void bound_step(const Call* call, Tile* tile) noexcept nogil:
@@ -103,12 +137,9 @@ cdef inline Outcome run_batch(
     A loss that is not finite leaves the parameters as they were; so does a norm that has a bound,
     which is then given instead of the loss.
     """
-    cdef Tile tile
+    cdef Tile tile = take_batch(call, stop - start, t)
     cdef Py_ssize_t slice = 0
     cdef int i
-    tile.batch_rows, tile.scale, tile.t = stop - start, 1.0 / (stop - start), t
-    tile.batch_slices = count_slices(call.net, tile.batch_rows)
-    tile.factor, tile.sum.loss, tile.sum.n_correct = 1, 0, 0
     while slice < tile.batch_slices:
         take_tile(call, &tile, start, slice)
         slice += tile.n_slices

@@ -2,7 +2,7 @@
 
 from fastdl._kernels cimport Kernels, Update, transposes
 from fastdl._loops.input cimport View, Which
-from fastdl._loops.net cimport PIECES_MOST, TILE_ROWS, Layer, Net
+from fastdl._loops.net cimport SLICE_ROWS, Layer, Net
 from fastdl._matrix cimport Matrix, matrix
 
 cdef extern from "team.h" nogil:
@@ -20,12 +20,11 @@ cdef struct Outcome:
 
 cdef struct Team:  # what the threads tell each other
     fastdl_team shared
+    int size  # how many there are
     bint paced  # there may be several
     double began
     double deadline  # when to go back to Python and look for signals
     bint late  # it has passed: all threads stop after this batch
-    unsigned char sparse[TILE_ROWS]  # whether a row of the tile is mostly zero
-    Outcome found[PIECES_MOST]
 
 cdef struct Memory:  # of a fit or of an evaluation
     Py_ssize_t n_rows  # of a tile: 0 for an evaluation, whose threads have a piece each
@@ -33,6 +32,9 @@ cdef struct Memory:  # of a fit or of an evaluation
     char* transposed  # weights as (h x d)
     char* offset_parts  # of offset W, then sums of dz
     double* squares  # of the gradient of each part of the weights: their sum
+    long* done  # pieces of each part, meanwhile; then 0
+    unsigned char* sparse  # whether a row of the tile is mostly zero
+    Outcome* found  # by each chunk, at the place of its first row
 
 cdef enum Stage:  # of a batch: threads share its pieces, and meet
     ROWS  # forward, loss and backward
@@ -59,6 +61,7 @@ cdef struct Call:
     Stage stages[MOST_STAGES]  # of a tile, in their order
     bint skips  # whether rows are looked at for zeros
     bint in_place  # whether rows are taken where they lie
+    bint cuts_rows  # whether no product's bits depend on how many rows it has
     const Py_ssize_t* order  # of the rows; NULL: as they come
     Py_ssize_t n_order
     unsigned long long seed  # of masks
@@ -71,6 +74,7 @@ cdef struct Block:  # where n rows and what becomes of them lie
 cdef struct Tile:  # some slices of a batch: rows of a data set
     Py_ssize_t batch_rows, batch_slices
     Py_ssize_t first_slice, n_slices
+    Py_ssize_t bands, cuts  # of each slice, of each band
     Block block
     Which which  # rows of the data set
     const Py_ssize_t* next_rows  # of the tile after it, where that is known and has as many
@@ -79,6 +83,7 @@ cdef struct Tile:  # some slices of a batch: rows of a data set
     const Update* update  # that the parameters take after this tile; NULL: none
     double factor  # of the gradient that they take
     Outcome sum  # of the batch's tiles so far
+    Py_ssize_t share  # about the weights of one piece; 0: parts are left whole
 
 
 cdef inline Py_ssize_t bytes_of(const Call* call, Py_ssize_t items) noexcept nogil:
@@ -87,7 +92,8 @@ cdef inline Py_ssize_t bytes_of(const Call* call, Py_ssize_t items) noexcept nog
 
 cdef inline bint is_transposed(const Call* call, const Layer* layer) noexcept nogil:
     """Whether a transposed copy of the layer's weight is kept."""
-    return layer.transposed >= 0 and transposes(layer.h, call.memory.n_rows)
+    return layer.transposed >= 0 and transposes(
+        layer.h, min(call.memory.n_rows, <Py_ssize_t> SLICE_ROWS))
 
 
 cdef inline char* param_at(const Call* call, Py_ssize_t at) noexcept nogil:

@@ -1,6 +1,6 @@
 """A network as the loops see it: where its parameters lie, and into what its rows are cut.
 
-A batch is cut into slices of rows whose x fits in a core's cache, a slice into pieces, the inputs
+A batch is cut into slices of rows whose x fits in a core's cache, a slice into chunks, the inputs
 of a layer into parts. All of these depend on the shapes alone.
 
 n rows, d inputs, h units, k classes.
@@ -12,15 +12,20 @@ cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
     POWER = 64  # items: rows a multiple of it apart share a few places of the cache,
     PADDED_COLUMNS = 256  # which begins to matter for a weight with so many
-    TILE_ROWS = 512  # the most rows of a batch in the workspace at once
+    TILE_ROWS = 4096  # the most rows of a batch in the workspace at once,
+    SLICE_ROWS = 512  # and of one slice of it
     SLICE_BYTES = 320 << 10  # of x in a slice: a third of a core's second-level cache
     SLICE_LEAST = 20  # rows
-    SLICES = 256  # of a batch, at most, while they fit in a tile: each rounds the gradient once
-    PIECE_ROWS = 64  # about the rows of one piece of a slice,
-    WIDE_ROWS = 128  # or where a weight leaves the second-level cache between two of them:
+    SLICES = 256  # of a batch, at most, while they are that small: each rounds the gradient once
+    BAND_ROWS = 64  # about the rows of a slice that go through all layers together,
+    WIDE_ROWS = 128  # or where a weight leaves the second-level cache between two bands:
     WIDE_BYTES = 1 << 20  # one larger than this
-    PIECES_MOST = 64  # of one tile: a slice has half of SLICE_LEAST rows or more
+    CHUNK_ROWS = 16  # that a loss takes at once: those of a piece of a band are so many or more
     PART_INPUTS = 256  # the most inputs of one part of a layer
+    MOST_CUTS = 16  # of the inputs of a part, each of a cache line or more
+    CUT_LEAST = 64  # inputs or units of a piece of a part, while there are others to cut
+    PIECES_A_THREAD = 8  # about as many of a layer's weights, to share them evenly,
+    WORK_LEAST = 10_000  # while each has so many multiply-adds
     EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
 
@@ -53,9 +58,10 @@ cdef struct Net:
     Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs,
     Py_ssize_t n_inputs  # and for the inputs of activations
     Py_ssize_t slice_rows  # the most of a slice
-    Py_ssize_t piece_rows  # about those of one piece
+    Py_ssize_t band_rows  # about those of one band
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
     Py_ssize_t n_parts
+    Py_ssize_t n_weights  # multiply-adds of a row in the gradients of all of them
     Py_ssize_t n_params  # items of all parameters
     Py_ssize_t n_transposed  # items of all transposed weights
     Py_ssize_t n_offset_parts  # items of the parts of offset W, and of sums of dz
@@ -87,7 +93,7 @@ cdef inline void lay_out(Net* net) noexcept nogil:
     cdef int i
     cdef Layer* layer = NULL
     net.item = 4 if net.single else 8
-    net.piece_rows = PIECE_ROWS
+    net.band_rows = BAND_ROWS
     for i in range(net.n_layers):
         layer = &net.layers[i]
         place_outputs(net, layer, i == net.n_layers - 1)
@@ -98,7 +104,7 @@ cdef inline void lay_out(Net* net) noexcept nogil:
     net.n_params = aligned(layer.bias + layer.h)
     layer = &net.layers[net.first]
     if net.first == 0 and not layer.by_unit:
-        net.n_offset_parts = 2 * layer.n_parts * aligned(layer.h)
+        net.n_offset_parts = (1 + MOST_CUTS) * layer.n_parts * aligned(layer.h)
     net.d = layer.d
     net.ldx = padded_stride(net.d)
     # As many rows as the layer has units: to add to dW costs no more than to read x.
@@ -125,8 +131,9 @@ cdef inline void place_dense(Net* net, Layer* layer, int i) noexcept nogil:
     elif not layer.by_unit:  # the gradient of the first one's inputs is not asked for
         place_transposed(net, layer)
     if layer.d * layer.h * net.item > WIDE_BYTES:
-        net.piece_rows = WIDE_ROWS
+        net.band_rows = WIDE_ROWS
     cut_inputs(net, layer)
+    net.n_weights += layer.d * layer.h
 
 
 cdef inline void place_transposed(Net* net, Layer* layer) noexcept nogil:
@@ -156,9 +163,13 @@ cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces
     return i * n // pieces
 
 
+cdef inline Py_ssize_t count_chunks(Py_ssize_t n) noexcept nogil:
+    return (n + CHUNK_ROWS - 1) // CHUNK_ROWS
+
+
 cdef inline Py_ssize_t count_slices(const Net* net, Py_ssize_t n) noexcept nogil:
     """The slices of a batch of n rows: an even number or one, for two threads to share."""
-    cdef Py_ssize_t most = min(<Py_ssize_t> TILE_ROWS, max(net.slice_rows, n // SLICES))
+    cdef Py_ssize_t most = min(<Py_ssize_t> SLICE_ROWS, max(net.slice_rows, n // SLICES))
     cdef Py_ssize_t slices = (n + most - 1) // most
     return slices + slices % 2 if slices > 1 else 1
 

@@ -2,7 +2,7 @@
 
 from libc.math cimport NAN
 
-from fastdl._kernels cimport Draw, Truth, multiply
+from fastdl._kernels cimport Draw, Truth, multiply, serves_any_rows, truth_after
 from fastdl._loops.call cimport (
     Block, Call, Outcome, Tile, bytes_of, dz_at, inputs_at, is_transposed, outputs_at, param_at,
     weight_of, x_at,
@@ -10,7 +10,9 @@ from fastdl._loops.call cimport (
 from fastdl._loops.input cimport (
     Which, after, are_finite, ask_for_truth, look_for_zeros, read_rows, take_in_place, take_truth,
 )
-from fastdl._loops.net cimport MASK, Layer, count_pieces, piece_start
+from fastdl._loops.net cimport (
+    CHUNK_ROWS, MASK, Layer, count_chunks, count_pieces, piece_start,
+)
 from fastdl._loops.offset cimport sparse_product
 from fastdl._matrix cimport Matrix, matrix
 
@@ -138,37 +140,67 @@ cdef inline void backward(const Call* call, const Piece* piece) noexcept nogil:
             multiply(call.kernels, &dz, &weight, False, &dx)
 
 
-cdef inline Outcome train_piece(
+cdef inline void take_losses(
+    const Call* call, const Tile* tile, const Piece* piece, const Truth* truth,
+) noexcept nogil:
+    """The losses of a piece, chunk by chunk, and their gradient."""
+    cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
+    cdef Outcome* found
+    cdef Matrix outputs, doutputs
+    cdef Truth of_chunk
+    cdef Py_ssize_t i, j, n
+    for j in range(count_chunks(piece.n)):
+        i = CHUNK_ROWS * j
+        n = min(<Py_ssize_t> CHUNK_ROWS, piece.n - i)
+        found = &call.memory.found[piece.first + i]
+        outputs = outputs_at(call, last, &piece.block, piece.first + i, n)
+        doutputs = dz_at(call, last, &piece.block, piece.first + i, n)
+        of_chunk = truth_after(truth, i, call.net.k, call.kernels.item)
+        found.loss = call.kernels.loss[call.net.loss](
+            outputs.at, &of_chunk, call.net.settings, tile.scale, doutputs.at, NULL,
+            &found.n_correct, n, outputs.columns)
+
+
+cdef inline void train_piece(
     const Call* call, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
 ) noexcept nogil:
     """Read, forward, loss and backward for rows first to first + n of a tile.
 
     The loss of rows that must be looked at, and are not finite, is NaN.
     """
-    cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
     cdef Which which = after(tile.which, first)
     cdef Truth truth = take_truth(call.kernels, call.net, call.rows, which)
-    cdef Matrix outputs = outputs_at(call, last, &tile.block, first, n)
-    cdef Matrix doutputs = dz_at(call, last, &tile.block, first, n)
-    cdef Outcome found
     cdef Piece piece
     piece.block, piece.first, piece.n, piece.t = tile.block, first, n, tile.t
     piece.row = first + piece_start(tile.first_slice, tile.batch_rows, tile.batch_slices)
-    piece.sparse = call.team.sparse + first if call.skips else NULL
+    piece.sparse = call.memory.sparse + first if call.skips else NULL
     if which.order != NULL:
         ask_for_truth(call.net, &truth, which.order, n)
     read_piece(call, &piece, which)
     forward(call, &piece)
-    found.loss = call.kernels.loss[call.net.loss](
-        outputs.at, &truth, call.net.settings, tile.scale, doutputs.at, NULL, &found.n_correct, n,
-        outputs.columns)
+    take_losses(call, tile, &piece, &truth)
     if call.rows.check_finite and not are_finite(call.kernels, &piece.x):
-        found.loss = NAN
+        call.memory.found[first].loss = NAN
     backward(call, &piece)
-    return found
 
 
 # --- all of them -----------------------------------------------------------------------------
+
+cdef inline bint may_cut_rows(const Call* call, bint trains) noexcept nogil:
+    """Whether no product's bits depend on how many rows it has: BLAS serves none."""
+    cdef int i
+    cdef Matrix weight
+    for i in range(call.net.first, call.net.n_layers):
+        if call.net.layers[i].kind == MASK:
+            continue
+        weight = weight_of(call, &call.net.layers[i])
+        if not serves_any_rows(call.kernels, &weight):
+            return False
+        weight = weight_backward(call, &call.net.layers[i])
+        if trains and i > call.net.first and not serves_any_rows(call.kernels, &weight):
+            return False
+    return True
+
 
 cdef inline Py_ssize_t slice_start(const Tile* tile, Py_ssize_t i) noexcept nogil:
     """The row of the tile where its slice i begins."""
@@ -176,24 +208,61 @@ cdef inline Py_ssize_t slice_start(const Tile* tile, Py_ssize_t i) noexcept nogi
     return piece_start(tile.first_slice + i, n, slices) - piece_start(tile.first_slice, n, slices)
 
 
-cdef inline Py_ssize_t count_parts(const Call* call, const Tile* tile) noexcept nogil:
-    """The pieces of one slice."""
-    return count_pieces(tile.batch_rows // tile.batch_slices, call.net.piece_rows)
+cdef inline Py_ssize_t band_start(const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """The row of the tile where band i of all slices' bands begins."""
+    cdef Py_ssize_t start = slice_start(tile, i // tile.bands)
+    cdef Py_ssize_t size = slice_start(tile, i // tile.bands + 1) - start
+    return start + piece_start(i % tile.bands, size, tile.bands)
+
+
+cdef inline void cut_bands(const Call* call, Tile* tile) noexcept nogil:
+    """Slices into bands by their size; these so that no thread has a tenth more than its share.
+
+    Chunks stay whole: the bits of a loss depend on the rows that it takes at once. Few threads take
+    whole bands, which read the weights less often.
+    """
+    cdef Py_ssize_t rows = tile.batch_rows // tile.batch_slices, team = call.team.size
+    cdef Py_ssize_t chunks, n, cuts, longest, least
+    tile.bands = count_pieces(rows, call.net.band_rows)
+    tile.cuts = 1
+    if team <= 1 or not call.cuts_rows:
+        return
+    chunks = count_chunks(rows // tile.bands)
+    n = tile.bands * tile.n_slices
+    least = n * chunks
+    for cuts in range(1, chunks + 1):
+        longest = (n * cuts + team - 1) // team * ((chunks + cuts - 1) // cuts)
+        if longest < least:
+            least, tile.cuts = longest, cuts
+        if 10 * team * least <= 11 * n * chunks:
+            return
+
+
+cdef inline Py_ssize_t count_pieces_of_rows(const Tile* tile) noexcept nogil:
+    return tile.n_slices * tile.bands * tile.cuts
+
+
+cdef inline Py_ssize_t rows_start(const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """The row of the tile where piece i of all bands' pieces begins."""
+    cdef Py_ssize_t start = band_start(tile, i // tile.cuts)
+    cdef Py_ssize_t size = band_start(tile, i // tile.cuts + 1) - start
+    return start + CHUNK_ROWS * piece_start(i % tile.cuts, count_chunks(size), tile.cuts)
 
 
 cdef inline void train_rows(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
     """Piece i of the tile's rows."""
-    cdef Py_ssize_t parts = count_parts(call, tile), part = i % parts
-    cdef Py_ssize_t start = slice_start(tile, i // parts)
-    cdef Py_ssize_t size = slice_start(tile, i // parts + 1) - start
-    cdef Py_ssize_t first = piece_start(part, size, parts)
-    cdef Py_ssize_t stop = piece_start(part + 1, size, parts)
-    call.team.found[i] = train_piece(call, tile, start + first, stop - first)
+    cdef Py_ssize_t first = rows_start(tile, i)
+    train_piece(call, tile, first, rows_start(tile, i + 1) - first)
 
 
 cdef inline void add_found(const Call* call, Tile* tile) noexcept nogil:
-    """To the batch's sum what the pieces of the tile have found."""
-    cdef Py_ssize_t i
-    for i in range(tile.n_slices * count_parts(call, tile)):
-        tile.sum.loss += call.team.found[i].loss
-        tile.sum.n_correct += call.team.found[i].n_correct
+    """To the batch's sum what the chunks of the tile have found."""
+    cdef const Outcome* found
+    cdef Py_ssize_t i, j
+    cdef double loss
+    for i in range(tile.n_slices * tile.bands):
+        loss, found = 0, call.memory.found + band_start(tile, i)
+        for j in range(count_chunks(band_start(tile, i + 1) - band_start(tile, i))):
+            loss += found[CHUNK_ROWS * j].loss
+            tile.sum.n_correct += found[CHUNK_ROWS * j].n_correct
+        tile.sum.loss += loss

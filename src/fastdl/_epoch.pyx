@@ -27,18 +27,18 @@ from fastdl._kernels cimport (
     kernels_of, team_of, update_from,
 )
 from fastdl._loops.batches cimport (
-    Progress, cut_stages, n_pieces, run_batch, run_batches, take_batch, take_tile, work_of,
+    Progress, n_pieces, run_batch, run_batches, take_batch, take_tile, work_of,
 )
 from fastdl._loops.call cimport Call, Memory, Outcome, Team, Tile, fastdl_seconds
 from fastdl._loops.evaluation cimport Evaluation, chunks_before, cut_evaluation, evaluate_pieces
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
+from fastdl._loops.layers cimport may_cut
 from fastdl._loops.net cimport (
-    CHUNK_ROWS, DENSE, MASK, TILE_ROWS, Kind, Layer, Net, count_chunks, lay_out, room_of_piece,
-    room_of_rows, stride_of_weight,
+    CHUNK_ROWS, DENSE, MASK, TILE_ROWS, Kind, Layer, Net, Stage, count_chunks, lay_out,
+    room_of_piece, room_of_rows, stride_of_weight,
 )
 from fastdl._loops.offset cimport fill_offset_parts
 from fastdl._loops.pace cimport LOOK, STRETCH, Pace, learn, looks, takes_all
-from fastdl._loops.rows cimport may_cut_rows
 from fastdl._loops.weights cimport transpose_weights
 
 from fastdl import _memory
@@ -257,7 +257,8 @@ cdef class Program:
         self.net.single = single
         self.net.n_layers = <int> layers.shape[0]
         self.net.layers = <Layer*> PyMem_Calloc(self.net.n_layers, sizeof(Layer))
-        if self.net.layers == NULL:
+        self.net.stages = <Stage*> PyMem_Calloc(2 * self.net.n_layers + 6, sizeof(Stage))
+        if self.net.layers == NULL or self.net.stages == NULL:
             raise MemoryError
         self.net.loss = loss
         for i in range(MOST_SETTINGS):
@@ -276,6 +277,7 @@ cdef class Program:
 
     def __dealloc__(self):
         PyMem_Free(self.net.layers)
+        PyMem_Free(self.net.stages)
 
     def train(
         self, Rows rows, Workspace workspace, Batches batches, hyper, Py_ssize_t t, params,
@@ -293,7 +295,7 @@ cdef class Program:
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
         call.clip_norm = hyper[2]
-        cut_stages(&call)
+        call.may_cut = may_cut(&call)
         if batches.order is not None:
             call.order, call.n_order = &batches.order[0], batches.order.shape[0]
         transpose_weights(&call)
@@ -313,7 +315,7 @@ cdef class Program:
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
         memset(&team, 0, sizeof(Team))
-        cut_stages(&call)
+        team.size = 1
         with nogil:
             transpose_weights(&call)
             fill_offset_parts(&call)
@@ -336,7 +338,7 @@ cdef class Program:
         cdef Py_ssize_t block = count_chunks(self.net.evaluation_rows)
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = lies_ready(&self.net, &rows.view)
-        call.cuts_rows = may_cut_rows(&call, False)
+        call.may_cut = may_cut(&call)
         evaluation.done, evaluation.n = 0, self.chunks(rows.view.n)
         evaluation.out = <char*> address(out, True)
         evaluation.results = &results[0, 0] if results is not None else NULL
@@ -384,16 +386,16 @@ cdef class Program:
         memset(&call, 0, sizeof(Call))
         call.kernels, call.net, call.team = kernels_of(self.net.item), &self.net, &team
         call.memory.n_rows, team.size = min(batch, <Py_ssize_t> TILE_ROWS), n_threads
-        cut_stages(&call)
+        call.may_cut = may_cut(&call)
         tile = take_batch(&call, batch, 0)
         found = []
         while slice < tile.batch_slices:
             take_tile(&call, &tile, 0, slice)
             slice += tile.n_slices
-            for stage in range(call.n_stages):
+            for stage in range(tile.first_stage, tile.last_stage):
                 found.append([
-                    work_of(&call, &tile, call.stages[stage], i)
-                    for i in range(n_pieces(&call, &tile, call.stages[stage]))
+                    work_of(&call, &tile, &self.net.stages[stage], i)
+                    for i in range(n_pieces(&call, &tile, &self.net.stages[stage]))
                 ])
         return found
 

@@ -89,14 +89,11 @@ cdef struct Fold:  # an update that a weight takes together with its gradient
     double l2
     void* param
 
-cdef inline Truth truth_after(
+cdef inline Truth truth_from(
     const Truth* truth, Py_ssize_t first, Py_ssize_t k, Py_ssize_t item,
 ) noexcept nogil:
     """What is right for the rows from first on; k outputs, item bytes each of a target."""
     cdef Truth result = truth[0]
-    if truth.order != NULL:
-        result.order = truth.order + first
-        return result
     if truth.labels != NULL:
         result.labels = truth.labels + first
     if truth.targets != NULL:
@@ -129,7 +126,7 @@ cdef bint folds(const Update* update, double l1, Py_ssize_t n, Py_ssize_t k) noe
 
 cdef bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil
 
-cdef bint serves_any_rows(const Kernels* kernels, const Matrix* b) noexcept nogil
+cdef bint serves(const Kernels* kernels, Py_ssize_t m, const Matrix* b) noexcept nogil
 
 cdef bint has_microkernels() noexcept nogil
 

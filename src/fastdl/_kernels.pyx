@@ -44,9 +44,6 @@ cdef extern from "kernels.h" nogil:
     const int MOST_FEW_ROWS "FASTDL_FEW_ROWS"
     const int SGD "FASTDL_OPTIMISER_sgd"
 
-cdef extern from "Python.h":
-    const Py_ssize_t PY_SSIZE_T_MAX
-
 cdef extern from "team.h" nogil:
     const int MOST "FASTDL_MOST"
     int fastdl_team_of(int n)
@@ -205,12 +202,12 @@ cdef bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
         single or n <= target.sizes.wide_columns or m <= target.sizes.few_rows)
 
 
-cdef bint serves_any_rows(const Kernels* kernels, const Matrix* b) noexcept nogil:
-    """Whether they serve A B, of A's rows by rows, however many there are."""
+cdef bint serves(const Kernels* kernels, Py_ssize_t m, const Matrix* b) noexcept nogil:
+    """Whether they serve A B of m rows by rows, and so of any of them and any columns of B."""
     cdef bint single = kernels.item == sizeof(float)
     if b.transposed:
-        return dots(single, PY_SSIZE_T_MAX, b.columns, b.rows)
-    return multiplies(single, PY_SSIZE_T_MAX, b.columns)
+        return dots(single, m, b.columns, b.rows)
+    return multiplies(single, m, b.columns)
 
 
 cdef inline bint dots(bint single, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
@@ -442,7 +439,7 @@ cdef inline void loss_of_block(const Loss* call, Py_ssize_t block, double* out) 
     """The loss and the number correct of one block of rows."""
     cdef Py_ssize_t n_correct, first = block * BLOCK, k = call.logits.columns
     cdef Py_ssize_t skip = first * k * call.kernels.item
-    cdef Truth truth = truth_after(&call.truth, first, k, call.kernels.item)
+    cdef Truth truth = truth_from(&call.truth, first, k, call.kernels.item)
     out[0] = call.kernels.loss[call.code](
         call.logits.at + skip, &truth, call.settings, call.scale,
         NULL if call.dlogits == NULL else call.dlogits + skip, NULL, &n_correct,

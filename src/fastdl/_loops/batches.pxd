@@ -4,13 +4,17 @@ from libc.math cimport isfinite
 
 from fastdl._kernels cimport Update, count_update
 from fastdl._loops.call cimport (
-    ROWS, STEP, WEIGHTS, Call, Outcome, Stage, Tile, fastdl_claim, fastdl_meet, fastdl_seconds,
-    fastdl_team_rank, fastdl_team_size,
+    Call, Outcome, Tile, fastdl_claim, fastdl_meet, fastdl_seconds, fastdl_team_rank,
+    fastdl_team_size,
 )
-from fastdl._loops.net cimport TILE_ROWS, Layer, count_slices, piece_start
+from fastdl._loops.net cimport (
+    BACKWARD, CHUNK_ROWS, DENSE, FORWARD, LOSS, MEETING, READ, ROWS, STEP, TILE_ROWS, WEIGHTS, Cuts,
+    Layer, Net, Stage, count_slices, piece_start,
+)
 from fastdl._loops.parts cimport Part, count_pieces_of_weights, find_piece, share_of
 from fastdl._loops.rows cimport (
-    add_found, count_pieces_of_rows, cut_bands, may_cut_rows, rows_start, slice_start, train_rows,
+    Rectangle, add_found, count_pieces_of_rows, cut_bands, cuts_of_layer, find_rectangle,
+    pass_layer, read_some, rows_start, slice_start, take_some_losses, train_rows,
 )
 from fastdl._loops.weights cimport norm_of_gradient, step_weights, train_weights
 
@@ -49,6 +53,7 @@ cdef inline void take_tile(
     tile.block.at, tile.block.n = call.memory.rows, slice_start(tile, tile.n_slices)
     tile.share = share_of(call, tile)
     cut_bands(call, tile)
+    choose_stages(call, tile)
     tile.which.first, tile.which.order, tile.next_rows = start, NULL, NULL
     if call.order != NULL:
         tile.which.order = call.order + start
@@ -56,44 +61,69 @@ cdef inline void take_tile(
             tile.next_rows = tile.which.order + tile.block.n
 
 
+cdef inline Py_ssize_t work_of_row(const Net* net) noexcept nogil:
+    """The multiply-adds of a row on its way forward and back: none to the first layer's inputs."""
+    return 2 * net.n_weights - net.layers[net.first].d * net.layers[net.first].h
+
+
+cdef inline void choose_stages(const Call* call, Tile* tile) noexcept nogil:
+    """Every layer is a stage if that gives all threads so much more to do that they may meet."""
+    cdef const Net* net = call.net
+    cdef Py_ssize_t work = work_of_row(net), share = tile.block.n * work // call.team.size
+    cdef Py_ssize_t longest = min(tile.longest * CHUNK_ROWS, tile.block.n) * work
+    cdef int more = net.n_stages - 2 * net.n_whole
+    tile.first_stage, tile.last_stage = 0, net.n_whole
+    if call.may_cut and longest > share + more * MEETING:
+        tile.first_stage, tile.last_stage = net.n_whole, net.n_stages
+
+
 # --- stages ----------------------------------------------------------------------------------
 
-cdef inline void cut_stages(Call* call) noexcept nogil:
-    """The stages of a tile: a new one wherever threads need what others have done."""
-    call.stages[0], call.stages[1], call.stages[2] = ROWS, WEIGHTS, STEP
-    call.n_stages = 2 if call.clip_norm == 0 else 3
-    call.cuts_rows = may_cut_rows(call, True)
-
-
-cdef inline Py_ssize_t n_pieces(const Call* call, const Tile* tile, Stage stage) noexcept nogil:
-    if stage == ROWS:
-        return count_pieces_of_rows(tile)
-    return count_pieces_of_weights(call, tile)
+cdef inline Py_ssize_t n_pieces(
+    const Call* call, const Tile* tile, const Stage* stage,
+) noexcept nogil:
+    cdef Cuts cuts
+    if stage.work == FORWARD or stage.work == BACKWARD:
+        cuts = cuts_of_layer(
+            call, tile, &call.net.layers[stage.layer], stage.work == FORWARD)
+        return cuts.first.cuts * cuts.second.cuts
+    if stage.work == WEIGHTS or stage.work == STEP:
+        return count_pieces_of_weights(call, tile)
+    return count_pieces_of_rows(tile)
 
 
 cdef inline void do_piece(
-    const Call* call, const Tile* tile, Stage stage, Py_ssize_t i,
+    const Call* call, const Tile* tile, const Stage* stage, Py_ssize_t i,
 ) noexcept nogil:
-    if stage == ROWS:
+    if stage.work == ROWS:
         train_rows(call, tile, i)
-    elif stage == WEIGHTS:
+    elif stage.work == WEIGHTS:
         train_weights(call, tile, i)
-    else:
+    elif stage.work == STEP:
         step_weights(call, tile, i)
+    elif stage.work == READ:
+        read_some(call, tile, i)
+    elif stage.work == LOSS:
+        take_some_losses(call, tile, i)
+    else:
+        pass_layer(call, tile, stage.layer, stage.work == FORWARD, i)
 
 
 cdef inline Py_ssize_t work_of(
-    const Call* call, const Tile* tile, Stage stage, Py_ssize_t i,
+    const Call* call, const Tile* tile, const Stage* stage, Py_ssize_t i,
 ) noexcept nogil:
     """The multiply-adds of a piece's products."""
-    cdef const Layer* first = &call.net.layers[call.net.first]
+    cdef const Layer* layer = &call.net.layers[stage.layer]
     cdef Part part
-    if stage == ROWS:  # the gradient of the first layer's inputs is not asked for
-        return (2 * call.net.n_weights - first.d * first.h) * (
-            rows_start(tile, i + 1) - rows_start(tile, i))
-    if stage == WEIGHTS:
+    cdef Rectangle some
+    if stage.work == ROWS:
+        return work_of_row(call.net) * (rows_start(tile, i + 1) - rows_start(tile, i))
+    if stage.work == WEIGHTS:
         part = find_piece(call, tile, i)
         return tile.block.n * part.size * part.units
+    if layer.kind == DENSE and (stage.work == FORWARD or stage.work == BACKWARD):
+        some = find_rectangle(call, tile, stage.layer, stage.work == FORWARD, i)
+        return some.rows * some.columns * (layer.d if stage.work == FORWARD else layer.h)
     return 0
 
 
@@ -106,7 +136,7 @@ cdef inline void bound_step(const Call* call, Tile* tile) noexcept nogil:
         tile.factor = call.clip_norm / norm
 
 
-cdef inline void run_stage(const Call* call, Tile* tile, Stage stage) noexcept nogil:
+cdef inline void run_stage(const Call* call, Tile* tile, const Stage* stage) noexcept nogil:
     """Pieces until none is left; then what all of them have given."""
     cdef Py_ssize_t pieces = n_pieces(call, tile, stage)
     cdef Py_ssize_t i = fastdl_claim(&call.team.shared, pieces)
@@ -114,14 +144,15 @@ cdef inline void run_stage(const Call* call, Tile* tile, Stage stage) noexcept n
         do_piece(call, tile, stage, i)
         i = fastdl_claim(&call.team.shared, pieces)
     # Whoever met after the rows has read the flag of the batch before: all see the same one.
-    if stage == WEIGHTS and fastdl_team_rank() == 0 and fastdl_seconds() > call.team.deadline:
+    if stage.work == WEIGHTS and fastdl_team_rank() == 0 and (
+            fastdl_seconds() > call.team.deadline):
         call.team.late = True
     fastdl_meet(&call.team.shared, fastdl_team_size())
-    if stage == ROWS:
+    if stage.work == ROWS or stage.work == LOSS:
         add_found(call, tile)
         if not isfinite(tile.sum.loss):
             tile.update = NULL
-    elif stage == WEIGHTS and tile.update != NULL and call.clip_norm != 0:
+    elif stage.work == WEIGHTS and tile.update != NULL and call.clip_norm != 0:
         bound_step(call, tile)
 
 
@@ -138,15 +169,17 @@ cdef inline Outcome run_batch(
     which is then given instead of the loss.
     """
     cdef Tile tile = take_batch(call, stop - start, t)
+    cdef const Stage* stage
     cdef Py_ssize_t slice = 0
     cdef int i
     while slice < tile.batch_slices:
         take_tile(call, &tile, start, slice)
         slice += tile.n_slices
         tile.update = update if slice == tile.batch_slices else NULL
-        for i in range(call.n_stages):
-            if call.stages[i] != STEP or tile.update != NULL:
-                run_stage(call, &tile, call.stages[i])
+        for i in range(tile.first_stage, tile.last_stage):
+            stage = &call.net.stages[i]
+            if stage.work != STEP or call.clip_norm != 0 and tile.update != NULL:
+                run_stage(call, &tile, stage)
     tile.sum.loss *= tile.scale
     return tile.sum
 

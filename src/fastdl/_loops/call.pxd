@@ -36,14 +36,6 @@ cdef struct Memory:  # of a fit or of an evaluation
     unsigned char* sparse  # whether a row of the tile is mostly zero
     Outcome* found  # by each chunk, at the place of its first row
 
-cdef enum Stage:  # of a batch: threads share its pieces, and meet
-    ROWS  # forward, loss and backward
-    WEIGHTS  # the gradient, and unless its norm has a bound the step
-    STEP  # by a gradient whose norm is known
-
-cdef enum:
-    MOST_STAGES = 3
-
 cdef struct Params:  # flat arrays of one layout
     char* params
     char* grads
@@ -57,11 +49,9 @@ cdef struct Call:
     Params arrays
     Memory memory  # offset_parts NULL: no row is left unshifted
     double clip_norm  # the most that the gradient of a batch may have; 0: no bound
-    int n_stages
-    Stage stages[MOST_STAGES]  # of a tile, in their order
     bint skips  # whether rows are looked at for zeros
     bint in_place  # whether rows are taken where they lie
-    bint cuts_rows  # whether no product's bits depend on how many rows it has
+    bint may_cut  # whether no product's bits depend on where it is cut
     const Py_ssize_t* order  # of the rows; NULL: as they come
     Py_ssize_t n_order
     unsigned long long seed  # of masks
@@ -75,6 +65,8 @@ cdef struct Tile:  # some slices of a batch: rows of a data set
     Py_ssize_t batch_rows, batch_slices
     Py_ssize_t first_slice, n_slices
     Py_ssize_t bands, cuts  # of each slice, of each band
+    Py_ssize_t longest  # chunks of a thread, if all layers are one stage
+    int first_stage, last_stage  # of the network's
     Block block
     Which which  # rows of the data set
     const Py_ssize_t* next_rows  # of the tile after it, where that is known and has as many

@@ -15,7 +15,7 @@ from fastdl._loops.input cimport Which, are_finite, take_truth
 from fastdl._loops.net cimport (
     CHUNK_ROWS, EVALUATION_ROWS, Layer, Net, count_chunks, room_of_piece,
 )
-from fastdl._loops.rows cimport Piece, forward, read_piece, some_rows
+from fastdl._loops.layers cimport Piece, forward, place_x, read_piece, some_rows
 from fastdl._matrix cimport Matrix
 
 cdef struct Evaluation:
@@ -68,16 +68,16 @@ cdef inline void evaluate_rows(
     cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
     cdef unsigned char sparse[EVALUATION_ROWS]
     cdef Py_ssize_t row, size = bytes_of(call, call.net.k)
-    cdef Which which
     cdef Piece piece
     cdef Matrix outputs, x
-    which.order, which.first = NULL, chunk_start(call.net, start)
-    piece.first, piece.n = 0, min(chunk_start(call.net, stop), call.rows.n) - which.first
+    piece.which.order, piece.which.first = NULL, chunk_start(call.net, start)
+    piece.first, piece.n = 0, min(chunk_start(call.net, stop), call.rows.n) - piece.which.first
     piece.block.n, piece.row, piece.t = piece.n, 0, -1
     piece.block.at = call.memory.rows + bytes_of(
         call, fastdl_team_rank() * room_of_piece(call.net))
     piece.sparse = sparse if call.skips else NULL
-    read_piece(call, &piece, which)
+    place_x(call, &piece)
+    read_piece(call, &piece)
     forward(call, &piece)
     outputs = outputs_at(call, last, &piece.block, 0, piece.n)
     for row in range(piece.n if call.rows.check_finite else 0):
@@ -85,9 +85,9 @@ cdef inline void evaluate_rows(
         if not are_finite(call.kernels, &x):
             call.kernels.fill(NAN, outputs.at + row * size, call.net.k)
     if evaluation.out != NULL:
-        memcpy(evaluation.out + which.first * size, outputs.at, piece.n * size)
+        memcpy(evaluation.out + piece.which.first * size, outputs.at, piece.n * size)
     if evaluation.results != NULL:
-        take_results(call, &outputs, which.first, evaluation.results + 2 * start)
+        take_results(call, &outputs, piece.which.first, evaluation.results + 2 * start)
 
 
 cdef inline void cut_evaluation(const Call* call, Evaluation* evaluation) noexcept nogil:
@@ -95,7 +95,7 @@ cdef inline void cut_evaluation(const Call* call, Evaluation* evaluation) noexce
     cdef Py_ssize_t left = evaluation.n - evaluation.done, team = call.team.size
     cdef Py_ssize_t run = count_chunks(call.net.evaluation_rows), longest, least = left
     evaluation.run = run
-    while call.cuts_rows and run > 0 and 10 * team * least > 11 * left:
+    while call.may_cut and run > 0 and 10 * team * least > 11 * left:
         longest = run * (((left + run - 1) // run + team - 1) // team)
         if longest < least:
             least, evaluation.run = longest, run

@@ -5,7 +5,7 @@ where they lie.
 """
 
 from fastdl._kernels cimport (
-    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, Kernels, Truth, has_microkernels, skips, truth_after,
+    FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, Kernels, Truth, has_microkernels, skips, truth_from,
 )
 from fastdl._loops.net cimport DENSE, Layer, Net
 from fastdl._matrix cimport Matrix, matrix
@@ -116,7 +116,7 @@ cdef inline Truth take_truth(
     const Kernels* kernels, const Net* net, const View* rows, Which which,
 ) noexcept nogil:
     """What is right for some rows."""
-    cdef Truth truth = truth_after(
+    cdef Truth truth = truth_from(
         &rows.truth, which.first if which.order == NULL else 0, net.k, kernels.item)
     truth.order = which.order
     return truth

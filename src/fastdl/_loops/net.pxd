@@ -22,10 +22,13 @@ cdef enum:
     WIDE_BYTES = 1 << 20  # one larger than this
     CHUNK_ROWS = 16  # that a loss takes at once: those of a piece of a band are so many or more
     PART_INPUTS = 256  # the most inputs of one part of a layer
-    MOST_CUTS = 16  # of the inputs of a part, each of a cache line or more
-    CUT_LEAST = 64  # inputs or units of a piece of a part, while there are others to cut
+    GRAIN = 8  # inputs of a weight that lies by input, and
+    GRAIN_ROWS = 4  # rows, that stay together; of all else a cache line does
+    MOST_CUTS = PART_INPUTS // GRAIN
+    CUT_LEAST = 64  # rows, inputs or units of a piece, while the other side can be cut
     PIECES_A_THREAD = 8  # about as many of a layer's weights, to share them evenly,
     WORK_LEAST = 10_000  # while each has so many multiply-adds
+    MEETING = 20_000  # multiply-adds in the time of one meeting
     EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
 
@@ -48,6 +51,16 @@ cdef struct Layer:  # a step of the rows on their way; they come back by its mir
     double l1, l2  # of a dense layer
     double rate  # of a mask
 
+cdef enum Work:  # of a stage: all threads share its pieces, and meet
+    ROWS  # read, forward through all layers, loss, back
+    READ, FORWARD, LOSS, BACKWARD  # the same, layer by layer
+    WEIGHTS  # the gradient, and unless its norm has a bound the step
+    STEP  # by a gradient whose norm is known
+
+cdef struct Stage:
+    Work work
+    int layer  # which goes forward or back
+
 cdef struct Net:
     int n_layers, loss
     int first  # the layer that is the first dense one
@@ -66,6 +79,17 @@ cdef struct Net:
     Py_ssize_t n_transposed  # items of all transposed weights
     Py_ssize_t n_offset_parts  # items of the parts of offset W, and of sums of dz
     Layer* layers
+    int n_stages
+    Stage* stages  # of a tile: first those where rows take all layers at once,
+    int n_whole  # so many; then those where every layer is a stage
+
+cdef struct Side:  # of a weight, or of what a layer gives
+    Py_ssize_t n
+    Py_ssize_t grain  # items that stay together
+    Py_ssize_t cuts
+
+cdef struct Cuts:
+    Side first, second
 
 
 cdef inline Py_ssize_t aligned(Py_ssize_t items) noexcept nogil:
@@ -111,6 +135,29 @@ cdef inline void lay_out(Net* net) noexcept nogil:
     net.slice_rows = max(SLICE_BYTES // (net.ldx * net.item), layer.h, <Py_ssize_t> SLICE_LEAST)
     net.evaluation_rows = EVALUATION_ITEMS // (net.ldx + net.width)
     net.evaluation_rows = max(16, min(<Py_ssize_t> EVALUATION_ROWS, net.evaluation_rows))
+    cut_stages(net)
+
+
+cdef inline void add_stage(Net* net, Work work, int layer) noexcept nogil:
+    net.stages[net.n_stages].work, net.stages[net.n_stages].layer = work, layer
+    net.n_stages += 1
+
+
+cdef inline void cut_stages(Net* net) noexcept nogil:
+    """A batch, wherever threads need what others have done."""
+    cdef int i
+    add_stage(net, ROWS, 0)
+    add_stage(net, WEIGHTS, 0)
+    add_stage(net, STEP, 0)
+    net.n_whole = net.n_stages
+    add_stage(net, READ, 0)
+    for i in range(net.n_layers):
+        add_stage(net, FORWARD, i)
+    add_stage(net, LOSS, 0)
+    for i in range(net.n_layers - 1, net.first, -1):
+        add_stage(net, BACKWARD, i)
+    add_stage(net, WEIGHTS, 0)
+    add_stage(net, STEP, 0)
 
 
 cdef inline void place_outputs(Net* net, Layer* layer, bint last) noexcept nogil:
@@ -161,6 +208,20 @@ cdef inline Py_ssize_t count_pieces(Py_ssize_t n, Py_ssize_t most) noexcept nogi
 cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces) noexcept nogil:
     """Where piece i of n rows begins; pieces differ by one row at most."""
     return i * n // pieces
+
+
+cdef inline Py_ssize_t cut_start(Py_ssize_t i, Side side) noexcept nogil:
+    """Where cut i of a side begins. One of few items may have cuts that are empty."""
+    return min(side.n, side.grain * piece_start(
+        i, (side.n + side.grain - 1) // side.grain, side.cuts))
+
+
+cdef inline void cut_in(Py_ssize_t pieces, Side* first, Side* second) noexcept nogil:
+    """Cut two sides into about so many pieces: the first one first, while these are not thin."""
+    first.cuts = max(1, min(pieces, first.n // CUT_LEAST))
+    second.cuts = max(1, min(pieces // first.cuts, second.n // CUT_LEAST))
+    first.cuts = max(1, min(pieces // second.cuts, (first.n + first.grain - 1) // first.grain))
+    second.cuts = max(1, min(pieces // first.cuts, (second.n + second.grain - 1) // second.grain))
 
 
 cdef inline Py_ssize_t count_chunks(Py_ssize_t n) noexcept nogil:

@@ -41,16 +41,16 @@ cdef inline void fill_offset_parts(const Call* call) noexcept nogil:
 
 
 cdef inline void sparse_product(
-    const Call* call, const Matrix* x, const Matrix* weight, const Matrix* z,
+    const Call* call, Py_ssize_t unit, const Matrix* x, const Matrix* weight, const Matrix* z,
 ) noexcept nogil:
-    """z = x W for rows that are mostly zero, as if they had been shifted."""
+    """z = x W, from unit on, for rows that are mostly zero, as if they had been shifted."""
     cdef const Layer* layer = &call.net.layers[0]
     cdef bint shifted = call.memory.offset_parts != NULL
-    cdef Py_ssize_t i, row = bytes_of(call, layer.h)
+    cdef Py_ssize_t i, row = bytes_of(call, z.columns), skip = bytes_of(call, unit)
     if shifted:
-        memcpy(z.at, offset_part(call, 0), row)
+        memcpy(z.at, offset_part(call, 0) + skip, row)
         for i in range(1, layer.n_parts):
-            call.kernels.add(offset_part(call, i), z.at, layer.h)
+            call.kernels.add(offset_part(call, i) + skip, z.at, z.columns)
         for i in range(1, z.rows):
             memcpy(z.at + bytes_of(call, i * z.ld), z.at, row)
     call.kernels.skip_product(

@@ -8,7 +8,7 @@ threads busy: each has the whole depth of its sums, whose bits do not depend on 
 from fastdl._kernels cimport folds, multiplies
 from fastdl._loops.call cimport Call, Tile
 from fastdl._loops.net cimport (
-    ALIGNMENT, CUT_LEAST, PIECES_A_THREAD, WORK_LEAST, Layer, piece_start,
+    ALIGNMENT, GRAIN, PIECES_A_THREAD, WORK_LEAST, Cuts, Layer, cut_in, cut_start,
 )
 
 cdef extern from *:
@@ -23,9 +23,6 @@ cdef struct Part:  # some inputs of one layer; or a piece of it, with some of it
     bint folds  # the weight takes the step together with its gradient
     Py_ssize_t n_pieces  # of the part
     Py_ssize_t cut  # of the part's inputs: which
-
-cdef struct Cuts:  # of each part of a layer
-    Py_ssize_t inputs, units
 
 
 cdef inline Part find_part(
@@ -58,15 +55,14 @@ cdef inline Cuts cuts_of(const Call* call, const Tile* tile, const Layer* layer)
     """Inputs are cut first, whose weights lie together. What BLAS serves is not cut: its bits."""
     cdef Cuts cuts
     cdef Py_ssize_t n = 1 if tile.share == 0 else layer.part * layer.h // tile.share
-    cuts.inputs, cuts.units = 1, 1
-    if n <= 1 or not multiplies(
+    cuts.first.n = min(layer.part, layer.d)  # the first part, which has the biases, has no empty piece
+    cuts.first.grain = ALIGNMENT if layer.by_unit else GRAIN
+    cuts.second.n, cuts.second.grain = layer.h, ALIGNMENT
+    if n > 1 and not multiplies(
             call.net.single, layer.h if layer.by_unit else layer.part,
             layer.part if layer.by_unit else layer.h):
-        return cuts
-    cuts.inputs = max(1, min(n, layer.part // CUT_LEAST))
-    cuts.units = max(1, min(n // cuts.inputs, layer.h // CUT_LEAST))
-    cuts.inputs = max(1, min(n // cuts.units, layer.part // ALIGNMENT))
-    cuts.units = max(1, min(n // cuts.inputs, layer.h // ALIGNMENT))
+        n = 1
+    cut_in(n, &cuts.first, &cuts.second)
     return cuts
 
 
@@ -77,24 +73,20 @@ cdef inline Py_ssize_t count_pieces_of_weights(const Call* call, const Tile* til
     cdef Cuts cuts
     for i in range(call.net.n_layers):
         cuts = cuts_of(call, tile, &call.net.layers[i])
-        n += call.net.layers[i].n_parts * cuts.inputs * cuts.units
+        n += call.net.layers[i].n_parts * cuts.first.cuts * cuts.second.cuts
     return n
 
 
-cdef inline Py_ssize_t cut_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t cuts) noexcept nogil:
-    """Where cut i of n items begins: on a cache line. A cut of a short part may have none."""
-    return min(n, ALIGNMENT * piece_start(i, (n + ALIGNMENT - 1) // ALIGNMENT, cuts))
-
-
 cdef inline Part cut_part(const Part* whole, Cuts cuts, Py_ssize_t i) noexcept nogil:
-    """Piece i of a part."""
+    """Piece i of a part, which may be shorter than others."""
     cdef Part part = whole[0]
-    cdef Py_ssize_t unit = i % cuts.units
-    part.n_pieces, part.cut = cuts.inputs * cuts.units, i // cuts.units
-    part.start += cut_start(part.cut, whole.size, cuts.inputs)
-    part.size = whole.start + cut_start(part.cut + 1, whole.size, cuts.inputs) - part.start
-    part.unit = cut_start(unit, whole.units, cuts.units)
-    part.units = cut_start(unit + 1, whole.units, cuts.units) - part.unit
+    cdef Py_ssize_t unit = i % cuts.second.cuts
+    cuts.first.n = whole.size
+    part.n_pieces, part.cut = cuts.first.cuts * cuts.second.cuts, i // cuts.second.cuts
+    part.start += cut_start(part.cut, cuts.first)
+    part.size = whole.start + cut_start(part.cut + 1, cuts.first) - part.start
+    part.unit = cut_start(unit, cuts.second)
+    part.units = cut_start(unit + 1, cuts.second) - part.unit
     return part
 
 
@@ -102,13 +94,13 @@ cdef inline Part find_piece(const Call* call, const Tile* tile, Py_ssize_t i) no
     """Piece i of all layers' weights."""
     cdef int index = 0
     cdef Cuts cuts = cuts_of(call, tile, &call.net.layers[0])
-    cdef Py_ssize_t n = cuts.inputs * cuts.units
+    cdef Py_ssize_t n = cuts.first.cuts * cuts.second.cuts
     cdef Part part
     while i >= n * call.net.layers[index].n_parts:
         i -= n * call.net.layers[index].n_parts
         index += 1
         cuts = cuts_of(call, tile, &call.net.layers[index])
-        n = cuts.inputs * cuts.units
+        n = cuts.first.cuts * cuts.second.cuts
     part = find_part(call, tile, index, i // n)
     return cut_part(&part, cuts, i % n) if n > 1 else part
 

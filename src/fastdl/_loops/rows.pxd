@@ -1,206 +1,28 @@
-"""The first phase of a tile: its rows are read, go forward, to the loss, and back to every dz."""
+"""The stages of a tile's rows: they are read, go forward, to the loss, and back to every dz.
+
+Where there are rows enough for all threads, each takes some of them through all layers. Else every
+layer is a stage of its own, and threads share its units, or on the way back its inputs.
+"""
 
 from libc.math cimport NAN
 
-from fastdl._kernels cimport Draw, Truth, multiply, serves_any_rows, truth_after
-from fastdl._loops.call cimport (
-    Block, Call, Outcome, Tile, bytes_of, dz_at, inputs_at, is_transposed, outputs_at, param_at,
-    weight_of, x_at,
-)
-from fastdl._loops.input cimport (
-    Which, after, are_finite, ask_for_truth, look_for_zeros, read_rows, take_in_place, take_truth,
+from fastdl._kernels cimport Truth
+from fastdl._loops.call cimport Call, Outcome, Tile, dz_at, outputs_at
+from fastdl._loops.input cimport after, are_finite, ask_for_truth, take_truth
+from fastdl._loops.layers cimport (
+    Piece, activate_back, backward, backward_layer, forward, forward_layer, place_x, read_piece,
 )
 from fastdl._loops.net cimport (
-    CHUNK_ROWS, MASK, Layer, count_chunks, count_pieces, piece_start,
+    ALIGNMENT, CHUNK_ROWS, GRAIN_ROWS, MASK, PIECES_A_THREAD, WORK_LEAST, Cuts, Layer,
+    count_chunks, count_pieces, cut_in, cut_start, piece_start,
 )
-from fastdl._loops.offset cimport sparse_product
-from fastdl._matrix cimport Matrix, matrix
+from fastdl._matrix cimport Matrix
 
-cdef struct Piece:  # rows of a block on their way through the layers
-    Block block
-    Py_ssize_t first, n  # which of the block's
-    Matrix x  # where the first layer takes them from
-    Py_ssize_t row  # the number of the first in its batch
-    Py_ssize_t t  # the steps before this one; -1: masks are off
-    unsigned char* sparse  # whether each is mostly zero; NULL: nobody asks
+cdef struct Rectangle:  # of what a layer gives to the rows of a tile
+    Py_ssize_t row, rows, column, columns
 
 
-# --- one piece -------------------------------------------------------------------------------
-
-cdef inline void read_piece(const Call* call, Piece* piece, Which which) noexcept nogil:
-    """Have the piece's x where the first layer can take it, and know which rows are sparse."""
-    if call.in_place:
-        piece.x = take_in_place(call.rows, which, piece.n)
-        if piece.sparse != NULL:
-            look_for_zeros(call.kernels, call.rows, which.first, piece.n, piece.sparse)
-    else:
-        piece.x = x_at(call, &piece.block, piece.first, piece.n)
-        read_rows(call.kernels, call.rows, which, &piece.x, piece.sparse)
-
-
-cdef inline Matrix some_rows(
-    const Call* call, const Matrix* whole, Py_ssize_t start, Py_ssize_t stop,
-) noexcept nogil:
-    return matrix(
-        whole.at + bytes_of(call, start * whole.ld), stop - start, whole.columns, whole.ld)
-
-
-cdef inline void first_product(
-    const Call* call, const Piece* piece, const Matrix* weight, const Matrix* z,
-) noexcept nogil:
-    """z = x W, run by run of rows that are sparse or are not."""
-    cdef const unsigned char* sparse = piece.sparse
-    cdef Py_ssize_t start = 0, stop
-    cdef Matrix x, out
-    if piece.x.order != NULL:
-        call.kernels.dot_product(
-            z.rows, z.columns, weight.rows, piece.x.at, piece.x.ld, piece.x.order, weight.at,
-            weight.ld, False, z.at, z.ld)
-        return
-    while start < piece.n:
-        stop = piece.n if sparse == NULL else start + 1
-        while stop < piece.n and sparse[stop] == sparse[start]:
-            stop += 1
-        x = some_rows(call, &piece.x, start, stop)
-        out = some_rows(call, z, start, stop)
-        if sparse != NULL and sparse[start]:
-            sparse_product(call, &x, weight, &out)
-        else:
-            multiply(call.kernels, &x, weight, False, &out)
-        start = stop
-
-
-cdef inline void mask(
-    const Call* call, const Piece* piece, int i, const Matrix* x, const Matrix* out,
-) noexcept nogil:
-    """out = x times the factors of layer i, on the way forward and on the way back."""
-    cdef const Layer* layer = &call.net.layers[i]
-    cdef Draw draw
-    draw.seed, draw.layer = call.seed, <unsigned long long> i
-    draw.step, draw.row = <unsigned long long> piece.t, <unsigned long long> piece.row
-    call.kernels.mask[layer.code](
-        &draw, layer.rate if piece.t >= 0 else 0, x.at, x.ld, out.at, out.ld, out.rows,
-        out.columns)
-
-
-cdef inline void forward(const Call* call, const Piece* piece) noexcept nogil:
-    """Every layer's outputs."""
-    cdef int i
-    cdef const Layer* layer
-    cdef Matrix x = piece.x, weight, z, inputs
-    for i in range(call.net.n_layers):
-        layer = &call.net.layers[i]
-        z = outputs_at(call, layer, &piece.block, piece.first, piece.n)
-        if layer.kind == MASK:
-            mask(call, piece, i, &x, &z)
-            x = z
-            continue
-        weight = weight_of(call, layer)
-        inputs = inputs_at(call, layer, &piece.block, piece.first, piece.n)
-        if i == 0:
-            first_product(call, piece, &weight, &z)
-        else:
-            multiply(call.kernels, &x, &weight, False, &z)
-        call.kernels.activate[layer.code](
-            param_at(call, layer.bias), z.at, inputs.at, z.rows, z.columns, z.ld)
-        x = z
-
-
-cdef inline Matrix weight_backward(const Call* call, const Layer* layer) noexcept nogil:
-    """A layer's weight as (h x d)."""
-    cdef Matrix weight
-    if is_transposed(call, layer):
-        return matrix(
-            call.memory.transposed + bytes_of(call, layer.transposed), layer.h, layer.d, layer.ldt)
-    weight = matrix(param_at(call, layer.weight), layer.h, layer.d, layer.ldw)
-    weight.transposed = not layer.by_unit
-    return weight
-
-
-cdef inline void backward(const Call* call, const Piece* piece) noexcept nogil:
-    """Every layer's dz, from the gradient of the outputs in the last layer's place."""
-    cdef int i
-    cdef const Layer* layer
-    cdef Matrix by, dz, weight, dx
-    for i in range(call.net.n_layers - 1, call.net.first - 1, -1):
-        layer = &call.net.layers[i]
-        dz = dz_at(call, layer, &piece.block, piece.first, piece.n)
-        if i > call.net.first:
-            dx = dz_at(call, &call.net.layers[i - 1], &piece.block, piece.first, piece.n)
-        if layer.kind == MASK:
-            mask(call, piece, i, &dz, &dx)
-            continue
-        by = inputs_at(call, layer, &piece.block, piece.first, piece.n)
-        if by.at == NULL:
-            by = outputs_at(call, layer, &piece.block, piece.first, piece.n)
-        call.kernels.activate_backward[layer.code](
-            by.at, dz.at, dz.rows, dz.columns, dz.ld)
-        if i > call.net.first:
-            weight = weight_backward(call, layer)
-            multiply(call.kernels, &dz, &weight, False, &dx)
-
-
-cdef inline void take_losses(
-    const Call* call, const Tile* tile, const Piece* piece, const Truth* truth,
-) noexcept nogil:
-    """The losses of a piece, chunk by chunk, and their gradient."""
-    cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
-    cdef Outcome* found
-    cdef Matrix outputs, doutputs
-    cdef Truth of_chunk
-    cdef Py_ssize_t i, j, n
-    for j in range(count_chunks(piece.n)):
-        i = CHUNK_ROWS * j
-        n = min(<Py_ssize_t> CHUNK_ROWS, piece.n - i)
-        found = &call.memory.found[piece.first + i]
-        outputs = outputs_at(call, last, &piece.block, piece.first + i, n)
-        doutputs = dz_at(call, last, &piece.block, piece.first + i, n)
-        of_chunk = truth_after(truth, i, call.net.k, call.kernels.item)
-        found.loss = call.kernels.loss[call.net.loss](
-            outputs.at, &of_chunk, call.net.settings, tile.scale, doutputs.at, NULL,
-            &found.n_correct, n, outputs.columns)
-
-
-cdef inline void train_piece(
-    const Call* call, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
-) noexcept nogil:
-    """Read, forward, loss and backward for rows first to first + n of a tile.
-
-    The loss of rows that must be looked at, and are not finite, is NaN.
-    """
-    cdef Which which = after(tile.which, first)
-    cdef Truth truth = take_truth(call.kernels, call.net, call.rows, which)
-    cdef Piece piece
-    piece.block, piece.first, piece.n, piece.t = tile.block, first, n, tile.t
-    piece.row = first + piece_start(tile.first_slice, tile.batch_rows, tile.batch_slices)
-    piece.sparse = call.memory.sparse + first if call.skips else NULL
-    if which.order != NULL:
-        ask_for_truth(call.net, &truth, which.order, n)
-    read_piece(call, &piece, which)
-    forward(call, &piece)
-    take_losses(call, tile, &piece, &truth)
-    if call.rows.check_finite and not are_finite(call.kernels, &piece.x):
-        call.memory.found[first].loss = NAN
-    backward(call, &piece)
-
-
-# --- all of them -----------------------------------------------------------------------------
-
-cdef inline bint may_cut_rows(const Call* call, bint trains) noexcept nogil:
-    """Whether no product's bits depend on how many rows it has: BLAS serves none."""
-    cdef int i
-    cdef Matrix weight
-    for i in range(call.net.first, call.net.n_layers):
-        if call.net.layers[i].kind == MASK:
-            continue
-        weight = weight_of(call, &call.net.layers[i])
-        if not serves_any_rows(call.kernels, &weight):
-            return False
-        weight = weight_backward(call, &call.net.layers[i])
-        if trains and i > call.net.first and not serves_any_rows(call.kernels, &weight):
-            return False
-    return True
-
+# --- pieces ----------------------------------------------------------------------------------
 
 cdef inline Py_ssize_t slice_start(const Tile* tile, Py_ssize_t i) noexcept nogil:
     """The row of the tile where its slice i begins."""
@@ -222,20 +44,19 @@ cdef inline void cut_bands(const Call* call, Tile* tile) noexcept nogil:
     whole bands, which read the weights less often.
     """
     cdef Py_ssize_t rows = tile.batch_rows // tile.batch_slices, team = call.team.size
-    cdef Py_ssize_t chunks, n, cuts, longest, least
+    cdef Py_ssize_t chunks, n, cuts, longest
     tile.bands = count_pieces(rows, call.net.band_rows)
-    tile.cuts = 1
-    if team <= 1 or not call.cuts_rows:
-        return
     chunks = count_chunks(rows // tile.bands)
     n = tile.bands * tile.n_slices
-    least = n * chunks
-    for cuts in range(1, chunks + 1):
-        longest = (n * cuts + team - 1) // team * ((chunks + cuts - 1) // cuts)
-        if longest < least:
-            least, tile.cuts = longest, cuts
-        if 10 * team * least <= 11 * n * chunks:
+    tile.cuts, tile.longest = 1, (n + team - 1) // team * chunks
+    if team <= 1 or not call.may_cut:
+        return
+    for cuts in range(2, chunks + 1):
+        if 10 * team * tile.longest <= 11 * n * chunks:
             return
+        longest = (n * cuts + team - 1) // team * ((chunks + cuts - 1) // cuts)
+        if longest < tile.longest:
+            tile.longest, tile.cuts = longest, cuts
 
 
 cdef inline Py_ssize_t count_pieces_of_rows(const Tile* tile) noexcept nogil:
@@ -249,10 +70,81 @@ cdef inline Py_ssize_t rows_start(const Tile* tile, Py_ssize_t i) noexcept nogil
     return start + CHUNK_ROWS * piece_start(i % tile.cuts, count_chunks(size), tile.cuts)
 
 
-cdef inline void train_rows(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
-    """Piece i of the tile's rows."""
+cdef inline Piece find_rows(
+    const Call* call, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Rows first to first + n of the tile."""
+    cdef Piece piece
+    piece.block, piece.first, piece.n, piece.t = tile.block, first, n, tile.t
+    piece.which = after(tile.which, first)
+    piece.row = first + piece_start(tile.first_slice, tile.batch_rows, tile.batch_slices)
+    piece.sparse = call.memory.sparse + first if call.skips else NULL
+    place_x(call, &piece)
+    return piece
+
+
+cdef inline Piece find_piece_of_rows(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """Piece i of all bands' pieces."""
     cdef Py_ssize_t first = rows_start(tile, i)
-    train_piece(call, tile, first, rows_start(tile, i + 1) - first)
+    return find_rows(call, tile, first, rows_start(tile, i + 1) - first)
+
+
+# --- all layers ------------------------------------------------------------------------------
+
+cdef inline void read(const Call* call, const Piece* piece) noexcept nogil:
+    cdef Truth truth
+    if piece.which.order != NULL:
+        truth = take_truth(call.kernels, call.net, call.rows, piece.which)
+        ask_for_truth(call.net, &truth, piece.which.order, piece.n)
+    read_piece(call, piece)
+
+
+cdef inline void take_losses(
+    const Call* call, const Tile* tile, const Piece* piece,
+) noexcept nogil:
+    """The losses of a piece, chunk by chunk, and the last layer's dz.
+
+    The loss of rows that must be looked at, and are not finite, is NaN.
+    """
+    cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
+    cdef Truth truth
+    cdef Outcome* found
+    cdef Matrix outputs, doutputs
+    cdef Py_ssize_t i, j, n
+    for j in range(count_chunks(piece.n)):
+        i = CHUNK_ROWS * j
+        n = min(<Py_ssize_t> CHUNK_ROWS, piece.n - i)
+        found = &call.memory.found[piece.first + i]
+        outputs = outputs_at(call, last, &piece.block, piece.first + i, n)
+        doutputs = dz_at(call, last, &piece.block, piece.first + i, n)
+        truth = take_truth(call.kernels, call.net, call.rows, after(piece.which, i))
+        found.loss = call.kernels.loss[call.net.loss](
+            outputs.at, &truth, call.net.settings, tile.scale, doutputs.at, NULL,
+            &found.n_correct, n, outputs.columns)
+    if call.rows.check_finite and not are_finite(call.kernels, &piece.x):
+        call.memory.found[piece.first].loss = NAN
+    activate_back(call, piece, call.net.n_layers - 1, 0, call.net.k)
+
+
+cdef inline void train_rows(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """Piece i of the rows, through all layers."""
+    cdef Piece piece = find_piece_of_rows(call, tile, i)
+    read(call, &piece)
+    forward(call, &piece)
+    take_losses(call, tile, &piece)
+    backward(call, &piece)
+
+
+cdef inline void read_some(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """Piece i of the rows, to where the first layer takes them."""
+    cdef Piece piece = find_piece_of_rows(call, tile, i)
+    read(call, &piece)
+
+
+cdef inline void take_some_losses(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """Of piece i of the rows."""
+    cdef Piece piece = find_piece_of_rows(call, tile, i)
+    take_losses(call, tile, &piece)
 
 
 cdef inline void add_found(const Call* call, Tile* tile) noexcept nogil:
@@ -266,3 +158,46 @@ cdef inline void add_found(const Call* call, Tile* tile) noexcept nogil:
             loss += found[CHUNK_ROWS * j].loss
             tile.sum.n_correct += found[CHUNK_ROWS * j].n_correct
         tile.sum.loss += loss
+
+
+# --- one layer -------------------------------------------------------------------------------
+
+cdef inline Cuts cuts_of_layer(
+    const Call* call, const Tile* tile, const Layer* layer, bint forward,
+) noexcept nogil:
+    """Columns are cut first: each weight is read by few threads. A mask has all in a piece."""
+    cdef Cuts cuts
+    cdef Py_ssize_t n = PIECES_A_THREAD * call.team.size
+    cuts.first.n, cuts.first.grain = layer.h if forward else layer.d, ALIGNMENT
+    cuts.second.n, cuts.second.grain = tile.block.n, GRAIN_ROWS
+    if layer.kind == MASK:
+        cuts.first.grain = cuts.first.n
+    else:
+        n = min(n, tile.block.n * layer.d * layer.h // WORK_LEAST)
+    cut_in(n, &cuts.first, &cuts.second)
+    return cuts
+
+
+cdef inline Rectangle find_rectangle(
+    const Call* call, const Tile* tile, int index, bint forward, Py_ssize_t i,
+) noexcept nogil:
+    """Piece i of what a layer gives."""
+    cdef Cuts cuts = cuts_of_layer(call, tile, &call.net.layers[index], forward)
+    cdef Py_ssize_t column = i % cuts.first.cuts, row = i // cuts.first.cuts
+    cdef Rectangle part
+    part.column, part.row = cut_start(column, cuts.first), cut_start(row, cuts.second)
+    part.columns = cut_start(column + 1, cuts.first) - part.column
+    part.rows = cut_start(row + 1, cuts.second) - part.row
+    return part
+
+
+cdef inline void pass_layer(
+    const Call* call, const Tile* tile, int index, bint forward, Py_ssize_t i,
+) noexcept nogil:
+    """Piece i of what a layer gives, on the way forward or back."""
+    cdef Rectangle part = find_rectangle(call, tile, index, forward, i)
+    cdef Piece piece = find_rows(call, tile, part.row, part.rows)
+    if forward:
+        forward_layer(call, &piece, index, part.column, part.columns)
+    else:
+        backward_layer(call, &piece, index, part.column, part.columns)

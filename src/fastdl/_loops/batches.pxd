@@ -85,7 +85,7 @@ cdef inline Py_ssize_t n_pieces(
     cdef Cuts cuts
     if stage.work == FORWARD or stage.work == BACKWARD:
         cuts = cuts_of_layer(
-            call, tile, &call.net.layers[stage.layer], stage.work == FORWARD)
+            call, tile, &call.net.layers[stage.layer], stage.work == BACKWARD)
         return cuts.first.cuts * cuts.second.cuts
     if stage.work == WEIGHTS or stage.work == STEP:
         return count_pieces_of_weights(call, tile)
@@ -106,7 +106,7 @@ cdef inline void do_piece(
     elif stage.work == LOSS:
         take_some_losses(call, tile, i)
     else:
-        pass_layer(call, tile, stage.layer, stage.work == FORWARD, i)
+        pass_layer(call, tile, stage.layer, stage.work == BACKWARD, i)
 
 
 cdef inline Py_ssize_t work_of(
@@ -122,7 +122,7 @@ cdef inline Py_ssize_t work_of(
         part = find_piece(call, tile, i)
         return tile.block.n * part.size * part.units
     if layer.kind == DENSE and (stage.work == FORWARD or stage.work == BACKWARD):
-        some = find_rectangle(call, tile, stage.layer, stage.work == FORWARD, i)
+        some = find_rectangle(call, tile, stage.layer, stage.work == BACKWARD, i)
         return some.rows * some.columns * (layer.d if stage.work == FORWARD else layer.h)
     return 0
 

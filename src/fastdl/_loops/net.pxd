@@ -22,11 +22,11 @@ cdef enum:
     WIDE_BYTES = 1 << 20  # one larger than this
     CHUNK_ROWS = 16  # that a loss takes at once: those of a piece of a band are so many or more
     PART_INPUTS = 256  # the most inputs of one part of a layer
-    GRAIN = 8  # inputs of a weight that lies by input, and
+    GRAIN = 4  # inputs of a weight that lies by input, and
     GRAIN_ROWS = 4  # rows, that stay together; of all else a cache line does
     MOST_CUTS = PART_INPUTS // GRAIN
     CUT_LEAST = 64  # rows, inputs or units of a piece, while the other side can be cut
-    PIECES_A_THREAD = 8  # about as many of a layer's weights, to share them evenly,
+    PIECES_A_THREAD = 10  # about as many of a layer's weights, to share them evenly,
     WORK_LEAST = 10_000  # while each has so many multiply-adds
     MEETING = 20_000  # multiply-adds in the time of one meeting
     EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation

@@ -55,7 +55,7 @@ cdef inline Cuts cuts_of(const Call* call, const Tile* tile, const Layer* layer)
     """Inputs are cut first, whose weights lie together. What BLAS serves is not cut: its bits."""
     cdef Cuts cuts
     cdef Py_ssize_t n = 1 if tile.share == 0 else layer.part * layer.h // tile.share
-    cuts.first.n = min(layer.part, layer.d)  # the first part, which has the biases, has no empty piece
+    cuts.first.n = min(layer.part, layer.d)  # so the first part, which has biases, has no empty cut
     cuts.first.grain = ALIGNMENT if layer.by_unit else GRAIN
     cuts.second.n, cuts.second.grain = layer.h, ALIGNMENT
     if n > 1 and not multiplies(

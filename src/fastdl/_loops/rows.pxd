@@ -83,7 +83,9 @@ cdef inline Piece find_rows(
     return piece
 
 
-cdef inline Piece find_piece_of_rows(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+cdef inline Piece find_piece_of_rows(
+    const Call* call, const Tile* tile, Py_ssize_t i,
+) noexcept nogil:
     """Piece i of all bands' pieces."""
     cdef Py_ssize_t first = rows_start(tile, i)
     return find_rows(call, tile, first, rows_start(tile, i + 1) - first)
@@ -163,12 +165,12 @@ cdef inline void add_found(const Call* call, Tile* tile) noexcept nogil:
 # --- one layer -------------------------------------------------------------------------------
 
 cdef inline Cuts cuts_of_layer(
-    const Call* call, const Tile* tile, const Layer* layer, bint forward,
+    const Call* call, const Tile* tile, const Layer* layer, bint back,
 ) noexcept nogil:
     """Columns are cut first: each weight is read by few threads. A mask has all in a piece."""
     cdef Cuts cuts
     cdef Py_ssize_t n = PIECES_A_THREAD * call.team.size
-    cuts.first.n, cuts.first.grain = layer.h if forward else layer.d, ALIGNMENT
+    cuts.first.n, cuts.first.grain = layer.d if back else layer.h, ALIGNMENT
     cuts.second.n, cuts.second.grain = tile.block.n, GRAIN_ROWS
     if layer.kind == MASK:
         cuts.first.grain = cuts.first.n
@@ -179,10 +181,10 @@ cdef inline Cuts cuts_of_layer(
 
 
 cdef inline Rectangle find_rectangle(
-    const Call* call, const Tile* tile, int index, bint forward, Py_ssize_t i,
+    const Call* call, const Tile* tile, int index, bint back, Py_ssize_t i,
 ) noexcept nogil:
     """Piece i of what a layer gives."""
-    cdef Cuts cuts = cuts_of_layer(call, tile, &call.net.layers[index], forward)
+    cdef Cuts cuts = cuts_of_layer(call, tile, &call.net.layers[index], back)
     cdef Py_ssize_t column = i % cuts.first.cuts, row = i // cuts.first.cuts
     cdef Rectangle part
     part.column, part.row = cut_start(column, cuts.first), cut_start(row, cuts.second)
@@ -192,12 +194,12 @@ cdef inline Rectangle find_rectangle(
 
 
 cdef inline void pass_layer(
-    const Call* call, const Tile* tile, int index, bint forward, Py_ssize_t i,
+    const Call* call, const Tile* tile, int index, bint back, Py_ssize_t i,
 ) noexcept nogil:
     """Piece i of what a layer gives, on the way forward or back."""
-    cdef Rectangle part = find_rectangle(call, tile, index, forward, i)
+    cdef Rectangle part = find_rectangle(call, tile, index, back, i)
     cdef Piece piece = find_rows(call, tile, part.row, part.rows)
-    if forward:
-        forward_layer(call, &piece, index, part.column, part.columns)
-    else:
+    if back:
         backward_layer(call, &piece, index, part.column, part.columns)
+    else:
+        forward_layer(call, &piece, index, part.column, part.columns)

@@ -30,9 +30,11 @@ from fastdl._loops.batches cimport (
     Progress, n_pieces, run_batch, run_batches, take_batch, take_tile, work_of,
 )
 from fastdl._loops.call cimport Call, Memory, Outcome, Team, Tile, fastdl_seconds
-from fastdl._loops.evaluation cimport Evaluation, chunks_before, cut_evaluation, evaluate_pieces
+from fastdl._loops.evaluation cimport (
+    Evaluation, chunk_start, chunks_before, cut_evaluation, evaluate_pieces,
+)
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
-from fastdl._loops.layers cimport may_cut
+from fastdl._loops.layers cimport weigh
 from fastdl._loops.net cimport (
     CHUNK_ROWS, DENSE, MASK, TILE_ROWS, Kind, Layer, Net, Stage, count_chunks, lay_out,
     room_of_piece, room_of_rows, stride_of_weight,
@@ -295,7 +297,7 @@ cdef class Program:
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
         call.clip_norm = hyper[2]
-        call.may_cut = may_cut(&call)
+        weigh(&call)
         if batches.order is not None:
             call.order, call.n_order = &batches.order[0], batches.order.shape[0]
         transpose_weights(&call)
@@ -338,7 +340,7 @@ cdef class Program:
         cdef Py_ssize_t block = count_chunks(self.net.evaluation_rows)
         cdef Call call = self.call(rows, workspace, params, &team)
         call.in_place = lies_ready(&self.net, &rows.view)
-        call.may_cut = may_cut(&call)
+        weigh(&call)
         evaluation.done, evaluation.n = 0, self.chunks(rows.view.n)
         evaluation.out = <char*> address(out, True)
         evaluation.results = &results[0, 0] if results is not None else NULL
@@ -366,18 +368,7 @@ cdef class Program:
         return chunks_before(&self.net, n)
 
     def stages(self, Py_ssize_t batch, int n_threads):
-        """The multiply-adds of each piece of each stage of a batch of a fit.
-
-        Parameters
-        ----------
-        batch : int
-        n_threads : int
-            Who share the pieces.
-
-        Returns
-        -------
-        list of list of int
-        """
+        """The multiply-adds of each piece of each stage of a batch of so many rows in a fit."""
         cdef Team team
         cdef Call call
         cdef Tile tile
@@ -386,7 +377,7 @@ cdef class Program:
         memset(&call, 0, sizeof(Call))
         call.kernels, call.net, call.team = kernels_of(self.net.item), &self.net, &team
         call.memory.n_rows, team.size = min(batch, <Py_ssize_t> TILE_ROWS), n_threads
-        call.may_cut = may_cut(&call)
+        weigh(&call)
         tile = take_batch(&call, batch, 0)
         found = []
         while slice < tile.batch_slices:
@@ -398,6 +389,25 @@ cdef class Program:
                     for i in range(n_pieces(&call, &tile, &self.net.stages[stage]))
                 ])
         return found
+
+    def evaluation_pieces(self, Py_ssize_t n, int n_threads):
+        """The multiply-adds of each piece of an evaluation of n rows."""
+        cdef Team team
+        cdef Call call
+        cdef Evaluation evaluation
+        cdef Py_ssize_t i
+        memset(&call, 0, sizeof(Call))
+        call.kernels, call.net, call.team = kernels_of(self.net.item), &self.net, &team
+        team.size = n_threads
+        weigh(&call)
+        evaluation.done, evaluation.n = 0, self.chunks(n)
+        cut_evaluation(&call, &evaluation)
+        return [
+            self.net.n_weights * (
+                min(n, chunk_start(&self.net, min(i + evaluation.run, evaluation.n)))
+                - chunk_start(&self.net, i))
+            for i in range(0, evaluation.n, evaluation.run)
+        ]
 
     cdef Call call(self, Rows rows, Workspace workspace, params, Team* team):
         """What all threads share."""

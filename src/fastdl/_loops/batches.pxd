@@ -8,12 +8,12 @@ from fastdl._loops.call cimport (
     fastdl_team_size,
 )
 from fastdl._loops.net cimport (
-    BACKWARD, CHUNK_ROWS, DENSE, FORWARD, LOSS, MEETING, READ, ROWS, STEP, TILE_ROWS, WEIGHTS, Cuts,
-    Layer, Net, Stage, count_slices, piece_start,
+    BACKWARD, CHUNK_ROWS, DENSE, FORWARD, LOSS, MEETING, READ, ROWS, STEP, TILE_ROWS, WEIGHTS,
+    Layer, Stage, count_slices, piece_start,
 )
 from fastdl._loops.parts cimport Part, count_pieces_of_weights, find_piece, share_of
 from fastdl._loops.rows cimport (
-    Rectangle, add_found, count_pieces_of_rows, cut_bands, cuts_of_layer, find_rectangle,
+    Rectangle, add_found, count_pieces_of_layer, count_pieces_of_rows, cut_bands, find_rectangle,
     pass_layer, read_some, rows_start, slice_start, take_some_losses, train_rows,
 )
 from fastdl._loops.weights cimport norm_of_gradient, step_weights, train_weights
@@ -61,20 +61,13 @@ cdef inline void take_tile(
             tile.next_rows = tile.which.order + tile.block.n
 
 
-cdef inline Py_ssize_t work_of_row(const Net* net) noexcept nogil:
-    """The multiply-adds of a row on its way forward and back: none to the first layer's inputs."""
-    return 2 * net.n_weights - net.layers[net.first].d * net.layers[net.first].h
-
-
 cdef inline void choose_stages(const Call* call, Tile* tile) noexcept nogil:
-    """Every layer is a stage if that gives all threads so much more to do that they may meet."""
-    cdef const Net* net = call.net
-    cdef Py_ssize_t work = work_of_row(net), share = tile.block.n * work // call.team.size
-    cdef Py_ssize_t longest = min(tile.longest * CHUNK_ROWS, tile.block.n) * work
-    cdef int more = net.n_stages - 2 * net.n_whole
-    tile.first_stage, tile.last_stage = 0, net.n_whole
-    if call.may_cut and longest > share + more * MEETING:
-        tile.first_stage, tile.last_stage = net.n_whole, net.n_stages
+    """Every layer is a stage where that saves more than it costs all threads to meet so often."""
+    cdef Py_ssize_t longest = min(tile.longest * CHUNK_ROWS, tile.block.n)
+    cdef int more = call.net.n_stages - 2 * call.net.n_whole
+    tile.first_stage, tile.last_stage = 0, call.net.n_whole
+    if (longest - tile.block.n // call.team.size) * call.cut_work > more * MEETING:
+        tile.first_stage, tile.last_stage = call.net.n_whole, call.net.n_stages
 
 
 # --- stages ----------------------------------------------------------------------------------
@@ -82,11 +75,8 @@ cdef inline void choose_stages(const Call* call, Tile* tile) noexcept nogil:
 cdef inline Py_ssize_t n_pieces(
     const Call* call, const Tile* tile, const Stage* stage,
 ) noexcept nogil:
-    cdef Cuts cuts
     if stage.work == FORWARD or stage.work == BACKWARD:
-        cuts = cuts_of_layer(
-            call, tile, &call.net.layers[stage.layer], stage.work == BACKWARD)
-        return cuts.first.cuts * cuts.second.cuts
+        return count_pieces_of_layer(call, tile, stage.layer, stage.work == BACKWARD)
     if stage.work == WEIGHTS or stage.work == STEP:
         return count_pieces_of_weights(call, tile)
     return count_pieces_of_rows(tile)
@@ -117,7 +107,7 @@ cdef inline Py_ssize_t work_of(
     cdef Part part
     cdef Rectangle some
     if stage.work == ROWS:
-        return work_of_row(call.net) * (rows_start(tile, i + 1) - rows_start(tile, i))
+        return call.work * (rows_start(tile, i + 1) - rows_start(tile, i))
     if stage.work == WEIGHTS:
         part = find_piece(call, tile, i)
         return tile.block.n * part.size * part.units

@@ -51,7 +51,7 @@ cdef struct Call:
     double clip_norm  # the most that the gradient of a batch may have; 0: no bound
     bint skips  # whether rows are looked at for zeros
     bint in_place  # whether rows are taken where they lie
-    bint may_cut  # whether no product's bits depend on where it is cut
+    Py_ssize_t work, cut_work  # multiply-adds of a row, and of products that may be cut
     const Py_ssize_t* order  # of the rows; NULL: as they come
     Py_ssize_t n_order
     unsigned long long seed  # of masks

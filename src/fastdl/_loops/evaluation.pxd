@@ -95,7 +95,7 @@ cdef inline void cut_evaluation(const Call* call, Evaluation* evaluation) noexce
     cdef Py_ssize_t left = evaluation.n - evaluation.done, team = call.team.size
     cdef Py_ssize_t run = count_chunks(call.net.evaluation_rows), longest, least = left
     evaluation.run = run
-    while call.may_cut and run > 0 and 10 * team * least > 11 * left:
+    while call.cut_work == call.work and run > 0 and 10 * team * least > 11 * left:
         longest = run * (((left + run - 1) // run + team - 1) // team)
         if longest < least:
             least, evaluation.run = longest, run

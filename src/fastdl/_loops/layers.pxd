@@ -9,7 +9,7 @@ from fastdl._loops.call cimport (
     Block, Call, bytes_of, dz_at, inputs_at, is_transposed, outputs_at, param_at, weight_of, x_at,
 )
 from fastdl._loops.input cimport Which, look_for_zeros, read_rows, take_in_place
-from fastdl._loops.net cimport DENSE, MASK, Layer
+from fastdl._loops.net cimport MASK, Layer
 from fastdl._loops.offset cimport sparse_product
 from fastdl._matrix cimport Matrix, column_step, matrix
 
@@ -185,20 +185,29 @@ cdef inline void backward(const Call* call, const Piece* piece) noexcept nogil:
         backward_layer(call, piece, i, 0, call.net.layers[i].d)
 
 
-cdef inline bint may_cut(const Call* call) noexcept nogil:
-    """Whether no product's bits depend on where it is cut: BLAS serves none."""
+# --- what may be cut -------------------------------------------------------------------------
+
+cdef inline bint may_cut(const Call* call, int i, bint back) noexcept nogil:
+    """Whether the bits of layer i's product do not depend on where it is cut: BLAS serves none."""
+    cdef const Layer* layer = &call.net.layers[i]
+    cdef Py_ssize_t most = call.memory.n_rows
+    cdef Matrix weight = weight_backward(call, layer) if back else weight_of(call, layer)
+    if most == 0:
+        most = call.net.evaluation_rows
+    return layer.kind == MASK or serves(call.kernels, most, &weight)
+
+
+cdef inline void weigh(Call* call) noexcept nogil:
+    """The multiply-adds of a row on its way, and of those products that may be cut."""
     cdef int i
-    cdef const Layer* layer
-    cdef Matrix weight
-    cdef bint trains = call.memory.n_rows > 0
-    cdef Py_ssize_t most = call.memory.n_rows if trains else call.net.evaluation_rows
+    cdef Py_ssize_t work
+    call.work, call.cut_work = 0, 0
     for i in range(call.net.first, call.net.n_layers):
-        layer = &call.net.layers[i]
-        weight = weight_of(call, layer)
-        if layer.kind == DENSE and not serves(call.kernels, most, &weight):
-            return False
-        weight = weight_backward(call, layer)
-        if layer.kind == DENSE and trains and i > call.net.first and not serves(
-                call.kernels, most, &weight):
-            return False
-    return True
+        work = call.net.layers[i].d * call.net.layers[i].h
+        if call.net.layers[i].kind == MASK:
+            continue
+        call.work += work
+        call.cut_work += work if may_cut(call, i, False) else 0
+        if call.memory.n_rows > 0 and i > call.net.first:
+            call.work += work
+            call.cut_work += work if may_cut(call, i, True) else 0

@@ -10,7 +10,8 @@ from fastdl._kernels cimport Truth
 from fastdl._loops.call cimport Call, Outcome, Tile, dz_at, outputs_at
 from fastdl._loops.input cimport after, are_finite, ask_for_truth, take_truth
 from fastdl._loops.layers cimport (
-    Piece, activate_back, backward, backward_layer, forward, forward_layer, place_x, read_piece,
+    Piece, activate_back, backward, backward_layer, forward, forward_layer, may_cut, place_x,
+    read_piece,
 )
 from fastdl._loops.net cimport (
     ALIGNMENT, CHUNK_ROWS, GRAIN_ROWS, MASK, PIECES_A_THREAD, WORK_LEAST, Cuts, Layer,
@@ -49,7 +50,7 @@ cdef inline void cut_bands(const Call* call, Tile* tile) noexcept nogil:
     chunks = count_chunks(rows // tile.bands)
     n = tile.bands * tile.n_slices
     tile.cuts, tile.longest = 1, (n + team - 1) // team * chunks
-    if team <= 1 or not call.may_cut:
+    if team <= 1 or call.cut_work < call.work:
         return
     for cuts in range(2, chunks + 1):
         if 10 * team * tile.longest <= 11 * n * chunks:
@@ -180,6 +181,17 @@ cdef inline Cuts cuts_of_layer(
     return cuts
 
 
+cdef inline Py_ssize_t count_pieces_of_layer(
+    const Call* call, const Tile* tile, int index, bint back,
+) noexcept nogil:
+    """Bands if it may not be cut: they are what products take where rows take all layers."""
+    cdef Cuts cuts
+    if not may_cut(call, index, back):
+        return tile.n_slices * tile.bands
+    cuts = cuts_of_layer(call, tile, &call.net.layers[index], back)
+    return cuts.first.cuts * cuts.second.cuts
+
+
 cdef inline Rectangle find_rectangle(
     const Call* call, const Tile* tile, int index, bint back, Py_ssize_t i,
 ) noexcept nogil:
@@ -187,6 +199,10 @@ cdef inline Rectangle find_rectangle(
     cdef Cuts cuts = cuts_of_layer(call, tile, &call.net.layers[index], back)
     cdef Py_ssize_t column = i % cuts.first.cuts, row = i // cuts.first.cuts
     cdef Rectangle part
+    if not may_cut(call, index, back):
+        part.column, part.columns = 0, cuts.first.n
+        part.row, part.rows = band_start(tile, i), band_start(tile, i + 1) - band_start(tile, i)
+        return part
     part.column, part.row = cut_start(column, cuts.first), cut_start(row, cuts.second)
     part.columns = cut_start(column + 1, cuts.first) - part.column
     part.rows = cut_start(row + 1, cuts.second) - part.row

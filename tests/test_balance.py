@@ -1,5 +1,5 @@
 """The pieces that threads share: for any shapes and any number of threads none has much more to do
-than another, by multiply-adds, so that no core is needed to see it; and any cut gives the same bits.
+than another, by multiply-adds, so that no core is needed to see it; any cut gives the same bits.
 
 _epoch.pyx tells the pieces as the loops make them; here whoever is free first takes the next.
 """
@@ -110,12 +110,12 @@ def test_most_batches_are_shared_evenly(isa):
 
 @pytest.mark.parametrize(("widths", "n"), SHAPES.values(), ids=SHAPES)
 def test_an_evaluation_is_shared_by_chunks_of_rows(widths, n, isa):
-    """Sixteen rows stay together."""
+    """By whole chunks: sixteen rows stay together, and some runs of them have one more."""
     program, weights = program_of(widths), sum(d * h for d, h in pairwise(widths))
     for n_threads in THREADS:
         pieces = program.evaluation_pieces(n, n_threads)
         assert sum(pieces) == n * weights
-        allowed = max(MORE * n / n_threads, n / n_threads + 16)
+        allowed = max(MORE * n / n_threads, n / n_threads + 2 * 16)
         assert longest(pieces, n_threads) <= allowed * weights
 
 

@@ -8,7 +8,7 @@ from fastdl._loops.call cimport (
     fastdl_team_size,
 )
 from fastdl._loops.net cimport (
-    BACKWARD, CHUNK_ROWS, DENSE, FORWARD, LOSS, MEETING, READ, ROWS, STEP, TILE_ROWS, WEIGHTS,
+    BACKWARD, DENSE, FORWARD, LOSS, MEETING, READ, ROWS, STEP, TILE_ROWS, WEIGHTS,
     Layer, Stage, count_slices, piece_start,
 )
 from fastdl._loops.parts cimport Part, count_pieces_of_weights, find_piece, share_of
@@ -42,13 +42,12 @@ cdef inline void take_tile(
     const Call* call, Tile* tile, Py_ssize_t start, Py_ssize_t slice,
 ) noexcept nogil:
     """The tile that begins with this slice of the batch whose first row is start."""
-    cdef Py_ssize_t tiles = (tile.batch_rows + TILE_ROWS - 1) // TILE_ROWS
-    cdef Py_ssize_t most = (tile.batch_slices + tiles - 1) // tiles
+    cdef Py_ssize_t tiles = max(1, tile.batch_slices // call.team.size)
+    cdef Py_ssize_t most = min(
+        (tile.batch_slices + tiles - 1) // tiles, tile.batch_slices - slice)
     tile.first_slice, tile.n_slices = slice, 1
-    if call.team.size > 1:
-        most = min(most, tile.batch_slices - slice)
-        while tile.n_slices < most and slice_start(tile, tile.n_slices + 1) <= TILE_ROWS:
-            tile.n_slices += 1
+    while tile.n_slices < most and slice_start(tile, tile.n_slices + 1) <= TILE_ROWS:
+        tile.n_slices += 1
     start += piece_start(slice, tile.batch_rows, tile.batch_slices)
     tile.block.at, tile.block.n = call.memory.rows, slice_start(tile, tile.n_slices)
     tile.share = share_of(call, tile)
@@ -62,11 +61,15 @@ cdef inline void take_tile(
 
 
 cdef inline void choose_stages(const Call* call, Tile* tile) noexcept nogil:
-    """Every layer is a stage where that saves more than it costs all threads to meet so often."""
-    cdef Py_ssize_t longest = min(tile.longest * CHUNK_ROWS, tile.block.n)
-    cdef int more = call.net.n_stages - 2 * call.net.n_whole
+    """Every layer is a stage where a thread has much more than its share of the rows.
+
+    What that saves, beyond a tenth of the share, must be worth that all threads meet so often.
+    """
+    cdef Py_ssize_t team = call.team.size
+    cdef Py_ssize_t more = call.net.n_stages - 2 * call.net.n_whole
+    cdef Py_ssize_t saved = (10 * team * tile.longest - 11 * tile.block.n) * call.cut_work
     tile.first_stage, tile.last_stage = 0, call.net.n_whole
-    if (longest - tile.block.n // call.team.size) * call.cut_work > more * MEETING:
+    if saved > 10 * team * more * MEETING:
         tile.first_stage, tile.last_stage = call.net.n_whole, call.net.n_stages
 
 

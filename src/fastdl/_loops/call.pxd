@@ -65,7 +65,7 @@ cdef struct Tile:  # some slices of a batch: rows of a data set
     Py_ssize_t batch_rows, batch_slices
     Py_ssize_t first_slice, n_slices
     Py_ssize_t bands, cuts  # of each slice, of each band
-    Py_ssize_t longest  # chunks of a thread, if all layers are one stage
+    Py_ssize_t longest  # rows of the thread that has most, if all layers are one stage
     int first_stage, last_stage  # of the network's
     Block block
     Which which  # rows of the data set

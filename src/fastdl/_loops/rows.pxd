@@ -45,17 +45,15 @@ cdef inline void cut_bands(const Call* call, Tile* tile) noexcept nogil:
     whole bands, which read the weights less often.
     """
     cdef Py_ssize_t rows = tile.batch_rows // tile.batch_slices, team = call.team.size
-    cdef Py_ssize_t chunks, n, cuts, longest
+    cdef Py_ssize_t n, cuts, chunks, longest
     tile.bands = count_pieces(rows, call.net.band_rows)
-    chunks = count_chunks(rows // tile.bands)
-    n = tile.bands * tile.n_slices
-    tile.cuts, tile.longest = 1, (n + team - 1) // team * chunks
-    if team <= 1 or call.cut_work < call.work:
-        return
-    for cuts in range(2, chunks + 1):
-        if 10 * team * tile.longest <= 11 * n * chunks:
+    tile.cuts, n = 1, tile.bands * tile.n_slices
+    chunks = count_chunks(tile.block.n // n)  # of the smallest band
+    tile.longest = (n + team - 1) // team * ((tile.block.n + n - 1) // n)
+    for cuts in range(2, chunks + 1 if call.cut_work == call.work else 0):
+        if 10 * team * tile.longest <= 11 * tile.block.n:
             return
-        longest = (n * cuts + team - 1) // team * ((chunks + cuts - 1) // cuts)
+        longest = (n * cuts + team - 1) // team * ((chunks + cuts - 1) // cuts) * CHUNK_ROWS
         if longest < tile.longest:
             tile.longest, tile.cuts = longest, cuts
 

@@ -26,15 +26,20 @@ from fastdl._kernels cimport (
     FASTDL_SOURCE_f32, FASTDL_SOURCE_f64, FASTDL_SOURCE_u8, MOST_SETTINGS, Update, Work, address,
     kernels_of, run_team, update_from,
 )
-from fastdl._loops.batches cimport Progress, run_batch, run_batches
-from fastdl._loops.call cimport (
-    Call, Memory, Outcome, Team, fastdl_begin_team, fastdl_end_team, fastdl_seconds,
+from fastdl._loops.batches cimport (
+    Progress, n_pieces, run_batch, run_batches, take_batch, take_tile, work_of,
 )
-from fastdl._loops.evaluation cimport Evaluation, evaluate_piece, evaluate_pieces
+from fastdl._loops.call cimport (
+    Call, Memory, Outcome, Team, Tile, fastdl_begin_team, fastdl_end_team, fastdl_seconds,
+)
+from fastdl._loops.evaluation cimport (
+    Evaluation, chunk_start, chunks_before, cut_evaluation, evaluate_pieces, evaluate_rows,
+)
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
+from fastdl._loops.layers cimport weigh
 from fastdl._loops.net cimport (
-    DENSE, MASK, TILE_ROWS, Kind, Layer, Net, lay_out, needs_blas, room_of_piece,
-    room_of_rows, stride_of_weight,
+    CHUNK_ROWS, DENSE, MASK, TILE_ROWS, Kind, Layer, Net, Stage, count_chunks, lay_out,
+    needs_blas, room_of_piece, room_of_rows, stride_of_weight,
 )
 from fastdl._loops.offset cimport fill_offset_parts
 from fastdl._loops.pace cimport Pace, Stretch, learn, next_stretch
@@ -209,7 +214,7 @@ cdef class Workspace:
     cdef Memory memory
     cdef unsigned long long seed
     cdef readonly object grads
-    cdef object first, second, room, squares
+    cdef object first, second, room, notes
 
     def __cinit__(
         self, Program program, *, Py_ssize_t batch=0, moments=(), unsigned long long seed=0,
@@ -223,8 +228,12 @@ cdef class Workspace:
             self.memory.n_rows = min(batch, <Py_ssize_t> TILE_ROWS)
             rows, transposed = room_of_rows(net, self.memory.n_rows), net.n_transposed
             self.grads = _memory.zeros(net.n_params, dtype)
-            self.squares = _memory.zeros(net.n_parts, "d")
-            self.memory.squares = <double*> address(self.squares, True)
+            self.notes = _memory.empty(2 * net.n_parts + 3 * self.memory.n_rows, "d")
+            self.memory.squares = <double*> address(self.notes, True)
+            self.memory.done = <long*> (self.memory.squares + net.n_parts)
+            memset(self.memory.done, 0, net.n_parts * sizeof(long))
+            self.memory.found = <Outcome*> (self.memory.squares + 2 * net.n_parts)
+            self.memory.sparse = <unsigned char*> (self.memory.found + self.memory.n_rows)
             self.first, self.second = [*moments, None, None][:2]
         else:
             rows = n_threads * room_of_piece(net)
@@ -268,7 +277,8 @@ cdef class Program:
         self.net.single = single
         self.net.n_layers = <int> layers.shape[0]
         self.net.layers = <Layer*> PyMem_Calloc(self.net.n_layers, sizeof(Layer))
-        if self.net.layers == NULL:
+        self.net.stages = <Stage*> PyMem_Calloc(2 * self.net.n_layers + 6, sizeof(Stage))
+        if self.net.layers == NULL or self.net.stages == NULL:
             raise MemoryError
         self.net.loss = loss
         for i in range(MOST_SETTINGS):
@@ -287,6 +297,7 @@ cdef class Program:
 
     def __dealloc__(self):
         PyMem_Free(self.net.layers)
+        PyMem_Free(self.net.stages)
 
     def train(
         self, Rows rows, Workspace workspace, Batches batches, hyper, Py_ssize_t t, params,
@@ -305,6 +316,7 @@ cdef class Program:
         training.call, training.progress, training.update = &call, &progress, update_from(hyper)
         call.in_place = trains_in_place(&self.net, &rows.view)
         call.clip_norm = hyper[2]
+        weigh(&call)
         if batches.order is not None:
             call.order, call.n_order = &batches.order[0], batches.order.shape[0]
         transpose_weights(&call)
@@ -312,6 +324,7 @@ cdef class Program:
         while progress.done < progress.n and not progress.diverged:
             PyErr_CheckSignals()
             stretch = next_stretch(&self.training, n_threads)
+            begin(&team, &stretch)
             run(&stretch, &team, train, &training)
             learn(&self.training, &stretch, batches.take(progress.done))
         return batches.done
@@ -327,6 +340,7 @@ cdef class Program:
         call.in_place = trains_in_place(&self.net, &rows.view)
         call.doutputs = <char*> address(doutputs)
         memset(&team, 0, sizeof(Team))
+        team.size = 1
         with nogil:
             transpose_weights(&call)
             fill_offset_parts(&call)
@@ -339,17 +353,19 @@ cdef class Program:
         """All rows forward: their outputs to out (n x k), if not None; else the losses.
 
         Returns the sum of the weighted losses and the number correct, which it adds up in
-        results, a row for each block of rows.
+        results, a row for each chunk of rows.
         """
         cdef Team team
         cdef Evaluation evaluation
         cdef Evaluating evaluating
         cdef Stretch stretch
         cdef Py_ssize_t i, n
-        cdef double loss = 0, n_correct = 0
+        cdef double loss = 0, of_block = 0, n_correct = 0
+        cdef Py_ssize_t block = count_chunks(self.net.evaluation_rows)
         cdef Call call = self.call(&rows.view, workspace, params, &team)
         call.in_place = lies_ready(&self.net, &rows.view)
-        evaluation.done, evaluation.n = 0, self.pieces(rows.view.n)
+        weigh(&call)
+        evaluation.done, evaluation.n = 0, self.chunks(rows.view.n)
         n_threads = <int> max(1, min(<Py_ssize_t> n_threads, evaluation.n))
         evaluation.out = <char*> address(out, True)
         evaluation.results = &results[0, 0] if results is not None else NULL
@@ -358,14 +374,19 @@ cdef class Program:
         while evaluation.done < evaluation.n:
             PyErr_CheckSignals()
             stretch = next_stretch(&self.evaluation, n_threads)
+            begin(&team, &stretch)
+            cut_evaluation(&call, &evaluation)
             run(&stretch, &team, evaluate, &evaluating)
-            n = min(<Py_ssize_t> team.shared.claimed, evaluation.n - evaluation.done)
-            learn(&self.evaluation, &stretch, n * self.net.evaluation_rows)
+            n = min(team.shared.claimed * evaluation.run, evaluation.n - evaluation.done)
+            learn(&self.evaluation, &stretch, n * CHUNK_ROWS)
             evaluation.done += n
         if evaluation.results != NULL:
             for i in range(evaluation.n):
-                loss += evaluation.results[2 * i]
+                of_block += evaluation.results[2 * i]
                 n_correct += evaluation.results[2 * i + 1]
+                if (i + 1) % block == 0 or i + 1 == evaluation.n:
+                    loss += of_block
+                    of_block = 0
         return loss, <Py_ssize_t> n_correct
 
     def answer(self, Reading reading, x, params, Answer kind):
@@ -379,6 +400,7 @@ cdef class Program:
         cdef Evaluation evaluation
         cdef Py_ssize_t i
         cdef const Net* net = &self.net
+        cdef Py_ssize_t block = count_chunks(net.evaluation_rows)
         if not reading.take(x, &view) or needs_blas(net, view.n, False):
             return None
         if view.n > max(reading.most, net.evaluation_rows):
@@ -388,12 +410,13 @@ cdef class Program:
         workspace = self.idle.pop() if self.idle else Workspace(self)
         call = self.call(&view, workspace, params, NULL)
         call.in_place = lies_ready(net, &view)
-        evaluation.n, evaluation.results = self.pieces(view.n), NULL
+        evaluation.n, evaluation.results = self.chunks(view.n), NULL
         evaluation.out = <char*> address(out)
         with nogil:
             fill_offset_parts(&call)
-            for i in range(evaluation.n):
-                evaluate_piece(&call, &evaluation, i)
+            for i in range((evaluation.n + block - 1) // block):
+                evaluate_rows(
+                    &call, &evaluation, i * block, min((i + 1) * block, evaluation.n))
         self.idle.append(workspace)
         return out if kind == OUTPUTS else answer_from(&call, out, evaluation.out, kind)
 
@@ -401,9 +424,51 @@ cdef class Program:
         """Whether it may leave a product of up to n rows to BLAS."""
         return bool(needs_blas(&self.net, n, trains))
 
-    cpdef Py_ssize_t pieces(self, Py_ssize_t n):
+    cpdef Py_ssize_t chunks(self, Py_ssize_t n):
         """The rows of ``results`` that an evaluation of n rows needs."""
-        return (n + self.net.evaluation_rows - 1) // self.net.evaluation_rows
+        return chunks_before(&self.net, n)
+
+    def stages(self, Py_ssize_t batch, int n_threads):
+        """The multiply-adds of each piece of each stage of a batch of so many rows in a fit."""
+        cdef Team team
+        cdef Call call
+        cdef Tile tile
+        cdef Py_ssize_t i, slice = 0
+        cdef int stage
+        memset(&call, 0, sizeof(Call))
+        call.kernels, call.net, call.team = kernels_of(self.net.item), &self.net, &team
+        call.memory.n_rows, team.size = min(batch, <Py_ssize_t> TILE_ROWS), n_threads
+        weigh(&call)
+        tile = take_batch(&call, batch, 0)
+        found = []
+        while slice < tile.batch_slices:
+            take_tile(&call, &tile, 0, slice)
+            slice += tile.n_slices
+            for stage in range(tile.first_stage, tile.last_stage):
+                found.append([
+                    work_of(&call, &tile, &self.net.stages[stage], i)
+                    for i in range(n_pieces(&call, &tile, &self.net.stages[stage]))
+                ])
+        return found
+
+    def evaluation_pieces(self, Py_ssize_t n, int n_threads):
+        """The multiply-adds of each piece of an evaluation of n rows."""
+        cdef Team team
+        cdef Call call
+        cdef Evaluation evaluation
+        cdef Py_ssize_t i
+        memset(&call, 0, sizeof(Call))
+        call.kernels, call.net, call.team = kernels_of(self.net.item), &self.net, &team
+        team.size = n_threads
+        weigh(&call)
+        evaluation.done, evaluation.n = 0, self.chunks(n)
+        cut_evaluation(&call, &evaluation)
+        return [
+            self.net.n_weights * (
+                min(n, chunk_start(&self.net, min(i + evaluation.run, evaluation.n)))
+                - chunk_start(&self.net, i))
+            for i in range(0, evaluation.n, evaluation.run)
+        ]
 
     cdef Call call(self, const View* rows, Workspace workspace, params, Team* team):
         """What all threads share."""
@@ -711,6 +776,7 @@ cdef class Steps:
         call.in_place = trains_in_place(call.net, view)
         call.clip_norm, call.once = self.clip_norm, True
         call.outputs, call.doutputs = outputs, doutputs
+        weigh(&call)
         progress.n, progress.done, progress.t, progress.diverged = 1, 0, self.t, False
         progress.starts, progress.stops, progress.rates = &first, &view.n, &rate
         progress.losses, progress.n_correct = &loss, &n_correct
@@ -719,6 +785,7 @@ cdef class Steps:
             fill_offset_parts(&call)
             if outputs == NULL:
                 transpose_weights(&call)
+        begin(&team, &stretch)
         run(&stretch, &team, train, &training)
         learn(&self.program.training, &stretch, view.n)
         self.t += progress.done
@@ -747,10 +814,15 @@ cdef void evaluate(void* data) noexcept nogil:
     evaluate_pieces(evaluating.call, evaluating.evaluation)
 
 
+cdef void begin(Team* team, const Stretch* stretch) noexcept:
+    """Of so many threads work is cut into pieces before it is run."""
+    memset(team, 0, sizeof(Team))
+    team.size = stretch.threads
+
+
 cdef void run(Stretch* stretch, Team* team, Work work, void* data) noexcept:
     """The work on the threads of a stretch until its time is over."""
     cdef double began = fastdl_seconds()
-    memset(team, 0, sizeof(Team))
     team.deadline = began + stretch.seconds
     with nogil:
         fastdl_begin_team(&team.shared)

@@ -134,6 +134,10 @@ cpdef bint leaves_to_blas(
 
 cdef bint folds(const Update* update, double l1, Py_ssize_t n, Py_ssize_t k) noexcept nogil
 
+cdef bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil
+
+cdef bint serves(const Kernels* kernels, Py_ssize_t m, const Matrix* b) noexcept nogil
+
 cdef bint has_microkernels() noexcept nogil
 
 cdef bint transposes(Py_ssize_t h, Py_ssize_t n) noexcept nogil

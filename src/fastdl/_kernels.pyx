@@ -174,7 +174,7 @@ cdef void take_gradient(
     cdef double rate = 0 if fold == NULL else fold.update.learning_rate
     cdef double decay = 1 if fold == NULL else 1 - 2 * rate * fold.l2
     cdef Matrix left
-    if b.order == NULL and not add and are_few(n, k):
+    if fold != NULL or b.order == NULL and not add and are_few(n, k):
         kernels.few_rows(
             m, n, k, a.at, a.ld, b.at, b.ld, coming, rate, decay, grad.at,
             NULL if fold == NULL else fold.param, grad.ld)
@@ -211,10 +211,21 @@ cdef inline bint are_few(Py_ssize_t n, Py_ssize_t k) noexcept nogil:
         <Py_ssize_t> target.sizes.few_least, target.sizes.few_share * k)
 
 
-cdef inline bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
-    """Whether the micro-kernels and not BLAS serve a product whose factor B lies by rows."""
+cdef bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
+    """Whether the micro-kernels and not BLAS serve a product whose factor B lies by rows.
+
+    Those who serve one serve any part of it.
+    """
     return has_microkernels() and (
         single or n <= target.sizes.wide_columns or m <= target.sizes.few_rows)
+
+
+cdef bint serves(const Kernels* kernels, Py_ssize_t m, const Matrix* b) noexcept nogil:
+    """Whether they serve A B of m rows by rows, and so of any of them and any columns of B."""
+    cdef bint single = kernels.item == sizeof(float)
+    if b.transposed:
+        return dots(single, m, b.columns, b.rows)
+    return multiplies(single, m, b.columns)
 
 
 cdef inline bint dots(bint single, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:

@@ -165,7 +165,7 @@ class Evaluator:
         self._loss, self._threads, self._metrics = core.loss, n_threads, metrics or {}
         self._workspace = workspace or Workspace(program, n_threads=n_threads)
         self.rows = rows or compiled(core, data)
-        self._results = np.empty((program.pieces(n), 2))
+        self._results = np.empty((program.chunks(n), 2))
         self._residuals = None
         if core.loss.y == "numbers":
             assert data.targets is not None

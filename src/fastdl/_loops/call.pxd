@@ -4,7 +4,7 @@ from fastdl._kernels cimport (
     Kernels, Update, team_rank as fastdl_team_rank, team_size as fastdl_team_size, transposes,
 )
 from fastdl._loops.input cimport View, Which
-from fastdl._loops.net cimport PIECES_MOST, TILE_ROWS, Layer, Net
+from fastdl._loops.net cimport SLICE_ROWS, Layer, Net
 from fastdl._matrix cimport Matrix, matrix
 
 cdef extern from "team.h" nogil:
@@ -22,10 +22,9 @@ cdef struct Outcome:
 
 cdef struct Team:  # what the threads tell each other
     fastdl_team shared
+    int size  # how many there are
     double deadline  # when to go back to Python and look for signals
     bint late  # it has passed: all threads stop after this batch
-    unsigned char sparse[TILE_ROWS]  # whether a row of the tile is mostly zero
-    Outcome found[PIECES_MOST]
 
 cdef struct Memory:  # of a fit or of an evaluation
     Py_ssize_t n_rows  # of a tile: 0 for an evaluation, whose threads have a piece each
@@ -33,6 +32,9 @@ cdef struct Memory:  # of a fit or of an evaluation
     char* transposed  # weights as (h x d)
     char* offset_parts  # of offset W, then sums of dz
     double* squares  # of the gradient of each part of the weights: their sum
+    long* done  # pieces of each part, meanwhile; then 0
+    unsigned char* sparse  # whether a row of the tile is mostly zero
+    Outcome* found  # by each chunk, at the place of its first row
 
 cdef struct Params:  # flat arrays of one layout
     char* params
@@ -49,6 +51,7 @@ cdef struct Call:
     double clip_norm  # the most that the gradient of a batch may have; 0: no bound
     bint skips  # whether rows are looked at for zeros
     bint in_place  # whether rows are taken where they lie
+    Py_ssize_t work, cut_work  # multiply-adds of a row, and of products that may be cut
     const Py_ssize_t* order  # of the rows; NULL: as they come
     Py_ssize_t n_order
     unsigned long long seed  # of masks
@@ -64,6 +67,9 @@ cdef struct Block:  # where n rows and what becomes of them lie
 cdef struct Tile:  # some slices of a batch: rows of a data set
     Py_ssize_t batch_rows, batch_slices
     Py_ssize_t first_slice, n_slices
+    Py_ssize_t bands, cuts  # of each slice, of each band
+    Py_ssize_t longest  # rows of the thread that has most, if all layers are one stage
+    int first_stage, last_stage  # of the network's
     Block block
     Which which  # rows of the data set
     const Py_ssize_t* next_rows  # of the tile after it, where that is known and has as many
@@ -71,6 +77,8 @@ cdef struct Tile:  # some slices of a batch: rows of a data set
     Py_ssize_t t  # the steps before this one; -1: none is taken, and masks are off
     const Update* update  # that the parameters take after this tile; NULL: none
     double factor  # of the gradient that they take
+    Outcome sum  # of the batch's tiles so far
+    Py_ssize_t share  # about the weights of one piece; 0: parts are left whole
 
 
 cdef inline Py_ssize_t bytes_of(const Call* call, Py_ssize_t items) noexcept nogil:
@@ -79,7 +87,8 @@ cdef inline Py_ssize_t bytes_of(const Call* call, Py_ssize_t items) noexcept nog
 
 cdef inline bint is_transposed(const Call* call, const Layer* layer) noexcept nogil:
     """Whether a transposed copy of the layer's weight is kept."""
-    return layer.transposed >= 0 and transposes(layer.h, call.memory.n_rows)
+    return layer.transposed >= 0 and transposes(
+        layer.h, min(call.memory.n_rows, <Py_ssize_t> SLICE_ROWS))
 
 
 cdef inline char* param_at(const Call* call, Py_ssize_t at) noexcept nogil:

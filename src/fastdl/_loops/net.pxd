@@ -1,6 +1,6 @@
 """A network as the loops see it: where its parameters lie, and into what its rows are cut.
 
-A batch is cut into slices of rows whose x fits in a core's cache, a slice into pieces, the inputs
+A batch is cut into slices of rows whose x fits in a core's cache, a slice into chunks, the inputs
 of a layer into parts. All of these depend on the shapes alone.
 
 n rows, d inputs, h units, k classes.
@@ -12,15 +12,23 @@ cdef enum:
     ALIGNMENT = 16  # items: vectors that cross a cache line cost twice
     POWER = 64  # items: rows a multiple of it apart share a few places of the cache,
     PADDED_COLUMNS = 256  # which begins to matter for a weight with so many
-    TILE_ROWS = 512  # the most rows of a batch in the workspace at once
+    TILE_ROWS = 4096  # the most rows of a batch in the workspace at once,
+    SLICE_ROWS = 512  # and of one slice of it
     SLICE_BYTES = 320 << 10  # of x in a slice: a third of a core's second-level cache
     SLICE_LEAST = 20  # rows
-    SLICES = 256  # of a batch, at most, while they fit in a tile: each rounds the gradient once
-    PIECE_ROWS = 64  # about the rows of one piece of a slice,
-    WIDE_ROWS = 128  # or where a weight leaves the second-level cache between two of them:
+    SLICES = 256  # of a batch, at most, while they are that small: each rounds the gradient once
+    BAND_ROWS = 64  # about the rows of a slice that go through all layers together,
+    WIDE_ROWS = 128  # or where a weight leaves the second-level cache between two bands:
     WIDE_BYTES = 1 << 20  # one larger than this
-    PIECES_MOST = 64  # of one tile: a slice has half of SLICE_LEAST rows or more
+    CHUNK_ROWS = 16  # that a loss takes at once: those of a piece of a band are so many or more
     PART_INPUTS = 256  # the most inputs of one part of a layer
+    GRAIN = 4  # inputs of a weight that lies by input, and
+    GRAIN_ROWS = 4  # rows, that stay together; of all else a cache line does
+    MOST_CUTS = PART_INPUTS // GRAIN
+    CUT_LEAST = 64  # rows, inputs or units of a piece, while the other side can be cut
+    PIECES_A_THREAD = 10  # about as many of a layer's weights, to share them evenly,
+    WORK_LEAST = 10_000  # while each has so many multiply-adds
+    MEETING = 20_000  # multiply-adds in the time of one meeting
     EVALUATION_ROWS = 128  # the most rows of one piece of an evaluation
     EVALUATION_ITEMS = 100_000  # about the workspace of one piece of an evaluation, for the cache
 
@@ -43,6 +51,16 @@ cdef struct Layer:  # a step of the rows on their way; they come back by its mir
     double l1, l2  # of a dense layer
     double rate  # of a mask
 
+cdef enum Work:  # of a stage: all threads share its pieces, and meet
+    ROWS  # read, forward through all layers, loss, back
+    READ, FORWARD, LOSS, BACKWARD  # the same, layer by layer
+    WEIGHTS  # the gradient, and unless its norm has a bound the step
+    STEP  # by a gradient whose norm is known
+
+cdef struct Stage:
+    Work work
+    int layer  # which goes forward or back
+
 cdef struct Net:
     int n_layers, loss
     int first  # the layer that is the first dense one
@@ -53,13 +71,25 @@ cdef struct Net:
     Py_ssize_t ldx, width  # items of the workspace, a row, for x and for all layers' outputs,
     Py_ssize_t n_inputs  # and for the inputs of activations
     Py_ssize_t slice_rows  # the most of a slice
-    Py_ssize_t piece_rows  # about those of one piece
+    Py_ssize_t band_rows  # about those of one band
     Py_ssize_t evaluation_rows  # of one piece of an evaluation
     Py_ssize_t n_parts
+    Py_ssize_t n_weights  # multiply-adds of a row in the gradients of all of them
     Py_ssize_t n_params  # items of all parameters
     Py_ssize_t n_transposed  # items of all transposed weights
     Py_ssize_t n_offset_parts  # items of the parts of offset W, and of sums of dz
     Layer* layers
+    int n_stages
+    Stage* stages  # of a tile: first those where rows take all layers at once,
+    int n_whole  # so many; then those where every layer is a stage
+
+cdef struct Side:  # of a weight, or of what a layer gives
+    Py_ssize_t n
+    Py_ssize_t grain  # items that stay together
+    Py_ssize_t cuts
+
+cdef struct Cuts:
+    Side first, second
 
 
 cdef inline Py_ssize_t aligned(Py_ssize_t items) noexcept nogil:
@@ -87,7 +117,7 @@ cdef inline void lay_out(Net* net) noexcept nogil:
     cdef int i
     cdef Layer* layer = NULL
     net.item = 4 if net.single else 8
-    net.piece_rows = PIECE_ROWS
+    net.band_rows = BAND_ROWS
     for i in range(net.n_layers):
         layer = &net.layers[i]
         place_outputs(net, layer, i == net.n_layers - 1)
@@ -98,13 +128,36 @@ cdef inline void lay_out(Net* net) noexcept nogil:
     net.n_params = aligned(layer.bias + layer.h)
     layer = &net.layers[net.first]
     if net.first == 0 and not layer.by_unit:
-        net.n_offset_parts = 2 * layer.n_parts * aligned(layer.h)
+        net.n_offset_parts = (1 + MOST_CUTS) * layer.n_parts * aligned(layer.h)
     net.d = layer.d
     net.ldx = padded_stride(net.d)
     # As many rows as the layer has units: to add to dW costs no more than to read x.
     net.slice_rows = max(SLICE_BYTES // (net.ldx * net.item), layer.h, <Py_ssize_t> SLICE_LEAST)
     net.evaluation_rows = EVALUATION_ITEMS // (net.ldx + net.width)
     net.evaluation_rows = max(16, min(<Py_ssize_t> EVALUATION_ROWS, net.evaluation_rows))
+    cut_stages(net)
+
+
+cdef inline void add_stage(Net* net, Work work, int layer) noexcept nogil:
+    net.stages[net.n_stages].work, net.stages[net.n_stages].layer = work, layer
+    net.n_stages += 1
+
+
+cdef inline void cut_stages(Net* net) noexcept nogil:
+    """A batch, wherever threads need what others have done."""
+    cdef int i
+    add_stage(net, ROWS, 0)
+    add_stage(net, WEIGHTS, 0)
+    add_stage(net, STEP, 0)
+    net.n_whole = net.n_stages
+    add_stage(net, READ, 0)
+    for i in range(net.n_layers):
+        add_stage(net, FORWARD, i)
+    add_stage(net, LOSS, 0)
+    for i in range(net.n_layers - 1, net.first, -1):
+        add_stage(net, BACKWARD, i)
+    add_stage(net, WEIGHTS, 0)
+    add_stage(net, STEP, 0)
 
 
 cdef inline void place_outputs(Net* net, Layer* layer, bint last) noexcept nogil:
@@ -125,8 +178,9 @@ cdef inline void place_dense(Net* net, Layer* layer, int i) noexcept nogil:
     elif not layer.by_unit:  # the gradient of the first one's inputs is not asked for
         place_transposed(net, layer)
     if layer.d * layer.h * net.item > WIDE_BYTES:
-        net.piece_rows = WIDE_ROWS
+        net.band_rows = WIDE_ROWS
     cut_inputs(net, layer)
+    net.n_weights += layer.d * layer.h
 
 
 cdef inline void place_transposed(Net* net, Layer* layer) noexcept nogil:
@@ -156,9 +210,27 @@ cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces
     return i * n // pieces
 
 
+cdef inline Py_ssize_t cut_start(Py_ssize_t i, Side side) noexcept nogil:
+    """Where cut i of a side begins. One of few items may have cuts that are empty."""
+    return min(side.n, side.grain * piece_start(
+        i, (side.n + side.grain - 1) // side.grain, side.cuts))
+
+
+cdef inline void cut_in(Py_ssize_t pieces, Side* first, Side* second) noexcept nogil:
+    """Cut two sides into about so many pieces: the first one first, while these are not thin."""
+    first.cuts = max(1, min(pieces, first.n // CUT_LEAST))
+    second.cuts = max(1, min(pieces // first.cuts, second.n // CUT_LEAST))
+    first.cuts = max(1, min(pieces // second.cuts, (first.n + first.grain - 1) // first.grain))
+    second.cuts = max(1, min(pieces // first.cuts, (second.n + second.grain - 1) // second.grain))
+
+
+cdef inline Py_ssize_t count_chunks(Py_ssize_t n) noexcept nogil:
+    return (n + CHUNK_ROWS - 1) // CHUNK_ROWS
+
+
 cdef inline Py_ssize_t count_slices(const Net* net, Py_ssize_t n) noexcept nogil:
     """The slices of a batch of n rows: an even number or one, for two threads to share."""
-    cdef Py_ssize_t most = min(<Py_ssize_t> TILE_ROWS, max(net.slice_rows, n // SLICES))
+    cdef Py_ssize_t most = min(<Py_ssize_t> SLICE_ROWS, max(net.slice_rows, n // SLICES))
     cdef Py_ssize_t slices = (n + most - 1) // most
     return slices + slices % 2 if slices > 1 else 1
 

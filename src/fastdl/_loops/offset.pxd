@@ -41,16 +41,16 @@ cdef inline void fill_offset_parts(const Call* call) noexcept nogil:
 
 
 cdef inline void sparse_product(
-    const Call* call, const Matrix* x, const Matrix* weight, const Matrix* z,
+    const Call* call, Py_ssize_t unit, const Matrix* x, const Matrix* weight, const Matrix* z,
 ) noexcept nogil:
-    """z = x W for rows that are mostly zero, as if they had been shifted."""
+    """z = x W, from unit on, for rows that are mostly zero, as if they had been shifted."""
     cdef const Layer* layer = &call.net.layers[0]
     cdef bint shifted = call.memory.offset_parts != NULL
-    cdef Py_ssize_t i, row = bytes_of(call, layer.h)
+    cdef Py_ssize_t i, row = bytes_of(call, z.columns), skip = bytes_of(call, unit)
     if shifted:
-        memcpy(z.at, offset_part(call, 0), row)
+        memcpy(z.at, offset_part(call, 0) + skip, row)
         for i in range(1, layer.n_parts):
-            call.kernels.add(offset_part(call, i), z.at, layer.h)
+            call.kernels.add(offset_part(call, i) + skip, z.at, z.columns)
         for i in range(1, z.rows):
             memcpy(z.at + bytes_of(call, i * z.ld), z.at, row)
     call.kernels.skip_product(
@@ -59,17 +59,16 @@ cdef inline void sparse_product(
 
 
 cdef inline void add_offset_gradient(
-    const Call* call, Py_ssize_t i, const Matrix* dz, const unsigned char* sparse,
-    const Matrix* grad,
+    const Call* call, Py_ssize_t start, char* sums_at, const Matrix* dz,
+    const unsigned char* sparse, const Matrix* grad,
 ) noexcept nogil:
-    """grad += offset^T (the sum of dz over the sparse rows), for part i of the inputs."""
-    cdef const Layer* layer = &call.net.layers[0]
-    cdef Matrix sums = matrix(offset_part(call, layer.n_parts + i), 1, layer.h, layer.h)
-    cdef Matrix offset = offset_at(call, i * layer.part, grad.rows)
+    """grad += offset^T (the sum of dz over the sparse rows), for the inputs from start on."""
+    cdef Matrix sums = matrix(sums_at, 1, dz.columns, dz.columns)
+    cdef Matrix offset = offset_at(call, start, grad.rows)
     cdef Py_ssize_t row
-    memset(sums.at, 0, bytes_of(call, layer.h))
+    memset(sums.at, 0, bytes_of(call, dz.columns))
     for row in range(dz.rows):
         if sparse[row]:
-            call.kernels.add(dz.at + bytes_of(call, row * dz.ld), sums.at, layer.h)
+            call.kernels.add(dz.at + bytes_of(call, row * dz.ld), sums.at, dz.columns)
     offset.rows, offset.columns, offset.ld = offset.columns, 1, 1
     multiply(call.kernels, &offset, &sums, True, grad)

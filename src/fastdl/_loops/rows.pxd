@@ -1,197 +1,30 @@
-"""The first phase of a tile: its rows are read, go forward, to the loss, and back to every dz."""
+"""The stages of a tile's rows: they are read, go forward, to the loss, and back to every dz.
+
+Where there are rows enough for all threads, each takes some of them through all layers. Else every
+layer is a stage of its own, and threads share its units, or on the way back its inputs.
+"""
 
 from libc.math cimport NAN
 from libc.string cimport memcpy
 
-from fastdl._kernels cimport Draw, Truth, multiply
-from fastdl._loops.call cimport (
-    Block, Call, Outcome, Tile, bytes_of, dz_at, fastdl_claim, fastdl_meet, fastdl_team_size,
-    inputs_at, is_transposed, outputs_at, param_at, weight_of, x_at,
+from fastdl._kernels cimport Truth
+from fastdl._loops.call cimport Call, Outcome, Tile, bytes_of, dz_at, outputs_at
+from fastdl._loops.input cimport after, are_finite, ask_for_truth, take_truth
+from fastdl._loops.layers cimport (
+    Piece, activate_back, backward, backward_layer, forward, forward_layer, may_cut, place_x,
+    read_piece,
 )
-from fastdl._loops.input cimport (
-    Which, after, are_finite, ask_for_truth, look_for_zeros, read_rows, take_in_place, take_truth,
+from fastdl._loops.net cimport (
+    ALIGNMENT, CHUNK_ROWS, GRAIN_ROWS, MASK, PIECES_A_THREAD, WORK_LEAST, Cuts, Layer,
+    count_chunks, count_pieces, cut_in, cut_start, piece_start,
 )
-from fastdl._loops.net cimport MASK, Layer, count_pieces, piece_start
-from fastdl._loops.offset cimport sparse_product
-from fastdl._matrix cimport Matrix, matrix
+from fastdl._matrix cimport Matrix
 
-cdef struct Piece:  # rows of a block on their way through the layers
-    Block block
-    Py_ssize_t first, n  # which of the block's
-    Matrix x  # where the first layer takes them from
-    Py_ssize_t row  # the number of the first in its batch
-    Py_ssize_t t  # the steps before this one; -1: masks are off
-    unsigned char* sparse  # whether each is mostly zero; NULL: nobody asks
+cdef struct Rectangle:  # of what a layer gives to the rows of a tile
+    Py_ssize_t row, rows, column, columns
 
 
-# --- one piece -------------------------------------------------------------------------------
-
-cdef inline void read_piece(const Call* call, Piece* piece, Which which) noexcept nogil:
-    """Have the piece's x where the first layer can take it, and know which rows are sparse."""
-    if call.in_place:
-        piece.x = take_in_place(call.rows, which, piece.n)
-        if piece.sparse != NULL:
-            look_for_zeros(call.kernels, call.rows, which.first, piece.n, piece.sparse)
-    else:
-        piece.x = x_at(call, &piece.block, piece.first, piece.n)
-        read_rows(call.kernels, call.rows, which, &piece.x, piece.sparse)
-
-
-cdef inline Matrix some_rows(
-    const Call* call, const Matrix* whole, Py_ssize_t start, Py_ssize_t stop,
-) noexcept nogil:
-    return matrix(
-        whole.at + bytes_of(call, start * whole.ld), stop - start, whole.columns, whole.ld)
-
-
-cdef inline void first_product(
-    const Call* call, const Piece* piece, const Matrix* weight, const Matrix* z,
-) noexcept nogil:
-    """z = x W, run by run of rows that are sparse or are not."""
-    cdef const unsigned char* sparse = piece.sparse
-    cdef Py_ssize_t start = 0, stop
-    cdef Matrix x, out
-    if piece.x.order != NULL:
-        call.kernels.dot_product(
-            z.rows, z.columns, weight.rows, piece.x.at, piece.x.ld, piece.x.order, weight.at,
-            weight.ld, False, z.at, z.ld)
-        return
-    while start < piece.n:
-        stop = piece.n if sparse == NULL else start + 1
-        while stop < piece.n and sparse[stop] == sparse[start]:
-            stop += 1
-        x = some_rows(call, &piece.x, start, stop)
-        out = some_rows(call, z, start, stop)
-        if sparse != NULL and sparse[start]:
-            sparse_product(call, &x, weight, &out)
-        else:
-            multiply(call.kernels, &x, weight, False, &out)
-        start = stop
-
-
-cdef inline void mask(
-    const Call* call, const Piece* piece, int i, const Matrix* x, const Matrix* out,
-) noexcept nogil:
-    """out = x times the factors of layer i, on the way forward and on the way back."""
-    cdef const Layer* layer = &call.net.layers[i]
-    cdef Draw draw
-    draw.seed, draw.layer = call.seed, <unsigned long long> i
-    draw.step, draw.row = <unsigned long long> piece.t, <unsigned long long> piece.row
-    call.kernels.mask[layer.code](
-        &draw, layer.rate if piece.t >= 0 else 0, x.at, x.ld, out.at, out.ld, out.rows,
-        out.columns)
-
-
-cdef inline void forward(const Call* call, const Piece* piece) noexcept nogil:
-    """Every layer's outputs."""
-    cdef int i
-    cdef const Layer* layer
-    cdef Matrix x = piece.x, weight, z, inputs
-    for i in range(call.net.n_layers):
-        layer = &call.net.layers[i]
-        z = outputs_at(call, layer, &piece.block, piece.first, piece.n)
-        if layer.kind == MASK:
-            mask(call, piece, i, &x, &z)
-            x = z
-            continue
-        weight = weight_of(call, layer)
-        inputs = inputs_at(call, layer, &piece.block, piece.first, piece.n)
-        if i == 0:
-            first_product(call, piece, &weight, &z)
-        else:
-            multiply(call.kernels, &x, &weight, False, &z)
-        call.kernels.activate[layer.code](
-            param_at(call, layer.bias), z.at, inputs.at, z.rows, z.columns, z.ld)
-        x = z
-
-
-cdef inline Matrix weight_backward(const Call* call, const Layer* layer) noexcept nogil:
-    """A layer's weight as (h x d)."""
-    cdef Matrix weight
-    if is_transposed(call, layer):
-        return matrix(
-            call.memory.transposed + bytes_of(call, layer.transposed), layer.h, layer.d, layer.ldt)
-    weight = matrix(param_at(call, layer.weight), layer.h, layer.d, layer.ldw)
-    weight.transposed = not layer.by_unit
-    return weight
-
-
-cdef inline void backward(const Call* call, const Piece* piece) noexcept nogil:
-    """Every layer's dz, from the gradient of the outputs in the last layer's place."""
-    cdef int i
-    cdef const Layer* layer
-    cdef Matrix by, dz, weight, dx
-    for i in range(call.net.n_layers - 1, call.net.first - 1, -1):
-        layer = &call.net.layers[i]
-        dz = dz_at(call, layer, &piece.block, piece.first, piece.n)
-        if i > call.net.first:
-            dx = dz_at(call, &call.net.layers[i - 1], &piece.block, piece.first, piece.n)
-        if layer.kind == MASK:
-            mask(call, piece, i, &dz, &dx)
-            continue
-        by = inputs_at(call, layer, &piece.block, piece.first, piece.n)
-        if by.at == NULL:
-            by = outputs_at(call, layer, &piece.block, piece.first, piece.n)
-        call.kernels.activate_backward[layer.code](
-            by.at, dz.at, dz.rows, dz.columns, dz.ld)
-        if i > call.net.first:
-            weight = weight_backward(call, layer)
-            multiply(call.kernels, &dz, &weight, False, &dx)
-
-
-cdef inline Outcome judge(
-    const Call* call, const Piece* piece, const Truth* truth, double scale,
-) noexcept nogil:
-    """The loss of the outputs, and their gradient in its place.
-
-    Where it is for somebody else to find them, the outputs are handed out, or the gradient is taken
-    as it is given.
-    """
-    cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
-    cdef Matrix outputs = outputs_at(call, last, &piece.block, piece.first, piece.n)
-    cdef Matrix doutputs = dz_at(call, last, &piece.block, piece.first, piece.n)
-    cdef Py_ssize_t size = bytes_of(call, piece.n * last.h)
-    cdef Py_ssize_t skip = bytes_of(call, piece.row * last.h)
-    cdef Outcome found
-    found.loss, found.n_correct = 0, 0
-    if call.outputs != NULL:
-        memcpy(call.outputs + skip, outputs.at, size)
-    elif call.doutputs != NULL:
-        memcpy(doutputs.at, call.doutputs + skip, size)
-    else:
-        found.loss = call.kernels.loss[call.net.loss](
-            outputs.at, truth, call.net.settings, scale, doutputs.at, NULL, &found.n_correct,
-            piece.n, last.h)
-    return found
-
-
-cdef inline Outcome train_piece(
-    const Call* call, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
-) noexcept nogil:
-    """Read, forward, loss and backward for rows first to first + n of a tile.
-
-    The loss of rows that must be looked at, and are not finite, is NaN.
-    """
-    cdef Which which = after(tile.which, first)
-    cdef Truth truth = take_truth(call.kernels, call.net, call.rows, which)
-    cdef Outcome found
-    cdef Piece piece
-    piece.block, piece.first, piece.n, piece.t = tile.block, first, n, tile.t
-    piece.row = first + piece_start(tile.first_slice, tile.batch_rows, tile.batch_slices)
-    piece.sparse = call.team.sparse + first if call.skips else NULL
-    if which.order != NULL:
-        ask_for_truth(call.net, &truth, which.order, n)
-    read_piece(call, &piece, which)
-    forward(call, &piece)
-    found = judge(call, &piece, &truth, tile.scale)
-    if call.rows.check_finite and not are_finite(call.kernels, &piece.x):
-        found.loss = NAN
-    if call.outputs == NULL:
-        backward(call, &piece)
-    return found
-
-
-# --- all of them -----------------------------------------------------------------------------
+# --- pieces ----------------------------------------------------------------------------------
 
 cdef inline Py_ssize_t slice_start(const Tile* tile, Py_ssize_t i) noexcept nogil:
     """The row of the tile where its slice i begins."""
@@ -199,21 +32,207 @@ cdef inline Py_ssize_t slice_start(const Tile* tile, Py_ssize_t i) noexcept nogi
     return piece_start(tile.first_slice + i, n, slices) - piece_start(tile.first_slice, n, slices)
 
 
-cdef inline void rows_phase(const Call* call, const Tile* tile, Outcome* sum) noexcept nogil:
-    """Train the rows of a tile, piece by piece; adds to the sum of what is found."""
-    cdef Py_ssize_t i, start, size, first, stop, part
-    cdef Py_ssize_t parts = count_pieces(
-        tile.batch_rows // tile.batch_slices, call.net.piece_rows)
-    cdef Py_ssize_t pieces = tile.n_slices * parts
-    i = fastdl_claim(&call.team.shared, pieces)
-    while i >= 0:
-        start, part = slice_start(tile, i // parts), i % parts
-        size = slice_start(tile, i // parts + 1) - start
-        first = start + piece_start(part, size, parts)
-        stop = start + piece_start(part + 1, size, parts)
-        call.team.found[i] = train_piece(call, tile, first, stop - first)
-        i = fastdl_claim(&call.team.shared, pieces)
-    fastdl_meet(&call.team.shared, fastdl_team_size())
-    for i in range(pieces):
-        sum.loss += call.team.found[i].loss
-        sum.n_correct += call.team.found[i].n_correct
+cdef inline Py_ssize_t band_start(const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """The row of the tile where band i of all slices' bands begins."""
+    cdef Py_ssize_t start = slice_start(tile, i // tile.bands)
+    cdef Py_ssize_t size = slice_start(tile, i // tile.bands + 1) - start
+    return start + piece_start(i % tile.bands, size, tile.bands)
+
+
+cdef inline void cut_bands(const Call* call, Tile* tile) noexcept nogil:
+    """Slices into bands by their size; these so that no thread has a tenth more than its share.
+
+    Chunks stay whole: the bits of a loss depend on the rows that it takes at once. Few threads take
+    whole bands, which read the weights less often.
+    """
+    cdef Py_ssize_t rows = tile.batch_rows // tile.batch_slices, team = call.team.size
+    cdef Py_ssize_t n, cuts, chunks, longest
+    tile.bands = count_pieces(rows, call.net.band_rows)
+    tile.cuts, n = 1, tile.bands * tile.n_slices
+    chunks = count_chunks(tile.block.n // n)  # of the smallest band
+    tile.longest = (n + team - 1) // team * ((tile.block.n + n - 1) // n)
+    for cuts in range(2, chunks + 1 if call.cut_work == call.work else 0):
+        if 10 * team * tile.longest <= 11 * tile.block.n:
+            return
+        longest = (n * cuts + team - 1) // team * ((chunks + cuts - 1) // cuts) * CHUNK_ROWS
+        if longest < tile.longest:
+            tile.longest, tile.cuts = longest, cuts
+
+
+cdef inline Py_ssize_t count_pieces_of_rows(const Tile* tile) noexcept nogil:
+    return tile.n_slices * tile.bands * tile.cuts
+
+
+cdef inline Py_ssize_t rows_start(const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """The row of the tile where piece i of all bands' pieces begins."""
+    cdef Py_ssize_t start = band_start(tile, i // tile.cuts)
+    cdef Py_ssize_t size = band_start(tile, i // tile.cuts + 1) - start
+    return start + CHUNK_ROWS * piece_start(i % tile.cuts, count_chunks(size), tile.cuts)
+
+
+cdef inline Piece find_rows(
+    const Call* call, const Tile* tile, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """Rows first to first + n of the tile."""
+    cdef Piece piece
+    piece.block, piece.first, piece.n, piece.t = tile.block, first, n, tile.t
+    piece.which = after(tile.which, first)
+    piece.row = first + piece_start(tile.first_slice, tile.batch_rows, tile.batch_slices)
+    piece.sparse = call.memory.sparse + first if call.skips else NULL
+    place_x(call, &piece)
+    return piece
+
+
+cdef inline Piece find_piece_of_rows(
+    const Call* call, const Tile* tile, Py_ssize_t i,
+) noexcept nogil:
+    """Piece i of all bands' pieces."""
+    cdef Py_ssize_t first = rows_start(tile, i)
+    return find_rows(call, tile, first, rows_start(tile, i + 1) - first)
+
+
+# --- all layers ------------------------------------------------------------------------------
+
+cdef inline void read(const Call* call, const Piece* piece) noexcept nogil:
+    cdef Truth truth
+    if piece.which.order != NULL:
+        truth = take_truth(call.kernels, call.net, call.rows, piece.which)
+        ask_for_truth(call.net, &truth, piece.which.order, piece.n)
+    read_piece(call, piece)
+
+
+cdef inline void take_loss(
+    const Call* call, const Tile* tile, const Piece* piece, Py_ssize_t first, Py_ssize_t n,
+) noexcept nogil:
+    """The loss of a chunk of a piece, and the gradient of its outputs in its place.
+
+    Where it is for somebody else to find them, the outputs are handed out, or the gradient is taken
+    as it is given.
+    """
+    cdef const Layer* last = &call.net.layers[call.net.n_layers - 1]
+    cdef Outcome* found = &call.memory.found[piece.first + first]
+    cdef Matrix outputs = outputs_at(call, last, &piece.block, piece.first + first, n)
+    cdef Matrix doutputs = dz_at(call, last, &piece.block, piece.first + first, n)
+    cdef Py_ssize_t size = bytes_of(call, n * last.h)
+    cdef Py_ssize_t skip = bytes_of(call, (piece.row + first) * last.h)
+    cdef Truth truth
+    found.loss, found.n_correct = 0, 0
+    if call.outputs != NULL:
+        memcpy(call.outputs + skip, outputs.at, size)
+    elif call.doutputs != NULL:
+        memcpy(doutputs.at, call.doutputs + skip, size)
+    else:
+        truth = take_truth(call.kernels, call.net, call.rows, after(piece.which, first))
+        found.loss = call.kernels.loss[call.net.loss](
+            outputs.at, &truth, call.net.settings, tile.scale, doutputs.at, NULL,
+            &found.n_correct, n, last.h)
+
+
+cdef inline void take_losses(
+    const Call* call, const Tile* tile, const Piece* piece,
+) noexcept nogil:
+    """The losses of a piece, chunk by chunk, and the last layer's dz.
+
+    The loss of rows that must be looked at, and are not finite, is NaN.
+    """
+    cdef Py_ssize_t i, j
+    for j in range(count_chunks(piece.n)):
+        i = CHUNK_ROWS * j
+        take_loss(call, tile, piece, i, min(<Py_ssize_t> CHUNK_ROWS, piece.n - i))
+    if call.rows.check_finite and not are_finite(call.kernels, &piece.x):
+        call.memory.found[piece.first].loss = NAN
+    if call.outputs == NULL:
+        activate_back(call, piece, call.net.n_layers - 1, 0, call.net.k)
+
+
+cdef inline void train_rows(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """Piece i of the rows, through all layers."""
+    cdef Piece piece = find_piece_of_rows(call, tile, i)
+    read(call, &piece)
+    forward(call, &piece)
+    take_losses(call, tile, &piece)
+    if call.outputs == NULL:
+        backward(call, &piece)
+
+
+cdef inline void read_some(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """Piece i of the rows, to where the first layer takes them."""
+    cdef Piece piece = find_piece_of_rows(call, tile, i)
+    read(call, &piece)
+
+
+cdef inline void take_some_losses(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """Of piece i of the rows."""
+    cdef Piece piece = find_piece_of_rows(call, tile, i)
+    take_losses(call, tile, &piece)
+
+
+cdef inline void add_found(const Call* call, Tile* tile) noexcept nogil:
+    """To the batch's sum what the chunks of the tile have found."""
+    cdef const Outcome* found
+    cdef Py_ssize_t i, j
+    cdef double loss
+    for i in range(tile.n_slices * tile.bands):
+        loss, found = 0, call.memory.found + band_start(tile, i)
+        for j in range(count_chunks(band_start(tile, i + 1) - band_start(tile, i))):
+            loss += found[CHUNK_ROWS * j].loss
+            tile.sum.n_correct += found[CHUNK_ROWS * j].n_correct
+        tile.sum.loss += loss
+
+
+# --- one layer -------------------------------------------------------------------------------
+
+cdef inline Cuts cuts_of_layer(
+    const Call* call, const Tile* tile, const Layer* layer, bint back,
+) noexcept nogil:
+    """Columns are cut first: each weight is read by few threads. A mask has all in a piece."""
+    cdef Cuts cuts
+    cdef Py_ssize_t n = PIECES_A_THREAD * call.team.size
+    cuts.first.n, cuts.first.grain = layer.d if back else layer.h, ALIGNMENT
+    cuts.second.n, cuts.second.grain = tile.block.n, GRAIN_ROWS
+    if layer.kind == MASK:
+        cuts.first.grain = cuts.first.n
+    else:
+        n = min(n, tile.block.n * layer.d * layer.h // WORK_LEAST)
+    cut_in(n, &cuts.first, &cuts.second)
+    return cuts
+
+
+cdef inline Py_ssize_t count_pieces_of_layer(
+    const Call* call, const Tile* tile, int index, bint back,
+) noexcept nogil:
+    """Bands if it may not be cut: they are what products take where rows take all layers."""
+    cdef Cuts cuts
+    if not may_cut(call, index, back):
+        return tile.n_slices * tile.bands
+    cuts = cuts_of_layer(call, tile, &call.net.layers[index], back)
+    return cuts.first.cuts * cuts.second.cuts
+
+
+cdef inline Rectangle find_rectangle(
+    const Call* call, const Tile* tile, int index, bint back, Py_ssize_t i,
+) noexcept nogil:
+    """Piece i of what a layer gives."""
+    cdef Cuts cuts = cuts_of_layer(call, tile, &call.net.layers[index], back)
+    cdef Py_ssize_t column = i % cuts.first.cuts, row = i // cuts.first.cuts
+    cdef Rectangle part
+    if not may_cut(call, index, back):
+        part.column, part.columns = 0, cuts.first.n
+        part.row, part.rows = band_start(tile, i), band_start(tile, i + 1) - band_start(tile, i)
+        return part
+    part.column, part.row = cut_start(column, cuts.first), cut_start(row, cuts.second)
+    part.columns = cut_start(column + 1, cuts.first) - part.column
+    part.rows = cut_start(row + 1, cuts.second) - part.row
+    return part
+
+
+cdef inline void pass_layer(
+    const Call* call, const Tile* tile, int index, bint back, Py_ssize_t i,
+) noexcept nogil:
+    """Piece i of what a layer gives, on the way forward or back."""
+    cdef Rectangle part = find_rectangle(call, tile, index, back, i)
+    cdef Piece piece = find_rows(call, tile, part.row, part.rows)
+    if back:
+        backward_layer(call, &piece, index, part.column, part.columns)
+    else:
+        forward_layer(call, &piece, index, part.column, part.columns)

@@ -1,47 +1,48 @@
 """The second phase of a tile: what it adds to the weights' gradient; after a batch's last the step.
 
-A piece is a part of one layer's inputs. Slices are added in their order. Where the gradient's norm
-has a bound the step is a phase of its own, for which every part has left its sum of squares.
+Slices are added in their order. Where the gradient's norm has a bound the step is a stage of its
+own, for which every part has left its sum of squares.
 """
 
 from libc.math cimport sqrt
 
-from fastdl._kernels cimport Coming, Fold, folds, take_gradient
+from fastdl._kernels cimport Coming, Fold, take_gradient
 from fastdl._loops.call cimport (
     Call, Params, Tile, bytes_of, dz_at, is_transposed, outputs_at, param_at, x_at,
 )
 from fastdl._loops.input cimport after, take_in_place
-from fastdl._loops.net cimport Layer
-from fastdl._loops.offset cimport add_offset_gradient, fill_offset_part
+from fastdl._loops.net cimport MOST_CUTS, Layer
+from fastdl._loops.offset cimport add_offset_gradient, fill_offset_part, offset_part
+from fastdl._loops.parts cimport Part, find_part, find_piece, is_last
 from fastdl._loops.rows cimport slice_start
 from fastdl._matrix cimport Matrix, matrix
-
-cdef struct Part:  # some inputs of one layer
-    int layer
-    Py_ssize_t i  # which of the layer's parts
-    Py_ssize_t start, size
-    bint folds  # the weight takes the step together with its gradient
-
 
 # --- the gradient ----------------------------------------------------------------------------
 
 cdef inline Py_ssize_t place_of(const Layer* layer, const Part* part) noexcept nogil:
     """Where the part's weights begin."""
-    return layer.weight + (part.start if layer.by_unit else part.start * layer.ldw)
+    if layer.by_unit:
+        return layer.weight + part.unit * layer.ldw + part.start
+    return layer.weight + part.start * layer.ldw + part.unit
 
 
-cdef inline Py_ssize_t run_of(const Layer* layer, const Part* part) noexcept nogil:
-    """How many of the part's weights lie side by side: all, or by unit those of each unit."""
-    return part.size if layer.by_unit else part.size * layer.ldw
+cdef inline Matrix runs_of(const Layer* layer, const Part* part) noexcept nogil:
+    """The part's weights as they lie: rows of some that are side by side; all where units are."""
+    if layer.by_unit:
+        return matrix(NULL, part.units, part.size, layer.ldw)
+    if part.units < layer.h:
+        return matrix(NULL, part.size, part.units, layer.ldw)
+    return matrix(NULL, 1, part.size * layer.ldw, layer.ldw)
 
 
 cdef inline Matrix grad_at(const Call* call, const Part* part) noexcept nogil:
-    """The gradient of the part's weights, (size x h), or (h x size) where they lie by unit."""
+    """The gradient of the part's weights: inputs x units, or units x inputs by unit."""
     cdef const Layer* layer = &call.net.layers[part.layer]
     cdef Matrix grad = matrix(
-        call.arrays.grads + bytes_of(call, place_of(layer, part)), part.size, layer.h, layer.ldw)
+        call.arrays.grads + bytes_of(call, place_of(layer, part)), part.size, part.units,
+        layer.ldw)
     if layer.by_unit:
-        grad.rows, grad.columns = layer.h, part.size
+        grad.rows, grad.columns = part.units, part.size
     return grad
 
 
@@ -74,6 +75,12 @@ cdef inline Coming next_rows_of(
     return coming
 
 
+cdef inline char* sums_of(const Call* call, const Part* part) noexcept nogil:
+    """Where a piece of the first layer may sum dz: no other one of its part does."""
+    cdef Py_ssize_t rows = call.net.layers[0].n_parts + part.i * MOST_CUTS + part.cut
+    return offset_part(call, rows) + bytes_of(call, part.unit)
+
+
 cdef inline void gradient_of_scanned(
     const Call* call, const Part* part, const Matrix* x, const Matrix* dz,
     const unsigned char* sparse, const Coming* next_rows, bint add,
@@ -90,7 +97,8 @@ cdef inline void gradient_of_scanned(
     else:
         take_gradient(call.kernels, x, dz, next_rows, NULL, add, &grad)
     if n_sparse > 0 and call.memory.offset_parts != NULL:
-        add_offset_gradient(call, part.i, dz, sparse, &grad)
+        add_offset_gradient(
+            call, part.start, sums_of(call, part), dz, sparse, &grad)
 
 
 cdef inline void gradient_of_dense(
@@ -112,7 +120,7 @@ cdef inline void gradient_of_dense(
 cdef inline void add_slice(
     const Call* call, const Tile* tile, const Part* part, Py_ssize_t i,
 ) noexcept nogil:
-    """What slice i of the tile adds to the part's gradient; the bias goes with the first inputs."""
+    """What slice i of the tile adds to the gradient; biases go with the first inputs."""
     cdef const Layer* layer = &call.net.layers[part.layer]
     cdef Py_ssize_t first = slice_start(tile, i), n = slice_start(tile, i + 1) - first
     cdef bint add = tile.first_slice + i > 0
@@ -120,27 +128,31 @@ cdef inline void add_slice(
     cdef Matrix dz = dz_at(call, layer, &tile.block, first, n)
     cdef Coming coming
     cdef const Coming* next_rows = NULL
-    if part.layer == 0 and tile.next_rows != NULL:
+    dz.at += bytes_of(call, part.unit)
+    dz.columns = part.units
+    if part.layer == 0 and part.unit == 0 and tile.next_rows != NULL:
         coming = next_rows_of(call, tile, part, first)
         next_rows = &coming
     if part.layer == 0 and call.skips:
-        gradient_of_scanned(call, part, &x, &dz, call.team.sparse + first, next_rows, add)
+        gradient_of_scanned(call, part, &x, &dz, call.memory.sparse + first, next_rows, add)
     else:
         gradient_of_dense(call, tile, part, &x, &dz, next_rows, add)
     if part.start == 0:
         call.kernels.sum_rows(
-            dz.at, n, layer.h, dz.ld, add, call.arrays.grads + bytes_of(call, layer.bias))
+            dz.at, n, part.units, dz.ld, add,
+            call.arrays.grads + bytes_of(call, layer.bias + part.unit))
 
 
 cdef inline void close_gradient(const Call* call, const Part* part) noexcept nogil:
     """Add the penalty's to the part's gradient; leave the sum of its squares."""
     cdef const Layer* layer = &call.net.layers[part.layer]
-    cdef Py_ssize_t j, skip, at = place_of(layer, part), size = run_of(layer, part)
+    cdef Matrix runs = runs_of(layer, part)
+    cdef Py_ssize_t j, skip, at = place_of(layer, part)
     cdef double squares = 0
-    for j in range(layer.h if layer.by_unit else 1):
-        skip = bytes_of(call, at + j * layer.ldw)
+    for j in range(runs.rows):
+        skip = bytes_of(call, at + j * runs.ld)
         squares += call.kernels.penalise(
-            call.arrays.params + skip, size, layer.l1, layer.l2, call.arrays.grads + skip)
+            call.arrays.params + skip, runs.columns, layer.l1, layer.l2, call.arrays.grads + skip)
     if part.start == 0:
         skip = bytes_of(call, layer.bias)
         squares += call.kernels.penalise(
@@ -178,80 +190,67 @@ cdef inline void update(
 cdef inline void update_weight(const Call* call, const Tile* tile, const Part* part) noexcept nogil:
     """The part's weights take the step."""
     cdef const Layer* layer = &call.net.layers[part.layer]
-    cdef Py_ssize_t j, at = place_of(layer, part), size = run_of(layer, part)
-    for j in range(layer.h if layer.by_unit else 1):
-        update(call, tile, layer, at + j * layer.ldw, size)
+    cdef Matrix runs = runs_of(layer, part)
+    cdef Py_ssize_t j, at = place_of(layer, part)
+    for j in range(runs.rows):
+        update(call, tile, layer, at + j * runs.ld, runs.columns)
 
 
 cdef inline void transpose_part(
-    const Call* call, const Layer* layer, Py_ssize_t start, Py_ssize_t size,
+    const Call* call, const Layer* layer, const Part* part,
 ) noexcept nogil:
-    """Copy some inputs' weights to where the layer's weight lies as (h x d)."""
+    """Copy the part's weights to where the layer's weight lies as (h x d)."""
+    cdef Py_ssize_t at = layer.transposed + part.unit * layer.ldt + part.start
     call.kernels.transpose(
-        size, layer.h, param_at(call, layer.weight + start * layer.ldw), layer.ldw,
-        call.memory.transposed + bytes_of(call, layer.transposed + start), layer.ldt)
+        part.size, part.units, param_at(call, place_of(layer, part)), layer.ldw,
+        call.memory.transposed + bytes_of(call, at), layer.ldt)
 
 
 cdef inline void transpose_weights(const Call* call) noexcept nogil:
     """The weights of all layers of which a transposed copy is kept."""
     cdef int i
+    cdef Part whole
+    cdef const Layer* layer
     for i in range(call.net.n_layers):
-        if is_transposed(call, &call.net.layers[i]):
-            transpose_part(call, &call.net.layers[i], 0, call.net.layers[i].d)
-
-
-cdef inline void update_part(const Call* call, const Tile* tile, const Part* part) noexcept nogil:
-    """The part's weights (and the bias with the first) take the step; and what follows them."""
-    cdef const Layer* layer = &call.net.layers[part.layer]
-    if not part.folds:
-        update_weight(call, tile, part)
-    if part.start == 0:
-        update(call, tile, NULL, layer.bias, layer.h)
-    if call.once:
-        return
-    if is_transposed(call, layer):
-        transpose_part(call, layer, part.start, part.size)
-    if part.layer == 0 and call.memory.offset_parts != NULL:
-        fill_offset_part(call, part.i)
+        layer = &call.net.layers[i]
+        whole.start, whole.size, whole.unit, whole.units = 0, layer.d, 0, layer.h
+        if is_transposed(call, layer):
+            transpose_part(call, layer, &whole)
 
 
 # --- one piece -------------------------------------------------------------------------------
 
-cdef inline Part find_part(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
-    """Part i of all layers' parts."""
-    cdef Part part
-    cdef const Layer* layer = &call.net.layers[0]
-    part.layer = 0
-    while i >= layer.first_part + layer.n_parts:
-        part.layer += 1
-        layer = &call.net.layers[part.layer]
-    part.i = i - layer.first_part
-    part.start = part.i * layer.part
-    part.size = min(layer.part, layer.d - part.start)
-    part.folds = (
-        tile.update != NULL and call.clip_norm == 0
-        and not (part.layer == 0 and (call.skips or call.in_place))
-        and folds(tile.update, layer.l1, part.size if layer.by_unit else layer.h, tile.batch_rows))
-    return part
+cdef inline void step_piece(const Call* call, const Tile* tile, const Part* part) noexcept nogil:
+    """The piece's weights (and biases, with the first inputs) take the step; what follows them."""
+    cdef const Layer* layer = &call.net.layers[part.layer]
+    if not part.folds:
+        update_weight(call, tile, part)
+    if part.start == 0:
+        update(call, tile, NULL, layer.bias + part.unit, part.units)
+    if call.once:
+        return
+    if is_transposed(call, layer):
+        transpose_part(call, layer, part)
+    if part.layer == 0 and call.memory.offset_parts != NULL and is_last(call, part):
+        fill_offset_part(call, part.i)
 
 
-cdef inline void train_part(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
-    """The gradient of part i of all layers' parts, and the step if there is one."""
-    cdef Part part = find_part(call, tile, i)
+cdef inline void train_weights(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """The gradient of piece i of all layers' weights, and the step if there is one."""
+    cdef Part piece = find_piece(call, tile, i), part
     cdef Py_ssize_t j
-    for j in range(tile.n_slices):
-        add_slice(call, tile, &part, j)
+    for j in range(tile.n_slices if piece.size > 0 else 0):
+        add_slice(call, tile, &piece, j)
     if tile.update == NULL:
         return
     if call.clip_norm == 0:
-        update_part(call, tile, &part)
-    else:
+        step_piece(call, tile, &piece)
+    elif is_last(call, &piece):
+        part = find_part(call, tile, piece.layer, piece.i)
         close_gradient(call, &part)
 
 
-cdef inline void update_clipped_part(
-    const Call* call, const Tile* tile, Py_ssize_t i,
-) noexcept nogil:
-    """The step of part i of all layers' parts, whose gradient is complete."""
-    cdef Part part = find_part(call, tile, i)
-    update_part(call, tile, &part)
+cdef inline void step_weights(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
+    """The step of piece i of all layers' weights, whose gradient is complete."""
+    cdef Part piece = find_piece(call, tile, i)
+    step_piece(call, tile, &piece)

@@ -716,7 +716,8 @@ cdef class Steps:
             if outputs == NULL:
                 transpose_weights(&call)
         train_stretch(&call, &progress, self.update, threads)
-        finish(&team, &self.program.training, threads, view.n)
+        if outputs == NULL:
+            finish(&team, &self.program.training, threads, view.n)
         self.t += progress.done
         return loss
 

@@ -25,9 +25,9 @@ def problem(rng):
     return rng.standard_normal((600, 60)).astype(np.float32), rng.integers(0, 10, 600)
 
 
-def trained(problem, seed=0, n_threads=2, callbacks=()):
+def trained(problem, seed=0, n_threads=2, callbacks=(), dtype="float32"):
     """The bits of a network after two epochs, and the network."""
-    network = fd.Network(WIDTHS, seed=seed)
+    network = fd.Network(WIDTHS, seed=seed, dtype=dtype)
     trainer = fd.Trainer(network, fd.SGD(0.1, momentum=0.9), batch_size=150, n_threads=n_threads)
     trainer.fit(*problem, epochs=2, callbacks=callbacks)
     return [p.tobytes() for p in network.parameters.values()], network
@@ -145,8 +145,16 @@ class Watch(fd.Callback):
 def test_a_fit_holds_blas_to_one_thread_and_gives_it_back(problem, error):
     watch = Watch(error)
     with pytest.raises(type(error)) if isinstance(error, Exception) else ExitStack():
-        trained(problem, callbacks=[watch])
+        trained(problem, callbacks=[watch], dtype="float64")
     assert watch.seen == [{1}] * (2 if error is None else 1)
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+@pytest.mark.skipif(_kernels.ISA == "baseline", reason="leaves products to BLAS")
+def test_a_fit_leaves_blas_alone_where_no_product_calls_it(problem):
+    watch = Watch()
+    trained(problem, callbacks=[watch])
+    assert watch.seen == [{2}, {2}]
 
 
 @pytest.mark.usefixtures("two_blas_threads")
@@ -167,11 +175,11 @@ def test_a_fit_in_a_thread_leaves_the_limits_to_the_others(problem):
     """threadpoolctl would let the thread that was first, and no other one, set them."""
     watch = Watch()
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(trained, problem, callbacks=[watch]).result()
+        pool.submit(trained, problem, callbacks=[watch], dtype="float64").result()
         assert watch.seen == [{1}, {1}]
         with threadpool_limits(1, user_api="blas"):
             assert blas_threads() == {1}
-            pool.submit(trained, problem).result()
+            pool.submit(trained, problem, dtype="float64").result()
             assert blas_threads() == {1}
         assert blas_threads() == {2}
 
@@ -230,7 +238,8 @@ def test_fits_that_overlap_in_two_threads_restore_the_users_limits(problem):
             seen.append(blas_threads())
 
     def fit(last):
-        fd.Trainer(fd.Network(WIDTHS), fd.SGD(0.1)).fit(*problem, callbacks=[Overlap(last)])
+        network = fd.Network(WIDTHS, dtype="float64")
+        fd.Trainer(network, fd.SGD(0.1)).fit(*problem, callbacks=[Overlap(last)])
         first_ended.set()
 
     with ThreadPoolExecutor(2) as pool:

@@ -787,7 +787,8 @@ cdef class Steps:
                 transpose_weights(&call)
         begin(&team, &stretch)
         run(&stretch, &team, train, &training)
-        learn(&self.program.training, &stretch, view.n)
+        if outputs == NULL:
+            learn(&self.program.training, &stretch, view.n)
         self.t += progress.done
         return loss
 

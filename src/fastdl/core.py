@@ -178,6 +178,13 @@ class Core:
         """How many threads work on so many rows at once."""
         return _threads.resolve(n_threads, n * self.n_parameters)
 
-    def serial_blas(self, n: int, *, trains: bool = False) -> AbstractContextManager[None]:
-        """BLAS on one thread, where n rows at a time may call it on their way."""
-        return _threads.serial_blas() if self.program.needs_blas(n, trains) else nullcontext()
+    def serial_blas(
+        self, n: int, *, trains: bool = False, answers: int = 0
+    ) -> AbstractContextManager[None]:
+        """BLAS on one thread, where n rows at a time may call it on their way.
+
+        trains: whether they also come back; answers: and where that many go forward beside them.
+        """
+        needs = self.program.needs_blas
+        needed = needs(n, trains) or (answers > 0 and needs(answers, False))
+        return _threads.serial_blas() if needed else nullcontext()

@@ -222,7 +222,7 @@ class Fit:
 
     def serial_blas(self) -> AbstractContextManager[None]:
         """BLAS on one thread, where steps or records may call it."""
-        return self.core.serial_blas(max(self._batch, _MOST_EVALUATED), trains=True)
+        return self.core.serial_blas(self._batch, trains=True, answers=_MOST_EVALUATED)
 
     # --- an epoch ----------------------------------------------------------------------------
 
@@ -256,8 +256,11 @@ class Fit:
 
     def _steps(self, at: int, until: int, rates: Array) -> None:
         """Train on these batches of the epoch's order."""
-        if self.core.loss.y == "own":
-            return self._own_steps(at, until, rates)
+        by_own = self.core.loss.y == "own"
+        (self._steps_by_own if by_own else self._steps_by_loops)(at, until, rates)
+
+    def _steps_by_loops(self, at: int, until: int, rates: Array) -> None:
+        """All of them in one call."""
         starts, stops, order = self._order
         state, losses = self.state, self._losses[at:until]
         batches = Batches(
@@ -277,10 +280,9 @@ class Fit:
         if done < until - at:
             state.step += 1
             self._diverge(losses[done])
-        return None
 
-    def _own_steps(self, at: int, until: int, rates: Array) -> None:
-        """Likewise, by a loss of one's own, batch by batch."""
+    def _steps_by_own(self, at: int, until: int, rates: Array) -> None:
+        """One after the other, by a loss of one's own."""
         starts, stops, order = self._order
         state, steps, first = self.state, self._by_own, self.state.step
         self.is_steady = self.kept.gone_back = False

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -234,7 +234,8 @@ class Trainer(_hints.Hinted):
         self._split_seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
         self._resumed: resume.Paused | None = None
         self._program: tuple[tuple[Layer, ...], Program] | None = None
-        self._room, self._stepper = Room(), cast(Stepper | None, None)
+        self._room = Room()
+        self._stepper: Stepper | None = None
 
     def __repr__(self) -> str:
         return show(self)
@@ -382,7 +383,7 @@ class Trainer(_hints.Hinted):
             _check.choice("record", record, ("epoch",))
         elif record is not None:
             record = _check.integer("record", record)
-        if not isinstance(callbacks, tuple | list | Sequence) or not all(
+        if not isinstance(callbacks, Sequence) or not all(
             isinstance(callback, Callback) for callback in callbacks
         ):
             remedy = (

@@ -1,16 +1,17 @@
 """The door to the loops: an epoch, or an evaluation, in one call without the GIL.
 
-A batch is cut into slices of rows whose x fits in a core's cache. A tile is a slice for each thread
-of the team, and takes two phases:
+A batch is cut into slices of rows whose x fits in a core's cache. A tile is a slice or two for each
+thread of the team, and goes through stages, whose pieces the threads share and after which they meet:
 
-    rows      read, forward, loss, backward to every layer's dz: a piece is some rows of a slice
+    rows      read, forward, loss, backward to every layer's dz: a piece is some rows of a slice;
+              or where rows are few, each of these by itself, and of a layer some rows and units
     weights   dW = x^T dz, slice by slice, and after the batch's last tile the update, for a
-              few rows both at once: a part is some of a layer's inputs
+              few rows both at once: a piece is some of a layer's inputs and units
 
-and where the gradient's norm has a bound a third one, the update: only when all parts of the
-gradient are there is the norm known.
+and where the gradient's norm has a bound the update is a stage of its own: only when all parts of
+the gradient are there is the norm known.
 
-The slices, pieces and parts depend on the shapes alone, none adds to what another one writes, and
+No piece adds to what another one writes, what has bits of its own depends on the shapes alone, and
 slices are added in their order, so any number of threads gives the same bits.
 
 What the loops do stands in _loops/, a file a job; here is what Python hands them.

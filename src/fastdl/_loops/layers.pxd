@@ -105,7 +105,7 @@ cdef inline void forward_layer(
     cdef const Layer* layer = &call.net.layers[i]
     cdef Matrix x = piece.x, weight, z, inputs
     if i > 0:
-        x = outputs_at(call, &call.net.layers[i - 1], &piece.block, piece.first, piece.n)
+        x = outputs_at(call, layer - 1, &piece.block, piece.first, piece.n)
     z = outputs_at(call, layer, &piece.block, piece.first, piece.n)
     if layer.kind == MASK:
         mask(call, piece, i, &x, &z)

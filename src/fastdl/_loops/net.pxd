@@ -218,6 +218,9 @@ cdef inline Py_ssize_t cut_start(Py_ssize_t i, Side side) noexcept nogil:
 
 cdef inline void cut_in(Py_ssize_t pieces, Side* first, Side* second) noexcept nogil:
     """Cut two sides into about so many pieces: the first one first, while these are not thin."""
+    first.cuts, second.cuts = 1, 1
+    if pieces <= 1:  # divisions cost as much as a small network's piece
+        return
     first.cuts = max(1, min(pieces, first.n // CUT_LEAST))
     second.cuts = max(1, min(pieces // first.cuts, second.n // CUT_LEAST))
     first.cuts = max(1, min(pieces // second.cuts, (first.n + first.grain - 1) // first.grain))

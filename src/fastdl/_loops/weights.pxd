@@ -1,4 +1,4 @@
-"""The second phase of a tile: what it adds to the weights' gradient; after a batch's last the step.
+"""The weights of a tile: what it adds to the weights' gradient; after a batch's last the step.
 
 Slices are added in their order. Where the gradient's norm has a bound the step is a stage of its
 own, for which every part has left its sum of squares.

@@ -1,7 +1,7 @@
 """The door to the loops: an epoch, or an evaluation, in one call without the GIL.
 
 A batch is cut into slices of rows whose x fits in a core's cache. A tile is a slice or two for each
-thread of the team, and goes through stages, whose pieces the threads share and after which they meet:
+thread of the team, and goes through stages, whose pieces the threads share, and then they meet:
 
     rows      read, forward, loss, backward to every layer's dz: a piece is some rows of a slice;
               or where rows are few, each of these by itself, and of a layer some rows and units

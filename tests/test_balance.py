@@ -81,7 +81,7 @@ def most(widths, n, n_threads):
     whole += n * max(4 * 16 if h > 16 else 16 * 16 for _, h in layers)
     whole += sum(n * d * h for d, h in layers[1:] if n > 24 and h > 16 * n)
     meetings = 2 * len(layers)
-    return max(MORE * share, 1.1 * share + max(whole, meetings * MEETING))
+    return max(MORE * share, 1.15 * share + max(whole, meetings * MEETING))
 
 
 @pytest.mark.parametrize(("widths", "n"), SHAPES.values(), ids=SHAPES)

@@ -207,6 +207,8 @@ cdef inline Py_ssize_t count_pieces(Py_ssize_t n, Py_ssize_t most) noexcept nogi
 
 cdef inline Py_ssize_t piece_start(Py_ssize_t i, Py_ssize_t n, Py_ssize_t pieces) noexcept nogil:
     """Where piece i of n rows begins; pieces differ by one row at most."""
+    if i == 0 or i == pieces:  # a small network would notice the division
+        return n if i > 0 else 0
     return i * n // pieces
 
 

@@ -48,7 +48,10 @@ cdef inline void cut_bands(const Call* call, Tile* tile) noexcept nogil:
     cdef Py_ssize_t rows = tile.batch_rows // tile.batch_slices, team = call.team.size
     cdef Py_ssize_t n, cuts, chunks, longest
     tile.bands = count_pieces(rows, call.net.band_rows)
-    tile.cuts, n = 1, tile.bands * tile.n_slices
+    tile.cuts, tile.longest = 1, tile.block.n
+    if team == 1:
+        return
+    n = tile.bands * tile.n_slices
     chunks = count_chunks(tile.block.n // n)  # of the smallest band
     tile.longest = (n + team - 1) // team * ((tile.block.n + n - 1) // n)
     for cuts in range(2, chunks + 1 if call.cut_work == call.work else 0):

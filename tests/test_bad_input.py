@@ -39,13 +39,19 @@ def fit(x, y, loss="softmax_cross_entropy", **settings):
     return *network.parameters.values(), history["loss"]
 
 
+def step(x, y=None, **settings):
+    network = net()
+    loss = fd.Trainer(network, fd.SGD(0.1), batch_size=4).step(x, y, **settings)
+    return *network.parameters.values(), np.nan if loss is None else loss
+
+
 def range_test(x, y):
     result = fd.Trainer(net(), fd.SGD(0.1), batch_size=4).range_test(x, y, steps=5)
     return result.learning_rate, result.loss
 
 
-def check_gradients(x, y):
-    return [row[1:] for row in fd.check_gradients(net(), x, y).parameters]
+def check_gradients(x, y=None, **settings):
+    return [row[1:] for row in fd.check_gradients(net(), x, y, **settings).parameters]
 
 
 def audit_gradients(x, y):
@@ -59,6 +65,7 @@ def scaling(make=fd.Scaling, **arrays):
 
 
 _data = {"x": "rows", "y": "labels"}
+_found = {"x": "rows", "dlogits": "targets"}
 _held_out = {"validation[0]": "rows", "validation[1]": "labels"}
 OTHERS = {  # public name, in which way: how it is called with its array arguments, their kinds
     "Network.logits": (lambda x: [net().logits(x)], {"x": "rows"}),
@@ -70,6 +77,11 @@ OTHERS = {  # public name, in which way: how it is called with its array argumen
         lambda x, y: net("mse").evaluate(x, y)[:2], {"x": "rows", "y": "targets"},
     ),
     "Network.gradients": (lambda x, y: net().gradients(x, y).values(), _data),
+    "Network.gradients, found": (
+        lambda x, dlogits: net().gradients(x, dlogits=dlogits).values(), _found,
+    ),
+    "Trainer.step": (step, {"x": "finite rows", "y": "labels", "sample_weight": "weights"}),
+    "Trainer.step, found": (step, {"x": "finite rows", "dlogits": "targets"}),
     "Trainer.fit": (fit, {"x": "finite rows", "y": "labels", "sample_weight": "weights"}),
     "Trainer.fit, mse": (lambda x, y: fit(x, y, "mse"), {"x": "finite rows", "y": "targets"}),
     "Trainer.fit, by class": (lambda **a: fit(class_weight="balanced", **a), _data),
@@ -78,6 +90,7 @@ OTHERS = {  # public name, in which way: how it is called with its array argumen
     ),
     "Trainer.range_test": (range_test, {"x": "finite rows", "y": "labels"}),
     "check_gradients": (check_gradients, _data),
+    "check_gradients, found": (check_gradients, _found),
     "audit_gradients": (audit_gradients, _data),
     "Scaling": (scaling, {"shift": "numbers", "scale": "numbers"}),
     "Scaling.standard": (lambda x: scaling(fd.Scaling.standard, x=x), {"x": "finite rows"}),

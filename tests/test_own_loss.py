@@ -391,7 +391,7 @@ def test_a_given_gradient_is_used_as_it_is(dtype, settings):
         ({"dlogits": "a"}, "dlogits must"),
         ({"dlogits": np.zeros((N, K)), "y": TARGETS}, "dlogits must go without y"),
         ({"dlogits": np.zeros((N, K)), "sample_weight": WEIGHTS}, "must go without sample_weight"),
-        ({}, "y must be an array; got None"),
+        ({}, "y must be given, or dlogits instead of it; got neither"),
     ],
 )
 def test_what_may_not_be_given(given, told):

@@ -260,7 +260,7 @@ WRONG = {
     "label": (X, np.full(10, K)), "negative": (X, np.full(10, -1)),
     "nan label": (X, X[:, 0] * np.nan),
     "words": (X, ["a"] * 10), "times": (X.astype("M8[s]"), Y), "complex": (X.astype(complex), Y),
-    "none": (None, Y), "no labels": (X, None),
+    "none": (None, Y),
     "one-hot": (X, np.eye(K)[Y]), "half": (X, Y + 0.5), "large": (X, np.full(10, 2**40)),
     "masked": (np.ma.array(X, mask=NAN != NAN), Y),
 }  # fmt: skip

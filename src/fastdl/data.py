@@ -56,8 +56,10 @@ def check(
     return Data(rows, found, *core.loss.read(y_name, y, n, k, core.dtype))
 
 
-def refuse_both(y: object, dlogits: object) -> None:
+def refuse_unless_one(y: object, dlogits: object) -> None:
     """Of what is right for rows and the gradient of their logits one alone is to be given."""
+    if y is None and dlogits is None:
+        raise TypeError("y must be given, or dlogits instead of it; got neither, use y=labels")
     if y is not None and dlogits is not None:
         raise ValueError(
             "dlogits must go without y, which a loss would take; got both, use dlogits=None"

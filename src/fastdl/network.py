@@ -404,7 +404,7 @@ class Network(_hints.Hinted):
         dict of str to array
         """
         core = self._core
-        data.refuse_both(y, dlogits)
+        data.refuse_unless_one(y, dlogits)
         given, led = self._judged(x, y) if dlogits is None else data.led(core, x, dlogits)
         workspace = Workspace(core.program, batch=len(given.x))
         with core.serial_blas(len(given.x), trains=True):

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastdl import _check, _hints, _threads, resume, schedules
 from fastdl._epoch import Program
 from fastdl._settings import Setting, T, show
-from fastdl.data import ClassWeight, Validation, data_sets, refuse_both
+from fastdl.data import ClassWeight, Validation, data_sets, refuse_unless_one
 from fastdl.evaluation import Metric, own_metrics
 from fastdl.fit import Fit, Room, Terms
 from fastdl.history import History
@@ -483,17 +483,18 @@ class Trainer(_hints.Hinted):
             stepper = self._stepper
             if stepper is None or stepper.layers is not core.layers:
                 stepper = self._stepper = self._begin_steps()
-            if dlogits is None:
-                return stepper.take(x, y, sample_weight)  # type: ignore[arg-type]
-            self._check_led(y, sample_weight)
+            if dlogits is None and y is not None:
+                return stepper.take(x, y, sample_weight)
+            refuse_unless_one(y, dlogits)
+            assert dlogits is not None
+            self._check_led(sample_weight)
             stepper.follow(x, dlogits)
             return None
         finally:
             core.give_back()
 
-    def _check_led(self, y: object, sample_weight: object) -> None:
+    def _check_led(self, sample_weight: object) -> None:
         """Refuse what does not go with a gradient that is given."""
-        refuse_both(y, True)
         if sample_weight is not None:
             raise ValueError(
                 "dlogits must go without sample_weight, which they have in them; got both, use "

@@ -139,7 +139,7 @@ def _shrunk(path: Path) -> bytes:
         few = image.convert("RGB")
     few.thumbnail(_SMALL)
     written = io.BytesIO()
-    few.quantize(64).save(written, "png", optimize=True)
+    few.quantize(64, Image.Quantize.FASTOCTREE).save(written, "png", optimize=True)
     return written.getvalue()
 
 

@@ -69,9 +69,13 @@ def do(trials: Sequence[Trial], shared: Shared, *, study: str, jobs: int, done: 
     with opened(shared.storage, shared.heartbeat, retry) as database:
         queue = create(database, study)
         worker = Worker(queue, shared, position=1) if jobs == 1 else None
-        enqueue_missing(queue, left.values(), store.since)
         bar = tqdm(total=total, initial=total - len(left), desc=study, unit="trial", disable=None)
         with bar, helpers:
+            # To enqueue many takes seconds: helpers begin with the first ones meanwhile.
+            waiting = list(left.values())
+            enqueue_missing(queue, waiting[:jobs], store.since)
+            helpers.keep(progress=True)
+            enqueue_missing(queue, waiting[jobs:], store.since)
             _wait(queue, left, store, worker, helpers, bar)
         if left:
             raise SearchError(_reason(newest(queue), left, store))

@@ -163,14 +163,14 @@ class Training(Run):
         )  # fmt: skip
 
     def shorter(self, left: str = "") -> Self:
-        """The same as a part of a search that is cut: where it is dear, a third of its epochs.
+        """The same as a part of a search that is cut: where it is dear, a sixth of its epochs.
 
         Parameters
         ----------
         left : str
             What else is left of the search.
         """
-        epochs = self.epochs if self.cost <= DEAR else max(1, self.epochs // 3)
+        epochs = self.epochs if self.cost <= DEAR else max(1, self.epochs // 6)
         told = f"{epochs} of {self.epochs} epochs" if epochs < self.epochs else ""
         return replace(self, epochs=epochs, cut=", ".join(filter(None, (left, told))))
 

@@ -58,15 +58,15 @@ def test_draws_of_a_long_run_are_few_and_short(made_up):
     base = replace(made_up.items[1], **LONG_FIT | {"epochs": 90})
     drawn = Between(name="b", title="b", base=base, of="s", draws=20).quick()
     assert drawn.draws == 3
-    assert drawn.base.epochs == 30
-    assert drawn.base.cut == "3 of 20 draws after a cut search, 30 of 90 epochs"
+    assert drawn.base.epochs == 15
+    assert drawn.base.cut == "3 of 20 draws after a cut search, 15 of 90 epochs"
 
 
 def test_a_part_of_a_search_is_cut_like_it(made_up):
     part = replace(made_up.items[1], searched=True)
     assert part.quick() == part
     dear = replace(part, **LONG_FIT | {"epochs": 90}).quick()
-    assert (dear.epochs, dear.cut) == (30, "30 of 90 epochs")
+    assert (dear.epochs, dear.cut) == (15, "15 of 90 epochs")
 
 
 def test_no_two_trials_of_a_quick_look_have_one_key_and_two_titles():

@@ -21,10 +21,10 @@ cdef enum:
     WIDE_ROWS = 128  # or where a weight leaves the second-level cache between two bands:
     WIDE_BYTES = 1 << 20  # one larger than this
     CHUNK_ROWS = 16  # that a loss takes at once: those of a piece of a band are so many or more
-    PART_INPUTS = 256  # the most inputs of one part of a layer
     GRAIN = 4  # inputs of a weight that lies by input, and
     GRAIN_ROWS = 4  # rows, that stay together; of all else a cache line does
-    MOST_CUTS = PART_INPUTS // GRAIN
+    MOST_CUTS = 64  # of the inputs of one part of a layer
+    PART_INPUTS = MOST_CUTS * GRAIN  # at most
     CUT_LEAST = 64  # rows, inputs or units of a piece, while the other side can be cut
     PIECES_A_THREAD = 10  # about as many of a layer's weights, to share them evenly,
     WORK_LEAST = 10_000  # while each has so many multiply-adds

@@ -28,10 +28,12 @@ LONG = $(filter-out $(FIRST) $(ALONE),$(shell grep -rl 'nightly\.' tests --inclu
 # process, nothing where it is watched.
 WATCHED = $(BIN)/python -m pytest -q -o timeout=3600 -m 'not alone' \
   -k 'not be_started and not stays_flat and not little_memory'
-# Of what another build of the extensions can break: kernels, loops, memory, threads. All that is in Python
-# is the same in every build.
-COMPILED = $(addprefix tests/test_,changing_arrays.py config.py epoch.py evaluation.py golden.py \
-  gradcheck.py kernels.py losses.py memory.py network.py ops.py pace.py processes.py threads.py trainer.py)
+# Of what another build of the extensions can break; all that is in Python is the same in every build.
+# Bounds are of arrays, other threads of whatever takes several: neither repeats what the other has.
+COMPILED_debug = $(addprefix tests/test_,balance.py epoch.py evaluation.py golden.py gradcheck.py kernels.py \
+  losses.py network.py ops.py step.py trainer.py)
+COMPILED_own = $(addprefix tests/test_,balance.py changing_arrays.py config.py epoch.py evaluation.py \
+  memory.py pace.py processes.py step.py threads.py)
 # Other builds of the package, in build/KIND/lib, which the tests take instead of the installed one.
 BUILD_debug = FASTDL_DEBUG=1
 BUILD_own = CC="$(CURDIR)/tests/cc_without_openmp" CFLAGS=-DFASTDL_NO_FUTEX
@@ -90,7 +92,7 @@ variant/debug: TOLD = _kernels.DEBUG
 variant/own: TOLD = not _kernels.OPENMP
 variant/%: build/%/lib
 	$(call TAKE,$*) $(BIN)/python -c "from fastdl import _kernels; assert $(TOLD)"
-	$(call TAKE,$*) $(BIN)/python -m pytest -q -m 'not alone' -k 'not stays_flat' $(COMPILED)
+	$(call TAKE,$*) $(BIN)/python -m pytest -q -m 'not alone' -k 'not stays_flat' $(COMPILED_$*)
 
 .PRECIOUS: build/%/lib
 build/%/lib: $(SOURCES) | $(VENV)/.dev

@@ -4,7 +4,6 @@ than another, by multiply-adds, so that no core is needed to see it; any cut giv
 _epoch.pyx tells the pieces as the loops make them; here whoever is free first takes the next.
 """
 
-import heapq
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +20,7 @@ if not BENCH.is_dir():
     pytest.skip("reads the workloads of the source tree", allow_module_level=True)
 sys.path.insert(0, str(BENCH))
 
+from balance import longest  # noqa: E402
 from peers.workloads import WORKLOADS  # noqa: E402
 
 pytestmark = pytest.mark.parametrize("isa", ["avx2"], indirect=True)
@@ -55,14 +55,6 @@ def program_of(widths, dtype="float32"):
 def work(widths, n):
     """The multiply-adds of a batch: none for the gradient of the first layer's inputs."""
     return n * (3 * sum(d * h for d, h in pairwise(widths)) - widths[0] * widths[1])
-
-
-def longest(pieces, n_threads):
-    """The multiply-adds of the thread that has most."""
-    busy = [0] * n_threads
-    for piece in pieces:
-        heapq.heapreplace(busy, busy[0] + piece)
-    return max(busy)
 
 
 def most(widths, n, n_threads):

@@ -8,8 +8,9 @@ SEED = 1  # of the shuffling; everything else goes by the workload alone
 LEARNING_RATE = 0.01
 L2 = 0.003  # so much that an epoch without it, or with half of it, is noticed in every workload
 # Of a workload that is drawn: about the operations of an epoch, the most bytes of its rows and the
-# most of its batches, of which there are two at least.
-OPERATIONS, BYTES, BATCHES = 2e9, 128e6, 1000
+# most of its batches, of which there are two at least. After many small batches ReLUs magnify
+# the roundings of any two libraries, so an epoch has few of them, and several epochs are timed.
+OPERATIONS, BYTES, BATCHES, EPOCHS = 2e9, 128e6, 200, 5
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def draw(count, seed):
         widths = number(4, 4000), *hidden, number(2, 1000)
         size = number(1, 4096)
         one = Workload("-".join(map(str, widths)) + f"@{size}", size, widths, size, epochs=1)
-        batches = min(OPERATIONS / one.operations, BYTES / one.n_bytes, BATCHES)
-        drawn.append(replace(one, n=size * max(2, round(batches))))
+        batches = max(2, round(min(OPERATIONS / one.operations, BYTES / one.n_bytes, BATCHES)))
+        epochs = EPOCHS if batches == BATCHES else 1
+        drawn.append(replace(one, n=size * batches, epochs=epochs))
     return drawn

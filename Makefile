@@ -51,7 +51,7 @@ help: ## what there is to make; at once
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "parts: $(PARTS)"
 
-experiments: $(VENV)/.experiments ## a quick look at every assignment, with a report; 6 minutes
+experiments: $(VENV)/.experiments ## a quick look at every assignment, with a report; 5 to 7 minutes
 	$(BIN)/python -m experiments run --all --quick --jobs $(JOBS)
 
 # All of it on the real data, a mean and a deviation for every number; goes on where it was stopped.
@@ -59,7 +59,7 @@ reproduce: $(VENV)/.experiments ## all of it on the real data, five seeds; hours
 	$(BIN)/python -m experiments run --all --seeds $(SEEDS) --jobs $(JOBS) --resume
 
 ifndef PART
-test: lint types suite ## what has to pass, 7 minutes; PART=kernels: some tests alone, on what `make develop` has
+test: lint types suite ## what has to pass, 7 to 9 minutes; PART=kernels: some tests alone, on what `make develop` has
 else ifeq ($(PART_$(PART)),)
 $(error PART must be one of $(PARTS); got $(PART))
 else
@@ -79,13 +79,13 @@ types: $(VENV)/.dev ## mypy, stubtest; half a minute
 	$(BIN)/python -m mypy.stubtest --allowlist tests/stubtest_allow.txt fastdl._kernels fastdl._epoch
 
 # As many at once as there are cores; then, with nothing beside it, what goes by the clock.
-suite: $(VENV)/.dev ## the whole suite alone; 6 minutes
+suite: $(VENV)/.dev ## the whole suite alone; 6 to 8 minutes
 	$(BIN)/python -m pytest -q -m 'not alone' --numprocesses $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -q -m alone
 
 # The tests of the extensions again, on a build with bounds checks, and on one of a compiler without
 # OpenMP (whose threads are our own) for a system without futexes, both at once.
-variants: $(VENV)/.dev ## the extensions' tests with bounds checks, and without OpenMP; 4 minutes
+variants: $(VENV)/.dev ## the extensions' tests with bounds checks, and without OpenMP; 3 minutes
 	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/own
 
 variant/debug: TOLD = _kernels.DEBUG

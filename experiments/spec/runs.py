@@ -8,8 +8,8 @@ import fastdl as fd
 
 from .data import Data
 
-# Multiplications: such as take a core a second or two, more than some seconds, and ten or more.
-CHEAP, DEAR, LONG = 2e10, 1e11, 4e11
+# Multiplications: such as take a core a second or two, more than some seconds, and some ten.
+CHEAP, DEAR, LONG = 2e10, 1e11, 2e11
 QUICK_EPOCHS, QUICK_SNAPSHOTS = 50, 5  # of a long run in a quick look, at most
 
 

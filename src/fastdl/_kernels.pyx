@@ -223,9 +223,7 @@ cdef bint multiplies(bint single, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
 cdef bint serves(const Kernels* kernels, Py_ssize_t m, const Matrix* b) noexcept nogil:
     """Whether they serve A B of m rows by rows, and so of any of them and any columns of B."""
     cdef bint single = kernels.item == sizeof(float)
-    if b.transposed:
-        return dots(single, m, b.columns, b.rows)
-    return multiplies(single, m, b.columns)
+    return not leaves_to_blas(single, b.transposed, m, b.columns, b.rows)
 
 
 cdef inline bint dots(bint single, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:

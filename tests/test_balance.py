@@ -21,7 +21,7 @@ if not BENCH.is_dir():
 sys.path.insert(0, str(BENCH))
 
 from balance import longest  # noqa: E402
-from peers.workloads import WORKLOADS  # noqa: E402
+from peers.workloads import WORKLOADS, draw  # noqa: E402
 
 pytestmark = pytest.mark.parametrize("isa", ["avx2"], indirect=True)
 if "avx2" not in _kernels.ISAS:
@@ -32,20 +32,8 @@ MORE = 1.2  # of its share
 MEETING = 20_000  # multiply-adds: threads meet once more only where that saves as many
 
 
-def drawn(count):
-    """Widths and a batch size, each as likely to be small as large."""
-    rng = np.random.default_rng(0)
-
-    def between(least, most):
-        return round(np.exp(rng.uniform(np.log(least), np.log(most))))
-
-    for _ in range(count):
-        hidden = [between(8, 1200) for _ in range(rng.integers(4))]
-        yield (between(4, 4000), *hidden, between(2, 1000)), between(1, 4096)
-
-
 SHAPES = {name: (w.widths, w.batch_size) for name, w in WORKLOADS.items()}
-SHAPES |= {f"{'-'.join(map(str, widths))}, {n} rows": (widths, n) for widths, n in drawn(100)}
+SHAPES |= {w.name: (w.widths, w.batch_size) for w in draw(100, seed=0)}
 
 
 def program_of(widths, dtype="float32"):

@@ -20,6 +20,7 @@ from fastdl.data import Data, refuse_if_not_finite, rows_of_fit, some
 from fastdl.files import CheckpointError
 from fastdl.history import History
 from fastdl.layers import Layer
+from fastdl.optim import Hyper
 from fastdl.rates import Rates
 from fastdl.records import Asked, Records
 from fastdl.schedules import Schedule
@@ -130,13 +131,14 @@ class Terms(NamedTuple):
     layers: tuple[Layer, ...]  # with the penalties of the fit
     program: Program
     settings: resume.Settings
+    hyper: Hyper
     room: Room
 
     def steps(self) -> Steps:
         """For batches that are handed over one by one."""
         core, state = self.core, self.state
         return Steps(
-            self.program, self.settings.hyper, state.parameters, state.moments,
+            self.program, self.hyper, state.parameters, state.moments,
             state.shuffling.stream, core.reading_of_steps, core.loss.ready,
         )  # fmt: skip
 
@@ -200,7 +202,7 @@ class Fit:
         n = len(self._starts)
         self.good, self.kept = self.state.copy(), Kept()
         self.rates = Rates(self._terms.schedule, n)
-        self._hyper = self._settings.hyper
+        self._hyper = self._terms.hyper
         self._threads = core.threads(self._settings.n_threads, self._batch)
         self._rows = rows_of_fit(core, self._train, check_finite=self._has_unread)
         if core.loss.y == "own":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from fastdl import _check
 from fastdl.fit import Fit
@@ -46,15 +46,22 @@ class Loop:
 
     def train(self, progress: bool | None) -> None:
         """All of it."""
-        with self._fit.serial_blas(), self._ending():
-            bar = Progress(progress, self._fit.steps_left)
+        with self._fit.serial_blas():
             try:
-                self._epochs(bar)
-                for callback in self._callbacks:
-                    callback.on_finish(self._run)
-                self._fit.is_over = True
-            finally:
-                bar.close()
+                self._with_bar(Progress(progress, self._fit.steps_left))
+            finally:  # whatever has ended the fit before its end is an error, wherever it came
+                self._fit.failed = not self._fit.is_over
+                if self._callbacks:
+                    self._tell_of_the_end()
+
+    def _with_bar(self, bar: Progress) -> None:
+        try:
+            self._epochs(bar)
+            for callback in self._callbacks:
+                callback.on_finish(self._run)
+            self._fit.is_over = True
+        finally:
+            bar.close()
 
     @property
     def _has_epochs(self) -> bool:
@@ -111,15 +118,8 @@ class Loop:
         step = self._fit.state.step
         return min([bar.span, *(mark - step % mark for mark in marks)])
 
-    @contextmanager
-    def _ending(self) -> Iterator[None]:
-        """Every callback's on_end in their order, whatever happens and whichever of them fails."""
+    def _tell_of_the_end(self) -> None:
+        """Every callback's on_end in their order, whichever of them fails."""
         with ExitStack() as stack:
             for callback in reversed(self._callbacks):
                 stack.callback(callback.on_end, self._run)
-            stack.callback(self._settle)
-            yield
-
-    def _settle(self) -> None:
-        """Whatever has ended the fit before its end is an error, wherever it came."""
-        self._fit.failed = not self._fit.is_over

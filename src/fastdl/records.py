@@ -23,6 +23,16 @@ class Asked(NamedTuple):
     train_metrics: str = "batches"
     metrics: Mapping[str, Metric] | None = None
 
+    def refuse_metrics_of_nothing(self, held_out: Data | None) -> None:
+        """Refuse metrics of one's own where there is nothing for them to be of."""
+        if self.metrics and self.record is None:
+            raise ValueError("metrics must go with records; got None, use record='epoch'")
+        if self.metrics and self.train_metrics == "batches" and held_out is None:
+            raise ValueError(
+                "metrics must have a whole data set to be of; got train_metrics='batches', "
+                "use train_metrics='full' or give a validation set"
+            )
+
 
 class Records:
     """The records of one fit.

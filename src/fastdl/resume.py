@@ -21,7 +21,7 @@ from fastdl.data import Data
 from fastdl.files import TRAINING, CheckpointError, Layout
 from fastdl.history import History
 from fastdl.inputs import Inputs
-from fastdl.optim import Hyper, Optimiser
+from fastdl.optim import Optimiser
 from fastdl.saved import contents
 from fastdl.state import Shuffling, State
 
@@ -44,11 +44,6 @@ class Settings(NamedTuple):
     drop_last: bool
     seed: int | None
     n_threads: int | None
-
-    @property
-    def hyper(self) -> Hyper:
-        """How the loops update parameters."""
-        return self.optimiser.hyper._replace(clip_norm=self.clip_norm or 0.0)
 
     def alike(self) -> dict[str, Any]:
         """Those that a trainer which goes on must have alike."""

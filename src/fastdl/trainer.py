@@ -174,7 +174,7 @@ class Trainer(_hints.Hinted):
             "_seed",
             "_shuffle",
         ),
-        *("_room", "_split_seed", "_state", "_stepper", "__weakref__"),
+        *("_room", "_split_seed", "_state", "_stepper", "_terms", "__weakref__"),
     )
 
     class _BetweenFits(Setting[T]):
@@ -187,7 +187,7 @@ class Trainer(_hints.Hinted):
                     "which would go on as it began"
                 )
             super().__set__(instance, value)
-            instance._stepper = None
+            instance._terms = instance._stepper = None
 
     batch_size = _BetweenFits(_check.integer)
     l1 = _BetweenFits(_penalty)
@@ -234,6 +234,7 @@ class Trainer(_hints.Hinted):
         self._split_seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
         self._resumed: resume.Paused | None = None
         self._program: tuple[tuple[Layer, ...], Program] | None = None
+        self._terms: tuple[tuple[Layer, ...], Terms] | None = None
         self._room = Room()
         self._stepper: Stepper | None = None
 
@@ -241,14 +242,16 @@ class Trainer(_hints.Hinted):
         return show(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        names = set(Trainer.__slots__) - {"_program", "_room", "_stepper", "__weakref__"}
+        made = {"_program", "_room", "_stepper", "_terms", "__weakref__"}
+        names = set(Trainer.__slots__) - made
         more = getattr(self, "__dict__", {})  # of a subclass
         return {name: getattr(self, name) for name in names} | more
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._fits, self._program, self._room, self._stepper = False, None, Room(), None
+        self._fits, self._program, self._room = False, None, Room()
+        self._stepper = self._terms = None
         self._state = self._state.owned(self._core.flat)
 
     def _elsewhere(self) -> Mapping[str, str]:
@@ -279,16 +282,24 @@ class Trainer(_hints.Hinted):
         """Steps done."""
         return self._state.step
 
-    def _terms(self) -> Terms:
-        """What a fit goes by; the loops with other penalties last from fit to fit, too."""
+    def _now(self) -> Terms:
+        """What a fit goes by, until a setting or a penalty of the network changes."""
+        layers = self._core.layers
+        if self._terms is None or self._terms[0] is not layers:
+            self._terms = layers, self._made()
+        return self._terms[1]
+
+    def _made(self) -> Terms:
+        """The same anew; the loops with other penalties last from one to the next, too."""
         core = self._core
         layers, program = penalised(core.layers, self.l1, self.l2), core.program
         if layers != core.layers:
             if self._program is None or self._program[0] != layers:
                 self._program = layers, core.compiled(layers)
             program = self._program[1]
+        hyper = self._optimiser.hyper._replace(clip_norm=self.clip_norm or 0.0)
         return Terms(
-            core, self._state, self._schedule, layers, program, self._settings(), self._room
+            core, self._state, self._schedule, layers, program, self._settings(), hyper, self._room
         )
 
     def _settings(self) -> resume.Settings:
@@ -393,29 +404,38 @@ class Trainer(_hints.Hinted):
                 f"callbacks must be a list of Callback objects; got {callbacks!r:.100}, "
                 f"use {remedy}"
             )
-        own = own_metrics(metrics)
-        with self._core.exclusive():
-            self._core.refuse_if_not_finite()
+        asked = Asked(epochs, record, train_metrics, own_metrics(metrics))
+        core = self._core
+        core.take()
+        try:
+            core.refuse_if_not_finite()
             train, held_out = data_sets(
-                self._core, x, y, sample_weight=sample_weight, class_weight=class_weight,
+                core, x, y, sample_weight=sample_weight, class_weight=class_weight,
                 validation=validation, validation_split=validation_split, seed=self._split_seed,
             )  # fmt: skip
-            if own and record is None:
-                raise ValueError("metrics must go with records; got None, use record='epoch'")
-            if own and train_metrics == "batches" and held_out is None:
-                raise ValueError(
-                    "metrics must have a whole data set to be of; got train_metrics='batches', "
-                    "use train_metrics='full' or give a validation set"
-                )
-            asked = Asked(epochs, record, train_metrics, own)
-            fit = Fit(self._terms(), train, held_out, asked, self._resumed)
+            asked.refuse_metrics_of_nothing(held_out)
+            fit = Fit(self._now(), train, held_out, asked, self._resumed)
             loop = Loop(fit, Run(self, fit), callbacks, record)
             loop.check()
-            with self._remembering(fit, train.inputs):
-                loop.train(progress)
+            self._train(fit, loop, train.inputs, progress)
+        finally:
+            core.give_back()
         if not self._learns:
             self._learns = fit.advise()
         return fit.records.history
+
+    def _train(self, fit: Fit, loop: Loop, found: Inputs, progress: bool | None) -> None:
+        """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
+        core, before, step, resumed = self._core, self._core.inputs, self.n_steps, self._resumed
+        try:
+            if found != before:
+                core.inputs = found
+            self._fits, self._resumed = True, None
+            loop.train(progress)
+        finally:
+            self._fits = False
+            if self.n_steps == step and (fit.interrupted or not fit.is_over):
+                core.inputs, self._resumed = before, resumed
 
     @overload
     def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
@@ -512,21 +532,7 @@ class Trainer(_hints.Hinted):
                 "step must come after the fit that resume goes on with; got none yet, call "
                 "trainer.fit as that fit was called"
             )
-        return Stepper(self._terms())
-
-    @contextmanager
-    def _remembering(self, fit: Fit, found: Inputs) -> Iterator[None]:
-        """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
-        core, before, step, resumed = self._core, self._core.inputs, self.n_steps, self._resumed
-        try:
-            if found != before:
-                core.inputs = found
-            self._fits, self._resumed = True, None
-            yield
-        finally:
-            self._fits = False
-            if self.n_steps == step and (fit.interrupted or not fit.is_over):
-                core.inputs, self._resumed = before, resumed
+        return Stepper(self._now())
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Take the state of the fit that wrote a checkpoint; the next ``fit`` goes on with it.
@@ -583,7 +589,7 @@ class Trainer(_hints.Hinted):
         high = _check.real("high", high, above=low)
         rates = np.geomspace(low, high, _check.integer("steps", steps, 2))
         with self._core.exclusive(), self._undone():
-            fit = Fit(self._terms(), data_sets(self._core, x, y)[0], None, Asked())
+            fit = Fit(self._now(), data_sets(self._core, x, y)[0], None, Asked())
             losses = fit.range(rates)
         return RangeTest(rates[: len(losses)], losses)
 

@@ -51,7 +51,7 @@ help: ## what there is to make; at once
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "parts: $(PARTS)"
 
-experiments: $(VENV)/.experiments ## a quick look at every assignment, with a report; 5 to 7 minutes
+experiments: $(VENV)/.experiments ## a quick look at every assignment, with a report; 4 to 6 minutes
 	$(BIN)/python -m experiments run --all --quick --jobs $(JOBS)
 
 # All of it on the real data, a mean and a deviation for every number; goes on where it was stopped.

@@ -8,9 +8,9 @@ import fastdl as fd
 
 from .data import Data
 
-# Multiplications: such as take a core a second or two, more than some seconds, and some ten.
-CHEAP, DEAR, LONG = 2e10, 1e11, 2e11
-QUICK_EPOCHS, QUICK_SNAPSHOTS = 50, 5  # of a long run in a quick look, at most
+# Multiplications: such as take a core a second or two, and more than some five seconds.
+CHEAP, LONG = 2e10, 5e10
+QUICK_EPOCHS, QUICK_SNAPSHOTS = 30, 5  # of a long run in a quick look, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +150,10 @@ class Training(Run):
     searched: bool = False
 
     def quick(self) -> Self:
-        """The same run; a long one has a third of its epochs, or fewer, and its title says so."""
+        """The same run; a long one has a quarter of its epochs, or fewer, and its title says so."""
         if self.searched:
             return self.shorter()
-        epochs = max(1, min(self.epochs // 3, QUICK_EPOCHS))
+        epochs = max(1, min(self.epochs // 4, QUICK_EPOCHS))
         if epochs == self.epochs or self.cost <= LONG:
             return self
         before, now = (f"{n:,} epochs" for n in (self.epochs, epochs))
@@ -163,14 +163,14 @@ class Training(Run):
         )  # fmt: skip
 
     def shorter(self, left: str = "") -> Self:
-        """The same as a part of a search that is cut: where it is dear, a sixth of its epochs.
+        """The same as a part of a search that is cut: a sixth of the epochs of a long one.
 
         Parameters
         ----------
         left : str
             What else is left of the search.
         """
-        epochs = self.epochs if self.cost <= DEAR else max(1, self.epochs // 6)
+        epochs = self.epochs if self.cost <= CHEAP / 2 else max(1, self.epochs // 6)
         told = f"{epochs} of {self.epochs} epochs" if epochs < self.epochs else ""
         return replace(self, epochs=epochs, cut=", ".join(filter(None, (left, told))))
 

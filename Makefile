@@ -34,6 +34,9 @@ COMPILED_debug = $(addprefix tests/test_,balance.py epoch.py evaluation.py golde
   losses.py network.py ops.py step.py trainer.py)
 COMPILED_own = $(addprefix tests/test_,balance.py changing_arrays.py config.py epoch.py evaluation.py \
   memory.py pace.py processes.py step.py threads.py)
+# What reads or writes memory that a caller handed over, in whichever extension.
+COMPILED_address = $(sort $(COMPILED_debug) $(COMPILED_own) tests/datasets $(addprefix tests/test_,bad_files.py \
+  bad_input.py data.py files.py inputs.py intake.py own_loss.py promises.py read_only.py resume.py scaling.py))
 # Other builds of the package, in build/KIND/lib, which the tests take instead of the installed one.
 BUILD_debug = FASTDL_DEBUG=1
 BUILD_own = CC="$(CURDIR)/tests/cc_without_openmp" CFLAGS=-DFASTDL_NO_FUTEX
@@ -103,7 +106,7 @@ build/%/lib: $(SOURCES) | $(VENV)/.dev
 # The library's tests where AddressSanitizer and UndefinedBehaviorSanitizer watch the extensions, those
 # of threads where ThreadSanitizer does, with OpenMP's threads and with our own, those of the kernels under valgrind: see CONTRIBUTING.md.
 sanitize: build/address/lib build/thread/lib build/thread_own/lib ## the same where every access is watched; an hour
-	$(call TAKE,address) $(UNDER) address $(WATCHED) tests --ignore=tests/experiments
+	$(call TAKE,address) $(UNDER) address $(WATCHED) $(COMPILED_address)
 	$(call TAKE,thread) $(UNDER) thread $(WATCHED) $(THREADED)
 	$(call TAKE,thread_own) $(UNDER) thread $(WATCHED) $(THREADED)
 	if command -v valgrind > /dev/null; \

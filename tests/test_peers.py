@@ -139,6 +139,8 @@ def test_ratios_of_drawn_shapes_are_spread_in_a_table_and_a_chart(tmp_path, monk
     races = [race.run(small, ["fastdl", "NumPy"], cores, rounds=1)]
     told = "\n".join(show.quantiles(races))
     assert "ratio of 1 shapes" in told
+    assert races[0].least_ratio == races[0].limit_ms / races[0].timings["NumPy"].ms
+    assert f"at the limit {races[0].least_ratio:.2f}" in " ".join(told.split())
     assert f"worst: {small.name} {races[0].ratio:.2f}" in told
     fast, numpy = show.blas(races)
     assert fast.startswith("fastdl: products by openblas")

@@ -92,6 +92,11 @@ class Race:
         return self.timings["fastdl"].ms / self.timings[self.fastest].ms
 
     @property
+    def least_ratio(self):
+        """The same of a library that is as fast as the limit; None where there is no peer."""
+        return self.limit_ms / self.timings[self.fastest].ms if self.fastest else None
+
+    @property
     def fastest(self):
         """The fastest peer's name; None where fastdl is alone."""
         others = [name for name in self.timings if name != "fastdl"]

@@ -38,11 +38,13 @@ def times(races):
 
 
 def quantiles(races):
-    """How our times over the fastest peer's are spread, and where they are worst."""
+    """How our times over the fastest peer's are spread, what the limit lets, and the worst."""
     found = sorted((race.ratio, race.workload.name) for race in races if race.ratio)
-    ratios = [ratio for ratio, _ in found]
+    spread = {"": [ratio for ratio, _ in found]}
+    spread["at the limit"] = [race.least_ratio for race in races if race.ratio]
     yield _row(f"ratio of {len(found)} shapes", [f"{share:.0%}" for share in SHARES])
-    yield _row("", [f"{np.quantile(ratios, share):.2f}" for share in SHARES])
+    for name, ratios in spread.items():
+        yield _row(name, [f"{np.quantile(ratios, share):.2f}" for share in SHARES])
     yield "worst: " + ", ".join(f"{name} {ratio:.2f}" for ratio, name in found[:-6:-1])
 
 
@@ -166,6 +168,8 @@ def distribution(path, races):
         label = f"{n_cores} thread" + "s" * (n_cores > 1) + f": median {np.median(ratios):.2f}"
         shares = np.arange(1, len(ratios) + 1) / len(ratios)
         axes.step(ratios, shares, line, where="post", label=label, color=STYLES["fastdl"][0])
+        least = sorted(race.least_ratio for race in races if race.n_cores == n_cores and race.ratio)
+        axes.step(least, shares, line, where="post", label="limit of the machine", color="0.6")
     axes.axvline(1, color="0.6", linewidth=1)
     axes.set_xlabel("our time of an epoch, relative to the fastest of NumPy, PyTorch and JAX")
     axes.set_ylabel("share of the shapes")

@@ -79,7 +79,7 @@ def test_weights_of_validation_change_no_training(rng):
 
 WEIGHTLESS = {  # settings, what the message says
     "validation by row": (
-        lambda x, y: {"validation": (x, y, np.zeros(N))}, r"validation\[2\] must not all be zero",
+        lambda x, y: {"validation": (x, y, np.zeros(N))}, r"validation\[2\] must leave some row",
     ),
     "validation by class": (
         lambda x, y: {"validation": (x, np.zeros(N, int)), "class_weight": {0: 0.0}},

@@ -218,7 +218,10 @@ RETURNED = {
     "columns": (lambda a, b: (a[:, None], b), r"losses must have the shape \(\d+,\)"),
     "too few": (lambda a, b: (a, b[:, 1:]), r"dlogits must have the shape \(\d+, 5\)"),
     "transposed": (lambda a, b: (a, b.T), r"dlogits must have the shape"),
-    "nan loss": (lambda a, b: (a * np.nan, b), "losses must be finite; got nan at row 0"),
+    "nan loss": (
+        lambda a, b: (a * np.nan, b),
+        r"losses must be finite; got nan at row 0, use np",
+    ),
     "infinite": (lambda a, b: (a, b / 0), "dlogits must be finite; got -?inf at row 0, column 0"),
     "words": (lambda a, b: (a, np.full(b.shape, "a")), "dlogits must hold real numbers"),
     "complex": (lambda a, b: (a, b * 1j), "dlogits must hold real numbers"),
@@ -264,6 +267,15 @@ def test_what_it_raises_passes_and_takes_no_step():
 def test_what_y_may_not_be(y):
     with pytest.raises((TypeError, ValueError), match=r"^y must"):
         make(squared).fit(X, y)
+
+
+def test_numbers_of_one_output_are_a_column_as_logits_are():
+    trainer = fd.Trainer(fd.Network([D, 1], loss=squared), fd.SGD(0.01))
+    y = TARGETS[:, 0]
+    for call in (trainer.fit, trainer.step, trainer.network.evaluate, trainer.network.gradients):
+        with pytest.raises(ValueError, match=r"y must have the shape .* use np.asarray\(y\)"):
+            call(X, y)
+        call(X, y[:, None])
 
 
 @pytest.mark.parametrize("loss", [len, lambda logits: 0, fd.losses.Own, dict, 3])
@@ -408,6 +420,16 @@ def test_with_dropout_nobody_else_knows_the_logits():
     trainer = make("mse", layers=[fd.Dense(D, K), fd.Dropout(0.5), fd.Dense(K)])
     with pytest.raises(ValueError, match="dlogits must be of a network without Dropout"):
         trainer.step(X, dlogits=TARGETS)
+
+
+def test_a_gradient_of_one_output_may_be_one_number_a_row():
+    one, other = (fd.Trainer(fd.Network([D, 1], loss="mse"), fd.SGD(0.1)) for _ in range(2))
+    column = TARGETS[:, :1].astype(np.float32)
+    one.step(X, dlogits=column)
+    for given in (column[:, 0], column[:, 0].tolist()):
+        again = fd.Trainer(fd.Network([D, 1], loss="mse"), fd.SGD(0.1))
+        again.step(X, dlogits=given)
+        assert bits(again) == bits(one) != bits(other)
 
 
 def test_rows_of_a_given_gradient_are_checked():

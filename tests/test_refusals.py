@@ -114,6 +114,10 @@ def by_own(loss, y=TARGETS):
     return fd.Trainer(fd.Network([D, 2], loss=loss), fd.SGD(0.01)).step(X, y)
 
 
+def by_own_of_one_output(y):
+    return fd.Trainer(fd.Network([D, 1], loss=squared), fd.SGD(0.01)).step(X, y)
+
+
 def step_before_a_fit_goes_on():
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/fit.safetensors"
@@ -252,6 +256,7 @@ ROWS = {  # what: the call, the argument that is wrong, what is given
     "a gradient and weights": (led, "sample_weight", {"sample_weight": np.ones(N)}),
     "a gradient that lies across": (led, "dlogits", {"dlogits": TARGETS.T}),
     "a gradient that is not finite": (led, "dlogits", {"dlogits": TARGETS * [[np.nan, 1]]}),
+    "numbers of one output for one's own loss": (by_own_of_one_output, "y", {"y": X[:, 0]}),
     "a loss of one argument": (by_own, "loss", {"loss": lambda logits: logits}),
     "a list of large integers": (fit, "x", {"x": (2**60 + np.arange(N)[:, None]).tolist()}),
     "a list of complex numbers": (of_numbers, "x", {"x": (X + 0j).tolist()}),

@@ -369,7 +369,7 @@ def test_no_step_while_a_fit_runs():
         def on_epoch(self, run):
             run.trainer.step(X, Y)
 
-    with pytest.raises(RuntimeError, match="must not be fitted twice at a time"):
+    with pytest.raises(RuntimeError, match="must be free for a fit or a step"):
         one.fit(X, Y, callbacks=[Steps()])
     one.step(X, Y)
 

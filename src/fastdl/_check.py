@@ -83,13 +83,13 @@ def vector(name: str, value: ArrayLike, n: int | None = None) -> NDArray[np.floa
     return result
 
 
-def _all_finite(name: str, array: Array) -> None:
+def _all_finite(name: str, array: Array, remedy: str = "") -> None:
     """As ``finite`` for what has no rows that could be left out."""
     if not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(
             f"{name} must be finite; got {array[at]} at {_intake.place(at)}, "
-            f"use np.where(np.isfinite({name}), {name}, 0)"
+            f"use {remedy or f'np.where(np.isfinite({name}), {name}, 0)'}"
         )
 
 
@@ -266,7 +266,8 @@ def _more_than(k: int, labels: Array) -> str:
 
 def _encoded(name: str, form: str = "{}") -> str:
     """How anything that tells classes from each other becomes labels."""
-    return f"use classes, {name} = np.unique({form.format(name)}, return_inverse=True)"
+    code = f"classes, {name} = np.unique({form.format(name)}, return_inverse=True)"
+    return f"use {code} on the labels of all rows at once"
 
 
 def targets(name: str, value: ArrayLike, n: int, k: int, like: np.dtype[Any]) -> Array:
@@ -341,7 +342,10 @@ def weights(name: str, value: ArrayLike, n: int, like: np.dtype[Any]) -> Array:
             f"use np.maximum({name}, 0) to leave such rows out"
         )
     if not array.any():
-        raise ValueError(f"{name} must not all be zero; got no other, use None for none at all")
+        raise ValueError(
+            f"{name} must leave some row a weight above 0; got 0 for every one, leave these rows "
+            "out altogether, or use None to weigh all alike"
+        )
     return array
 
 
@@ -466,10 +470,15 @@ def choice(name: str, value: object, among: Sequence[str]) -> str:
     return value
 
 
-def values(name: str, value: ArrayLike, shape: Sequence[int], like: np.dtype[Any]) -> Array:
-    """Finite numbers of this shape, rounded to the dtype ``like``, as an array of its own."""
+def values(
+    name: str, value: ArrayLike, shape: Sequence[int], like: np.dtype[Any], remedy: str = ""
+) -> Array:
+    """Finite numbers of this shape, rounded to the dtype ``like``, as an array of its own.
+
+    remedy: what to use where some are not finite.
+    """
     array = _intake.numbers(name, _intake.array(name, value))
-    remedy = f", use np.transpose({name})" if array.T.shape == tuple(shape) else ""
-    _dimensions(name, array, shape, remedy)
-    _all_finite(name, array)
+    across = f", use np.transpose({name})" if array.T.shape == tuple(shape) else ""
+    _dimensions(name, array, shape, across)
+    _all_finite(name, array, remedy)
     return np.array(cast(name, array, like))

@@ -151,8 +151,9 @@ class Core:
         """Hold the network for a fit, until it is given back; a second one is refused."""
         if not self._busy.take():
             raise RuntimeError(
-                "this network must not be fitted twice at a time; it is being fitted already, "
-                "use net.copy() or wait for that fit"
+                "this network must be free for a fit or a step; another call of this or another "
+                "thread holds it, use net.copy() for a network of its own, or call once that call "
+                "has ended, of several threads with a threading.Lock around each call"
             )
 
     def give_back(self) -> None:

@@ -71,7 +71,10 @@ def led(core: Core, x: ArrayLike, dlogits: ArrayLike) -> tuple[Data, Array]:
     given = read(core, "x", x)
     _check.some("x", given.x)
     refuse_if_not_finite(core, "x", given.x)
-    return given, _check.values("dlogits", dlogits, (len(given.x), core.layers[-1].h), core.dtype)
+    n, k = len(given.x), core.layers[-1].h
+    if k == 1 and np.shape(dlogits) == (n,):
+        dlogits = np.reshape(dlogits, (n, 1))
+    return given, _check.values("dlogits", dlogits, (n, k), core.dtype)
 
 
 def compiled(core: Core, data: Data, scan_zeros: bool = True, check_finite: bool = False) -> Rows:

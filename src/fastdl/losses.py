@@ -209,6 +209,7 @@ class Poisson(Loss):
         return None, _check.not_negative(name, targets)
 
 
+_GUARDED = "np.log(np.maximum(p, 1e-30)) and the like where logarithms and quotients may have none"
 Function = Callable[[Array, Array], tuple[ArrayLike, ArrayLike]]
 
 
@@ -227,8 +228,10 @@ class Own(Loss):
         of rows if there are any, is taken by the library, so nothing is divided by n. It is called
         once a batch, and once an evaluation with all rows, of which each is to be judged by itself.
         The logits (n, k) are an array of the network's dtype of its own, and finite; y are the
-        batch's rows of what was given, an array of numbers (n, ...) in their dtype. It may return
-        any real dtype, and nothing but finite numbers.
+        batch's rows of what was given, an array of numbers (n, ...) in their dtype, (n, 1) for a
+        number a row where k is 1. It may return any real dtype, and nothing but finite numbers.
+        Where it returns others, or raises, the fit ends there: the network is as the step before
+        has left it.
 
     Examples
     --------
@@ -271,6 +274,11 @@ class Own(Loss):
             raise ValueError(
                 f"{name} must have something for each of {n} rows of x; got the shape {array.shape}"
             )
+        if array.ndim == 1 and k == 1:  # logits - y would be (n, n)
+            raise ValueError(
+                f"{name} must have the shape ({n}, 1), which the logits have, with a loss of your "
+                f"own; got ({n},), use np.asarray({name})[:, None]"
+            )
         return None, array
 
     def rows(self, logits: Array, y: Array | None) -> tuple[Array, Array]:
@@ -287,8 +295,8 @@ class Own(Loss):
                 f"losses must be a loss for each of {n} rows, whose mean is taken for you; got "
                 f"{losses!r:.40}, return them before they are added up"
             )
-        each = _check.values("losses", losses, (n,), _DOUBLE)
-        return each, _check.values("dlogits", dlogits, logits.shape, logits.dtype)
+        each = _check.values("losses", losses, (n,), _DOUBLE, _GUARDED)
+        return each, _check.values("dlogits", dlogits, logits.shape, logits.dtype, _GUARDED)
 
     def of(self, logits: Array, y: Array | None, weights: Array | None) -> tuple[float, Array]:
         """The mean loss of some rows, and its gradient by their logits, in their dtype."""

@@ -48,7 +48,6 @@ _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what
         "trainer.resume(path)": "load load_checkpoint",
         "trainer.clip_norm": "clip_grad_norm clipnorm gradient_clip_val max_grad_norm",
         "trainer.range_test(x, y)": "lr_find find_lr",
-        "fd.Trainer(trainer.network, fd.SGD(0.01))": "learning_rate lr momentum",
         "trainer.optimiser, and another fd.Trainer to change it": "optimizer",
     }
 )
@@ -255,7 +254,9 @@ class Trainer(_hints.Hinted):
         self._state = self._state.owned(self._core.flat)
 
     def _elsewhere(self) -> Mapping[str, str]:
-        return _ELSEWHERE
+        kind = type(self._optimiser).__name__
+        another = f"fd.Trainer(trainer.network, fd.{kind}(0.01)), whose moments begin anew"
+        return dict.fromkeys(("learning_rate", "lr", "momentum"), another) | _ELSEWHERE
 
     @property
     def network(self) -> Network:
@@ -449,7 +450,10 @@ class Trainer(_hints.Hinted):
         *,
         dlogits: ArrayLike | None = None,
     ) -> float | None:
-        """Train on one batch: an epoch of ``fit`` with these rows alone, unshuffled, to the bit.
+        """Train on one batch, to the bits of a ``fit`` with these rows alone, unshuffled.
+
+        It counts as a step but not as an epoch: rates that a schedule plans by epochs, such as
+        those of ``ExponentialDecay`` without ``unit="step"``, stay where they are.
 
         Rows of the kind that the network was fitted on before, float32 or float64 or pixels of
         uint8 whose items lie side by side, with labels of int64 or int32 or targets of the
@@ -462,8 +466,9 @@ class Trainer(_hints.Hinted):
             The rows of the batch, however many; as for ``fit``.
         y : labels (n,) in [0, k), or targets (n, k), as the loss takes them; (n,) too where k is 1
         sample_weight : float array (n,), optional
-            They are brought to a mean of one over the batch.
-        dlogits : float array (n, k), optional
+            They are brought to a mean of one over the batch, so they count among its rows alone;
+            the weight of a batch of one row changes nothing.
+        dlogits : float array (n, k), optional; (n,) too where k is 1
             Instead of y: the gradient by the logits of these rows of a loss that you have found
             yourself, one number for the whole batch, as ``loss.backward()`` leaves it in
             ``logits.grad``. It is used as it is: divide by n where the loss is a mean. Penalties,

@@ -29,6 +29,10 @@ MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
     "a layer must have the keys": "a damaged file: test_files.py",
     "loss must be given where": "a file, where it is no ValueError: test_own_loss.py",
     "loss must be left out where": "a file, where it is no ValueError: test_own_loss.py",
+    "module must": "it needs another library: test_interop.py",
+    "model must": "it needs another library: test_interop.py",
+    "{self.name} must": "it needs another library: test_interop.py",
+    "PyTorch has modules of": "it needs another library: test_interop.py",
     "which is not installed": "it needs a machine without a package: test_history.py",
 }
 

@@ -18,9 +18,9 @@ ORDER = (
     "activations", "losses", "init", "schedules", "scaling", "inputs", "history", "files", "ops",
     "layers",
     "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation", "saved",
-    "network", "gradcheck", "_calling", "_diagnosis", "audit", "advice", "state", "rates",
-    "records", "resume", "own", "fit", "stepper", "run", "loop", "callbacks", "trainer", "datasets",
-    "_openmp", "__init__",
+    "export", "network", "interop", "gradcheck", "_calling", "_diagnosis", "audit", "advice",
+    "state", "rates", "records", "resume", "own", "fit", "stepper", "run", "loop", "callbacks",
+    "trainer", "datasets", "_openmp", "__init__",
 )
 EXPERIMENTS = (
     "calling", "meant", "places", "spec", "coding", "assignments", "store", "data", "trial",

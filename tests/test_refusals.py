@@ -263,8 +263,10 @@ ROWS = {  # what: the call, the argument that is wrong, what is given
     "a list of numerals": (of_numbers, "x", {"x": X.astype(str).tolist()}),
 }  # fmt: skip
 HISTORY = fit()
+SOME = {"layers.0.bias": np.ones(K)}
 INSTEAD = {  # what: the call, and what a user has at hand for what is told to use in its place
     "calling a network": (lambda: NET(X), {"net": NET, "x": X}),
+    "a state of some parameters": (lambda: NET.load_state(SOME), {"net": NET, "state": SOME}),
     "a network that fits": (lambda: NET.fit(X, Y), {"net": NET, "x": X, "y": Y}),
     "a trainer that predicts": (
         lambda: fd.Trainer(NET, fd.SGD(0.1)).predict(X),

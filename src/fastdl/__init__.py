@@ -23,6 +23,7 @@ from fastdl.files import CheckpointError
 from fastdl.fit import DivergenceError
 from fastdl.gradcheck import GradientCheck, check_gradients
 from fastdl.history import History
+from fastdl.interop import from_keras, from_torch, to_torch
 from fastdl.layers import Dense, Dropout
 from fastdl.network import Network
 from fastdl.optim import SGD, Adam, AdamW
@@ -61,8 +62,11 @@ __all__ = [
     "audit_gradients",
     "check_gradients",
     "datasets",
+    "from_keras",
+    "from_torch",
     "init",
     "ops",
     "schedules",
     "show_config",
+    "to_torch",
 ]

@@ -74,6 +74,19 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, Array], config: obj
         Where the file cannot be written; the older one is then as it was.
     """
     data, digests = pack(arrays, config)
+    replace(path, data, lambda written: _read_back(written, digests))
+
+
+def replace(
+    path: str | os.PathLike[str], data: bytes, check: Callable[[Path], None] | None = None
+) -> None:
+    """Write bytes; an older file stays until the new one is complete, and checked if need be.
+
+    Raises
+    ------
+    OSError
+        As ``write``.
+    """
     target = Path(_check.path(path))
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
@@ -82,7 +95,8 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, Array], config: obj
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _read_back(temporary, digests)
+        if check is not None:
+            check(temporary)
         os.replace(temporary, target)
     except OSError as error:
         reason = f"{error.strerror or error}; nothing was changed"

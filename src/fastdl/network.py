@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastdl import _check, _hints, data, files, losses, ops, saved
+from fastdl import _check, _hints, data, export, files, losses, ops, saved
 from fastdl._check import Array
 from fastdl._epoch import Workspace
 from fastdl.core import Core
@@ -43,8 +43,8 @@ _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what
         "net.predict(x)": "predict_classes",
         "np.log(net.predict_proba(x))": "predict_log_proba",
         "net.gradients(x, y)": "backward",
-        "net.parameters": "state_dict get_weights weights biases weight bias coefs_ intercepts_",
-        "net.parameters.update(arrays)": "load_state_dict set_weights",
+        "net.parameters": "get_weights weights biases weight bias coefs_ intercepts_",
+        "net.load_state(arrays)": "load_state_dict set_weights",
         "net.save(path)": "save_weights save_model",
         "fd.Network.load(path)": "load_weights load_model",
         'net.copy("float64")': "to astype double float half",
@@ -476,6 +476,67 @@ class Network(_hints.Hinted):
         for name, view in network.parameters.items():
             view[...] = arrays[name]
         return network
+
+    def to_onnx(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        rows: Literal["uint8", "float32", "float64"] | None = None,
+    ) -> None:
+        """Write the network as an ONNX graph, for runtimes that know no fastdl.
+
+        It takes ``x`` (n, d), raw as ``predict`` does: the scaling is part of it. Its outputs are
+        ``label``, int64 (n,), and ``probabilities`` or, where the loss has none, ``scores`` (n, k);
+        with ``binary_cross_entropy`` the label is 0 or 1 for each output (n, k); where y are
+        numbers, or the loss is one's own, ``output`` (n, k). Opset 17, ir_version 8. Nothing is
+        refused there: a row with NaN gives what arithmetic makes of it.
+
+        Parameters
+        ----------
+        path : path
+            A file that is there is replaced once the new one is complete.
+        rows : {"uint8", "float32", "float64"}, optional
+            The dtype of x: pixels, or numbers; None: pixels where the network was fitted on such,
+            else the network's dtype.
+
+        Raises
+        ------
+        ImportError
+            Without the package onnx: ``pip install 'fastdl[onnx]'``.
+
+        Examples
+        --------
+        >>> net.to_onnx("net.onnx")
+        >>> session = onnxruntime.InferenceSession("net.onnx")
+        >>> label, probabilities = session.run(None, {"x": x})
+        """
+        files.replace(path, export.to_onnx(self._core.copy(self.dtype), rows))
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the parameters by name, in C order: ``load_state`` takes them back."""
+        return {name: np.array(view, order="C") for name, view in self.parameters.items()}
+
+    def load_state(self, state: Mapping[str, ArrayLike]) -> None:
+        """Take all parameters from a mapping of names to arrays; where one is refused, none.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            Such as ``state_dict()`` of a network alike, or an ``.npz`` file with its names.
+
+        Raises
+        ------
+        ValueError, KeyError
+            For a name too many or too few, or an array of another shape or with numbers that are
+            not finite.
+        """
+        missing = [name for name in self.parameters if name not in state]
+        if missing:
+            raise ValueError(
+                f"state must have every parameter; got none named {missing[0]!r}, use "
+                "net.parameters.update(state) to set some alone"
+            )
+        self.parameters.update(state)
 
     def summary(self) -> Summary:
         """The layers as a table with their parameters and penalties, to be printed.

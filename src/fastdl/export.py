@@ -1,0 +1,198 @@
+"""A network as an ONNX graph: scaling, layers, activations, and what answers are made of."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastdl import _check
+from fastdl._check import Array
+from fastdl.core import Core
+from fastdl.layers import dense_of
+
+OPSET, IR = 17, 8  # such as runtimes of the last years read
+_ROWS = ("float32", "float64", "uint8")
+_GELU = float(np.sqrt(2 / np.pi))
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+_LEAKY_SLOPE = 0.01
+
+
+class Graph:
+    """Nodes and constants that grow from the rows to the outputs.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Of the numbers that are added and multiplied.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._onnx = _onnx()
+        self.dtype, self.nodes, self.constants = dtype, list[Any](), list[Any]()
+
+    def node(self, kind: str, *inputs: str, out: str = "", **attributes: Any) -> str:
+        """Add a node; the name of its output."""
+        out = out or f"{kind.lower()}_{len(self.nodes)}"
+        made = self._onnx.helper.make_node(kind, list(inputs), [out], name=out, **attributes)
+        self.nodes.append(made)
+        return out
+
+    def constant(self, value: Array | float, name: str = "") -> str:
+        """Add a constant, a number alone in the network's dtype; its name."""
+        array = np.asarray(value, None if isinstance(value, np.ndarray) else self.dtype)
+        name = name or f"constant_{len(self.constants)}"
+        array = np.ascontiguousarray(array) if array.ndim else array
+        self.constants.append(self._onnx.numpy_helper.from_array(array, name))
+        return name
+
+    def cast(self, x: str, dtype: np.dtype[Any], out: str = "") -> str:
+        """The same in another dtype."""
+        return self.node("Cast", x, to=self.type(dtype), out=out)
+
+    def type(self, dtype: np.dtype[Any]) -> int:
+        """What ONNX calls a dtype."""
+        return int(self._onnx.helper.np_dtype_to_tensor_dtype(dtype))
+
+    def model(self, rows: tuple[str, np.dtype[Any], int], outputs: list[Any], doc: str) -> Any:
+        """All of it, checked; rows: their name, dtype and number of columns."""
+        helper, (name, dtype, d) = self._onnx.helper, rows
+        given = helper.make_tensor_value_info(name, self.type(dtype), ["n", d])
+        graph = helper.make_graph(self.nodes, "fastdl", [given], outputs, self.constants, doc)
+        opset = [helper.make_opsetid("", OPSET)]
+        made = helper.make_model(graph, opset_imports=opset, producer_name="fastdl")
+        made.ir_version = IR  # the helper's own is the newest, which older runtimes refuse
+        self._onnx.checker.check_model(made, full_check=True)
+        return made
+
+    def output(self, name: str, dtype: Any, *shape: int) -> Any:
+        """What the graph tells of one of its outputs (n, ...)."""
+        kind = self.type(np.dtype(dtype))
+        return self._onnx.helper.make_tensor_value_info(name, kind, ["n", *shape])
+
+
+def _onnx() -> Any:
+    try:
+        return importlib.import_module("onnx")
+    except ImportError as error:
+        raise ImportError(
+            "to_onnx must have the package onnx; got none, use pip install 'fastdl[onnx]'"
+        ) from error
+
+
+def to_onnx(core: Core, rows: str | None) -> bytes:
+    """A network as the bytes of an ONNX file; rows are the dtype of its input, see ``Network``."""
+    graph = Graph(core.dtype)
+    if rows is None:
+        pixels = core.inputs is not None and core.inputs.kind == "pixels"
+        rows = "uint8" if pixels else core.dtype.name
+    dtype = np.dtype(_check.choice("rows", rows, _ROWS))
+    x = _scaled(graph, core, "x", dtype)
+    parameters, dense = core.parameters, dense_of(core.layers)
+    for i, layer in dense.items():
+        weight, bias = (
+            graph.constant(parameters[name], name)
+            for name in (f"layers.{i}.weight", f"layers.{i}.bias")
+        )
+        x = _ACTIVATIONS[layer.activation](graph, graph.node("Gemm", x, weight, bias))
+    outputs = _answers(graph, core, x)
+    doc = f"A network of fastdl with the loss {core.loss}."
+    model = graph.model(("x", dtype, core.layers[0].d), outputs, doc)
+    return bytes(model.SerializeToString())
+
+
+def _scaled(graph: Graph, core: Core, x: str, dtype: np.dtype[Any]) -> str:
+    """Rows as inputs: as ``scaling.Applied`` has it, in the rows' own precision."""
+    scaling = core.applied.of(np.empty(0, dtype))
+    if scaling is None:
+        return x if dtype == core.dtype else graph.cast(x, core.dtype)
+    shift, scale = scaling
+    if dtype != shift.dtype:
+        x = graph.cast(x, shift.dtype)
+    if shift.any():
+        x = graph.node("Sub", x, graph.constant(shift, "scaling.shift"))
+    x = graph.node("Mul", x, graph.constant(scale, "scaling.scale"))
+    return x if shift.dtype == core.dtype else graph.cast(x, core.dtype)
+
+
+def _answers(graph: Graph, core: Core, logits: str) -> list[Any]:
+    """The outputs: what ``predict`` gives, then ``predict_proba``, or scores of labels."""
+    loss, k, dtype = core.loss, core.layers[-1].h, core.dtype
+    if loss.y not in ("labels", "binary"):
+        graph.node("Identity", logits, out="output")
+        return [graph.output("output", dtype, k)]
+    if loss.y == "labels":
+        graph.node("ArgMax", logits, axis=1, keepdims=0, out="label")
+        label = graph.output("label", np.int64)
+    else:
+        above = graph.node("Greater", logits, graph.constant(0.0))
+        graph.cast(above, np.dtype(np.int64), out="label")
+        label = graph.output("label", np.int64, k)
+    if loss.probabilities is None:
+        graph.node("Identity", logits, out="scores")
+        return [label, graph.output("scores", dtype, k)]
+    if loss.probabilities == "softmax":
+        graph.node("Softmax", logits, axis=1, out="probabilities")
+    else:
+        graph.node("Sigmoid", logits, out="probabilities")
+    return [label, graph.output("probabilities", dtype, k)]
+
+
+# --- activations -----------------------------------------------------------------------------
+# Of operators that runtimes have for float64 too, which lack Elu, Selu, LeakyRelu and Softplus.
+
+
+def _relu(graph: Graph, z: str) -> str:
+    return graph.node("Max", z, graph.constant(0.0))
+
+
+def _negative(graph: Graph, z: str) -> str:
+    return graph.node("Min", z, graph.constant(0.0))
+
+
+def _leaky_relu(graph: Graph, z: str) -> str:
+    left = graph.node("Mul", _negative(graph, z), graph.constant(_LEAKY_SLOPE))
+    return graph.node("Add", _relu(graph, z), left)
+
+
+def _bent(graph: Graph, z: str, alpha: float, scale: float) -> str:
+    """scale z above 0, scale alpha (exp(z) - 1) below."""
+    below = graph.node("Exp", _negative(graph, z))
+    below = graph.node("Sub", below, graph.constant(1.0))
+    below = graph.node("Mul", below, graph.constant(alpha * scale))
+    above = graph.node("Mul", _relu(graph, z), graph.constant(scale))
+    return graph.node("Add", above, below)
+
+
+def _softplus(graph: Graph, z: str) -> str:
+    """max(z, 0) + log(1 + exp(-|z|)), which overflows nowhere."""
+    far = graph.node("Exp", graph.node("Neg", graph.node("Abs", z)))
+    log = graph.node("Log", graph.node("Add", far, graph.constant(1.0)))
+    return graph.node("Add", _relu(graph, z), log)
+
+
+def _gelu(graph: Graph, z: str) -> str:
+    """Its tanh form."""
+    cube = graph.node("Mul", graph.node("Mul", z, z), z)
+    inner = graph.node("Add", z, graph.node("Mul", cube, graph.constant(0.044715)))
+    t = graph.node("Tanh", graph.node("Mul", inner, graph.constant(_GELU)))
+    half = graph.node("Mul", graph.node("Add", t, graph.constant(1.0)), graph.constant(0.5))
+    return graph.node("Mul", z, half)
+
+
+_ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
+    "identity": lambda graph, z: z,
+    "relu": _relu,
+    "leaky_relu": _leaky_relu,
+    "sigmoid": lambda graph, z: graph.node("Sigmoid", z),
+    "tanh": lambda graph, z: graph.node("Tanh", z),
+    "elu": lambda graph, z: _bent(graph, z, 1.0, 1.0),
+    "selu": lambda graph, z: _bent(graph, z, _SELU_ALPHA, _SELU_SCALE),
+    "softplus": _softplus,
+    "exp": lambda graph, z: graph.node("Exp", z),
+    "gelu": _gelu,
+    "silu": lambda graph, z: graph.node("Mul", z, graph.node("Sigmoid", z)),
+    "mish": lambda graph, z: graph.node("Mul", z, graph.node("Tanh", _softplus(graph, z))),
+}

@@ -19,7 +19,8 @@ PART_data = $(call tests,data inputs intake scaling bad_input) tests/datasets
 PART_experiments = tests/experiments
 PART_house = $(call tests,layering packaging import config hints refusals every_refusal bad_settings) tests/mutants
 PARTS = kernels loops network fit data experiments house
-THREADED = $(addprefix tests/test_,threads.py kernels.py epoch.py ops.py changing_arrays.py)
+# Not changing_arrays.py, whose other threads write to what is read: a race of the tests, on purpose.
+THREADED = $(addprefix tests/test_,threads.py kernels.py epoch.py ops.py)
 # Of memory first: two hours. What goes by the clock runs alone, afterwards.
 ALONE = tests/test_processes.py tests/test_threads.py
 FIRST = tests/test_memory.py

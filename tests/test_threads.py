@@ -300,7 +300,7 @@ def test_a_second_fit_at_the_same_time_is_refused(problem):
     assert begun.wait(60)
     try:
         for refused in (trainer.fit, other.fit, other.range_test):
-            with pytest.raises(RuntimeError, match="being fitted already"):
+            with pytest.raises(RuntimeError, match="must be free for a fit"):
                 refused(*problem)
         assert len(network.predict(problem[0])) == 600
         assert fd.Trainer(network.copy(), fd.SGD(0.1)).fit(*problem).n_records == 1

@@ -657,6 +657,8 @@ cdef class Steps:
     ----------
     t : int
         The optimiser's steps; set it before a call, which counts its own if it takes it.
+    n_correct : int
+        Of the batch before.
     """
 
     cdef Program program
@@ -669,6 +671,7 @@ cdef class Steps:
     cdef Py_ssize_t n_labels
     cdef bint by_labels, by_numbers
     cdef public Py_ssize_t t
+    cdef readonly Py_ssize_t n_correct
 
     def __cinit__(
         self, Program program, hyper, params, moments, unsigned long long seed, Reading reading,
@@ -768,7 +771,7 @@ cdef class Steps:
         cdef Call call
         cdef Progress progress
         cdef double loss = 0
-        cdef Py_ssize_t n_correct, first = 0
+        cdef Py_ssize_t first = 0
         cdef Training training
         cdef Stretch stretch = next_stretch(&self.program.training, n_threads)
         self.make_room(view.n)
@@ -780,7 +783,7 @@ cdef class Steps:
         weigh(&call)
         progress.n, progress.done, progress.t, progress.diverged = 1, 0, self.t, False
         progress.starts, progress.stops, progress.rates = &first, &view.n, &rate
-        progress.losses, progress.n_correct = &loss, &n_correct
+        progress.losses, progress.n_correct = &loss, &self.n_correct
         training.call, training.progress, training.update = &call, &progress, self.update
         with nogil:
             fill_offset_parts(&call)

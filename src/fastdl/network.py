@@ -510,6 +510,7 @@ class Network(_hints.Hinted):
         >>> session = onnxruntime.InferenceSession("net.onnx")
         >>> label, probabilities = session.run(None, {"x": x})
         """
+        _check.path(path)
         files.replace(path, export.to_onnx(self._core.copy(self.dtype), rows))
 
     def state_dict(self) -> dict[str, Array]:

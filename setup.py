@@ -20,6 +20,8 @@ DEBUG = os.environ.get("FASTDL_DEBUG") == "1"
 SANITIZE = os.environ.get("FASTDL_SANITIZE", "")  # as -fsanitize takes it: "address,undefined"
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
 HEADERS = glob("src/fastdl/**/*.h", recursive=True)
+# One build for every Python from 3.11 on; those without a GIL have no limited API.
+ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 DIRECTIVES = {
     "language_level": 3,
@@ -109,11 +111,13 @@ def is_old(source: str, made: str) -> bool:
 
 
 def extension(name: str, *sources: str) -> Extension:
+    macros = [("FASTDL_DEBUG", str(int(DEBUG)))]
     return Extension(
         f"fastdl.{name}",
         [f"src/fastdl/{name}.pyx", *sources],
         include_dirs=["src/fastdl/c"],
-        define_macros=[("FASTDL_DEBUG", str(int(DEBUG)))],
+        define_macros=macros + [("Py_LIMITED_API", "0x030B0000")] * ABI3,
+        py_limited_api=ABI3,
     )
 
 
@@ -128,4 +132,5 @@ setup(
         build_dir="build/debug" if DEBUG else "build/release",
     ),
     cmdclass={"build_ext": build_ext_portable},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
 )

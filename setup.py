@@ -31,6 +31,7 @@ DIRECTIVES = {
     "cdivision": not DEBUG,
     "auto_pickle": False,
     "embedsignature": False,
+    "freethreading_compatible": True,
     "show_performance_hints": not DEBUG,
 }
 
@@ -47,6 +48,13 @@ class build_ext_portable(build_ext):
         super().finalize_options()
         self.force = True  # links what may have been linked with other flags
         self.parallel = self.parallel or os.cpu_count()
+
+    def run(self) -> None:
+        super().run()
+        folders = [Path(self.build_lib, "fastdl")] + [Path("src/fastdl")] * bool(self.inplace)
+        for folder in folders if ABI3 else ():
+            for left in folder.glob("_*.cp*"):  # of one version, which would take it first
+                left.unlink()
 
     def build_extensions(self) -> None:
         # -fno-math-errno and -fno-trapping-math change no result: they let loops vectorise.

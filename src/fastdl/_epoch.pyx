@@ -269,8 +269,10 @@ cdef class Program:
     """
 
     cdef Net net
+    # One thread at a time trains; several may ask at once, which without a GIL take turns at what
+    # they share: the evaluation's pace, and idle workspaces of answers (the first of a chain).
     cdef Pace training, evaluation
-    cdef Workspace idle  # of answers, the first of a chain; several threads may ask at once
+    cdef Workspace idle
 
     def __cinit__(
         self, const long long[:, ::1] layers, const double[:, ::1] settings, int loss,
@@ -377,12 +379,14 @@ cdef class Program:
         fill_offset_parts(&call)
         while evaluation.done < evaluation.n:
             PyErr_CheckSignals()
-            stretch = next_stretch(&self.evaluation, n_threads)
+            with cython.critical_section(self):
+                stretch = next_stretch(&self.evaluation, n_threads)
             begin(&team, &stretch)
             cut_evaluation(&call, &evaluation)
             run(&stretch, &team, evaluate, &evaluating)
             n = min(team.shared.claimed * evaluation.run, evaluation.n - evaluation.done)
-            learn(&self.evaluation, &stretch, n * CHUNK_ROWS)
+            with cython.critical_section(self):
+                learn(&self.evaluation, &stretch, n * CHUNK_ROWS)
             evaluation.done += n
         if evaluation.results != NULL:
             for i in range(evaluation.n):

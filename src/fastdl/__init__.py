@@ -25,7 +25,7 @@ from fastdl.gradcheck import GradientCheck, check_gradients
 from fastdl.history import History
 from fastdl.layers import Dense, Dropout
 from fastdl.network import Network
-from fastdl.optim import SGD, Adam, AdamW
+from fastdl.optim import SGD, Adam, AdamHat, AdamW
 from fastdl.run import Callback, Run
 from fastdl.scaling import Scaling
 from fastdl.trainer import RangeTest, Trainer
@@ -35,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Adam",
+    "AdamHat",
     "AdamW",
     "CSVLog",
     "Callback",

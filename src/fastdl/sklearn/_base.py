@@ -6,7 +6,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +34,14 @@ class Fold(NamedTuple):
     truth: Array
 
 
-class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
+class BaseMLP(BaseEstimator, ABC):
     """A multilayer perceptron with scikit-learn's parameters, attributes and arithmetic."""
 
-    _parameter_constraints = CONSTRAINTS
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
+    _optimizer: Optimizer
+    validation_scores_: Any  # lists and numbers, or None
+    best_validation_score_: Any
+    best_loss_: Any
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -85,12 +89,12 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
 
     # --- the network -------------------------------------------------------------------------
 
-    def _rule(self) -> Rule:
-        return rule(self._loss_name, self.n_outputs_)
+    def _rule(self, dtype: Any) -> Rule:
+        return rule(self._loss_name, self.n_outputs_, np.dtype(dtype))
 
     def _hidden_sizes(self) -> list[int]:
-        sizes: Any = self.hidden_layer_sizes
-        sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
+        given: Any = self.hidden_layer_sizes
+        sizes = list(given) if isinstance(given, Iterable) else [given]
         if np.any(np.array(sizes) <= 0):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         return sizes
@@ -113,7 +117,8 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         last = _OUTPUTS.get(self.out_activation_, self.out_activation_)
         activations = (*(NAMES.get(name, name) for name in names), last)
         dropout = tuple(self._each("dropout", n))
-        return Engine(Shape(tuple(sizes), activations, dropout, self._rule().loss, np.dtype(dtype)))
+        loss = self._rule(dtype).loss
+        return Engine(Shape(tuple(sizes), activations, dropout, loss, np.dtype(dtype)))
 
     def _adopt(self) -> Engine:
         """Have a network with ``coefs_`` and ``intercepts_``, which become views of its weights."""
@@ -208,9 +213,13 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
     def _scaled(self, truth: Array, weights: Array | None, first: bool) -> Array:
         return truth
 
+    def _training(self, engine: Engine, data: Data, batch: int, n: int) -> Training:
+        used, seed = self._rule(engine.shape.dtype), getattr(self, "_mask_seed", 0)
+        return Training(engine, used, data, self.alpha, batch, n, self.n_jobs, seed)
+
     def _fit_lbfgs(self, engine: Engine, data: Data) -> None:
         n = data.x.shape[0]
-        training = Training(engine, self._rule(), data, self.alpha, n, n, self.n_jobs)
+        training = self._training(engine, data, n, n)
         settings = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         self.loss_, self.n_iter_ = _lbfgs.minimise(engine, training, settings)
 
@@ -224,10 +233,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError("partial_fit does not support early_stopping=True")
         rows, fold = self._split(engine, data, truth, validation_set)
         n = data.x.shape[0] if rows is None else len(rows)
-        training = Training(
-            engine, self._rule(), data, self.alpha, self._batch(n), n, self.n_jobs,
-            getattr(self, "_mask_seed", 0),
-        )  # fmt: skip
+        training = self._training(engine, data, self._batch(n), n)
         try:
             with self._bar() as bar:
                 self._epochs(engine, training, rows, n, fold, incremental, bar)
@@ -334,7 +340,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
         if fold is not None:
-            loss = mean_loss(engine, self._rule(), fold.data, self.n_jobs)
+            loss = mean_loss(engine, self._rule(engine.shape.dtype), fold.data, self.n_jobs)
             self.validation_loss_curve_.append(loss)
         if self.early_stopping:
             assert fold is not None

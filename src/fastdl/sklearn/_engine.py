@@ -14,7 +14,7 @@ from fastdl._epoch import Rows, Workspace, often_sparse
 from fastdl.core import Core
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense, Dropout, Layer, joined
-from fastdl.losses import Loss
+from fastdl.losses import Loss, get
 from fastdl.network import Network
 
 _ITEMS = 1 << 22  # of sparse rows that are made dense at once
@@ -91,9 +91,11 @@ class Engine:
         return bool(_kernels.finite(self.core.flat))
 
     def network(self) -> Network:
-        """A ``Network`` of its own with these weights."""
-        shape = self.shape
-        result = Network(self.core.layers, loss=shape.loss, dtype=shape.dtype)
+        """A ``Network`` of its own with these weights, and a loss that it can save."""
+        loss = self.shape.loss
+        if type(loss) is not type(get(loss.name)):
+            loss = get(loss.name)
+        result = Network(self.core.layers, loss=loss, dtype=self.shape.dtype)
         result.parameters.update(self.core.parameters)
         return result
 
@@ -148,4 +150,4 @@ def dense(x: Any) -> Array:
 def block_rows(x: Any) -> int:
     """How many rows are taken at once: all but of sparse ones."""
     n, d = x.shape
-    return max(1, _ITEMS // d) if issparse(x) else max(1, n)
+    return max(1, _ITEMS // d if issparse(x) else int(n))

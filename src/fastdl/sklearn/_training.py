@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,12 +36,37 @@ class Rule(NamedTuple):
     of_loss: float = 1.0
 
 
-def rule(name: str | Loss, k: int) -> Rule:
+@dataclass(frozen=True)
+class LogLoss(losses.SoftmaxCrossEntropy):
+    """That of scikit-learn, which takes no probability for less than is told from 0 beside 1.
+
+    Parameters
+    ----------
+    most : float
+        What a row's loss counts for, at most; its gradient stays as it is.
+    """
+
+    most: float = 0.0
+
+
+@dataclass(frozen=True)
+class BinaryLogLoss(losses.BinaryCrossEntropy):
+    """The same of outputs that are questions of their own.
+
+    Parameters
+    ----------
+    most : float
+        What an output's loss counts for, at most; its gradient stays as it is.
+    """
+
+    most: float = 0.0
+
+
+def rule(name: str | Loss, k: int, dtype: np.dtype[Any]) -> Rule:
     """That of k outputs: gradients are summed over them; losses too, or their mean is taken."""
-    if name == "log_loss":
-        return Rule(losses.SoftmaxCrossEntropy())
-    if name == "binary_log_loss":
-        return Rule(losses.BinaryCrossEntropy(), k)
+    if name in ("log_loss", "binary_log_loss"):
+        most = -float(np.log(np.finfo(dtype).eps))
+        return Rule(LogLoss(most=most)) if name == "log_loss" else Rule(BinaryLogLoss(most), k)
     if name == "poisson" or isinstance(name, losses.Poisson):
         return Rule(losses.Poisson(), k)
     if name == "squared_error" or isinstance(name, losses.MeanSquared):
@@ -138,6 +164,8 @@ class Training:
         The loops divide by the rows of a batch, so their weights are brought to a mean of one.
         """
         given, constants = self._data.weights, self._constants
+        if given is None and constants is None:
+            return 1 / sizes, 0.0
         taken = slice(int(self._stops[-1])) if order is None else order
         weights = np.ones(int(self._stops[-1])) if given is None else given[taken]
         sums = np.add.reduceat(weights, self._starts)

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 _FLOATS = (np.float64, np.float32)
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
+class MLPClassifier(ClassifierMixin, BaseMLP):
     """scikit-learn's multilayer perceptron for classes, trained by the library's loops.
 
     Parameters, attributes, warnings, errors and results are those of
@@ -150,7 +150,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         tags.classifier_tags.multi_label = True
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: Any, y: Any, sample_weight: ArrayLike | None = None, *, validation_set: Any = None
     ) -> Self:
@@ -172,8 +172,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """
         return self._fit(X, y, sample_weight, False, validation_set)
 
-    @available_if(lambda self: self._check_solver())  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._check_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
         X: Any,
@@ -276,7 +276,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _encoded(self, y: Any) -> Array:
         """Numbers of classes (n,), or 0 and 1 (n, k)."""
         if self._label_binarizer.y_type_ == "multiclass":
-            return np.searchsorted(self.classes_, y)
+            return np.asarray(np.searchsorted(self.classes_, y))
         found = self._label_binarizer.transform(y)
         return np.asarray(found.toarray() if issparse(found) else found)
 

@@ -22,7 +22,7 @@ Maker = Callable[[int, int], Trainer]
 _TYPES = (np.float32, np.float64, np.uint8)  # uint8 are pixels, as a network takes them
 
 
-class _Estimator(BaseEstimator):  # type: ignore[misc]
+class _Estimator(BaseEstimator):
     """What both have: a copy of the trainer that is given, or one that is made for the data."""
 
     def __init__(
@@ -85,7 +85,7 @@ def _given(sample_weight: ArrayLike | None, x: Array) -> Array | None:
     return weights
 
 
-class NetworkClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+class NetworkClassifier(ClassifierMixin, _Estimator):
     """A classifier over a trainer of your own.
 
     Parameters
@@ -154,7 +154,7 @@ class NetworkClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         found = self.network_.predict(self._rows(X))
         return found if found.ndim == 2 else np.asarray(self.classes_.take(found))
 
-    @available_if(lambda self: self._has_probabilities())  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._has_probabilities())
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, in the order of ``classes_``."""
         likely = self.network_.predict_proba(self._rows(X))
@@ -180,7 +180,7 @@ class NetworkClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return numbers
 
 
-class NetworkRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
+class NetworkRegressor(RegressorMixin, _Estimator):
     """A regressor over a trainer of your own.
 
     Parameters

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 _LOSSES = {"squared_error", "poisson", "huber", "absolute_error", "quantile"}
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
+class MLPRegressor(RegressorMixin, BaseMLP):
     """scikit-learn's multilayer perceptron for numbers, trained by the library's loops.
 
     Parameters, attributes, warnings, errors and results are those of
@@ -151,7 +151,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         self.n_jobs = n_jobs
         self.progress = progress
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: Any, y: Any, sample_weight: ArrayLike | None = None, *, validation_set: Any = None
     ) -> Self:
@@ -173,8 +173,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         """
         return self._fit(X, y, sample_weight, False, validation_set)
 
-    @available_if(lambda self: self._check_solver())  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._check_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch on the rows, with the optimiser as it was left.
 

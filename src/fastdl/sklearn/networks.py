@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -45,7 +46,7 @@ class _Estimator(BaseEstimator):
         given: Any = self.trainer
         made = copy.deepcopy(given) if isinstance(given, Trainer) else given
         if not isinstance(made, Trainer):
-            if not callable(made):
+            if isinstance(made, Network) or not callable(made):
                 raise TypeError(
                     "trainer must be a Trainer, or a function of the inputs and outputs that gives "
                     f"one; got {given!r:.100}, use lambda d, k: fd.Trainer(fd.Network([d, 50, k]), "
@@ -75,7 +76,7 @@ class _Estimator(BaseEstimator):
 
     def _read(self, X: Any, y: Any, reset: bool, **more: Any) -> tuple[Array, Array]:
         x, y = validate_data(self, X, y, dtype=_TYPES, multi_output=True, reset=reset, **more)
-        return x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def _given(sample_weight: ArrayLike | None, x: Array) -> Array | None:

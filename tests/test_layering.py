@@ -176,6 +176,13 @@ def test_functions_have_few_arguments(path):
     assert many <= MAY_HAVE_MORE
 
 
+def test_scikit_learn_is_imported_by_its_estimators_alone():
+    for path in SOURCE.rglob("*.py"):
+        if path.parent.name != "sklearn":
+            assert "sklearn" not in {*re.findall(r"(?:from|import) (\w+)", path.read_text())}
+            assert "sklearn" not in imports(path)
+
+
 def test_data_sets_do_not_know_how_networks_are_trained():
     for path in (SOURCE / "datasets").glob("*.py"):
         assert imports(path) <= {"_check", "datasets"}

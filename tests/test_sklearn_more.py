@@ -1,5 +1,8 @@
 """sklearn/: what scikit-learn's multilayer perceptrons do not have."""
 
+import doctest
+import importlib
+
 import numpy as np
 import pytest
 from sklearn.metrics import mean_pinball_loss
@@ -177,3 +180,10 @@ def test_rows_that_are_not_finite_are_refused(bad):
             call(x)
     with pytest.raises(ValueError, match="0 sample"):
         ours.predict(x[:0])
+
+
+@pytest.mark.parametrize("module", ["", ".classifier", ".regressor", ".networks"])
+def test_examples_run(module):
+    found = doctest.testmod(importlib.import_module(f"fastdl.sklearn{module}"))
+    assert found.attempted > 1
+    assert not found.failed

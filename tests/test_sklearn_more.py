@@ -187,3 +187,16 @@ def test_examples_run(module):
     found = doctest.testmod(importlib.import_module(f"fastdl.sklearn{module}"))
     assert found.attempted > 1
     assert not found.failed
+
+
+def test_what_does_not_fit_the_weights_is_refused():
+    ours = MLPRegressor(max_iter=1, random_state=0).fit(X, NUMBERS)
+    with pytest.raises(ValueError, match="y must be for the 1 outputs that were fitted; got 2"):
+        ours.partial_fit(X, np.c_[NUMBERS, NUMBERS])
+    with pytest.raises(ValueError, match="y must be for the 1 outputs that were fitted; got 2"):
+        ours.fit(X, NUMBERS, validation_set=(X, np.c_[NUMBERS, NUMBERS]))
+    ours.coefs_ = [np.ones((7, 3)), np.ones((3, 1))]
+    ours.intercepts_ = [np.ones(3), np.ones(1)]
+    for call in (ours.predict, lambda x: ours.partial_fit(x, NUMBERS)):
+        with pytest.raises(ValueError, match=r"X must have the 7 features of coefs_\[0\]; got 5"):
+            call(X)

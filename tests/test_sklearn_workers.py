@@ -33,7 +33,7 @@ def test_a_grid_over_dasks_workers():
 
 
 def work(path, n_trials, waits_at=None):
-    """Some trials of a queue in a file; where asked to, the worker waits in one until it is killed."""
+    """Some trials of a queue in a file; at one, if asked to, it waits until it is killed."""
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend

@@ -39,6 +39,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     _optimizer: Optimizer
+    _best: Array
     validation_scores_: Any  # lists and numbers, or None
     best_validation_score_: Any
     best_loss_: Any
@@ -50,6 +51,8 @@ class BaseMLP(BaseEstimator, ABC):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        if hasattr(self, "_best"):
+            self._best = self._best.copy()  # what was unpickled may be a file's memory
         if hasattr(self, "coefs_"):
             self._adopt()
 
@@ -73,6 +76,10 @@ class BaseMLP(BaseEstimator, ABC):
     @abstractmethod
     def _read_more(self, X: Any, y: Any) -> tuple[Any, Any]:
         """The same of rows beside those of a fit."""
+
+    @abstractmethod
+    def _n_outputs(self, truth: Array) -> int:
+        """Of a network for it."""
 
     @abstractmethod
     def _score_of(self, outputs: Array, fold: Fold) -> float:
@@ -111,21 +118,25 @@ class BaseMLP(BaseEstimator, ABC):
             )
         return each
 
-    def _make(self, sizes: list[int], dtype: Any) -> Engine:
+    def _shape(self, sizes: list[int], dtype: Any) -> Shape:
         n = len(sizes) - 2
         names = self._each("activation", n)
         last = _OUTPUTS.get(self.out_activation_, self.out_activation_)
         activations = (*(NAMES.get(name, name) for name in names), last)
         dropout = tuple(self._each("dropout", n))
         loss = self._rule(dtype).loss
-        return Engine(Shape(tuple(sizes), activations, dropout, loss, np.dtype(dtype)))
+        return Shape(tuple(sizes), activations, dropout, loss, np.dtype(dtype))
 
     def _adopt(self) -> Engine:
         """Have a network with ``coefs_`` and ``intercepts_``, which become views of its weights."""
         coefs = self.coefs_
         sizes = [coefs[0].shape[0], *(each.shape[1] for each in coefs)]
-        engine = self._make(sizes, coefs[0].dtype)
-        engine.take(coefs, self.intercepts_)
+        dtype = np.float32 if coefs[0].dtype == np.float32 else np.float64
+        engine, shape = self.__dict__.get("_engine"), self._shape(sizes, dtype)
+        if engine is None or engine.shape != shape:
+            engine = Engine(shape)
+        if not engine.holds(coefs, self.intercepts_):
+            engine.take(coefs, self.intercepts_)
         return self._have(engine)
 
     def _have(self, engine: Engine) -> Engine:
@@ -136,15 +147,15 @@ class BaseMLP(BaseEstimator, ABC):
     def _held(self) -> Engine:
         """The network with the weights as they are, whoever has set them."""
         engine: Engine | None = self.__dict__.get("_engine")
-        if engine is None or len(self.coefs_) != len(engine.coefs):
-            return self._adopt()
-        return engine if engine.holds(self.coefs_, self.intercepts_) else self._adopt()
+        if engine is not None and engine.holds(self.coefs_, self.intercepts_):
+            return engine
+        return self._adopt()
 
     def _initialize(self, sizes: list[int], dtype: Any) -> Engine:
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._out_activation()
-        engine = self._make(sizes, np.float64 if self.solver == "lbfgs" else dtype)
+        engine = Engine(self._shape(sizes, np.float64 if self.solver == "lbfgs" else dtype))
         names = self._each("activation", len(sizes) - 2)
         names += names[-1:] or ["identity"]
         drawn = [self._draw(engine, i, names[i], dtype) for i in range(len(sizes) - 1)]
@@ -178,6 +189,8 @@ class BaseMLP(BaseEstimator, ABC):
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         X, truth = self._read(X, y, incremental, first)
         weights = self._weigh(X, y, sample_weight)
+        if first:
+            self.n_outputs_ = self._n_outputs(truth)
         self._random_state = check_random_state(self.random_state)
         if first:
             engine = self._initialize([X.shape[1], *hidden, self.n_outputs_], X.dtype)
@@ -205,6 +218,11 @@ class BaseMLP(BaseEstimator, ABC):
 
     def _data(self, engine: Engine, X: Any, truth: Array, weights: Any, first: bool) -> Data:
         """Checked rows as the loops take them; labels are in one dimension, targets in two."""
+        outputs, given = engine.shape.sizes[-1], self._n_outputs(truth)
+        if given != outputs:
+            raise ValueError(
+                f"y must be for the {outputs} outputs that were fitted; got {given}, fit anew"
+            )
         if truth.ndim == 1:
             return Data(X, truth.astype(np.intc), None, weights)
         scaled = self._scaled(truth, weights, first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,8 +72,8 @@ class Engine:
 
     def holds(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> bool:
         """Whether these are its own views."""
-        pairs = zip((*coefs, *intercepts), (*self.coefs, *self.intercepts), strict=True)
-        return all(given is own for given, own in pairs)
+        given, own = [*coefs, *intercepts], [*self.coefs, *self.intercepts]
+        return len(given) == len(own) and all(map(is_, given, own))
 
     def take(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> None:
         """Have these weights."""
@@ -107,6 +108,11 @@ class Engine:
 
     def readable(self, x: Any) -> Any:
         """Rows as the loops take them; sparse ones by row."""
+        if x.shape[1] != self.shape.sizes[0]:
+            raise ValueError(
+                f"X must have the {self.shape.sizes[0]} features of coefs_[0]; got {x.shape[1]}, "
+                "fit anew"
+            )
         if x.dtype not in (np.float32, np.float64):
             x = x.astype(self.shape.dtype)
         if issparse(x):

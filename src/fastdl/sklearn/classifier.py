@@ -239,9 +239,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(y))
-        truth = self._encoded(y)
-        self.n_outputs_ = len(self.classes_) if truth.ndim == 1 else truth.shape[1]
-        return X, truth
+        return X, self._encoded(y)
+
+    def _n_outputs(self, truth: Array) -> int:
+        return len(self.classes_) if truth.ndim == 1 else truth.shape[1]
 
     def _read_more(self, X: Any, y: Any) -> tuple[Any, Array]:
         X, y = self._validated(X, y, False)

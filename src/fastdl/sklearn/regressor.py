@@ -217,8 +217,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 )
             if (y < 0).any():
                 raise ValueError(f"y must not be negative with the loss poisson; got {y.min()}")
-        self.n_outputs_ = y.shape[1]
         return X, y
+
+    def _n_outputs(self, truth: Array) -> int:
+        return int(truth.shape[1])
 
     def _read_more(self, X: Any, y: Any) -> tuple[Any, Array]:
         return self._validated(X, y, False)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import mean_pinball_loss
 
 import fastdl as fd
-from fastdl.sklearn import MLPClassifier, MLPRegressor
+from fastdl.sklearn import MLPClassifier, MLPRegressor, NetworkClassifier
 from fastdl.sklearn._training import rule
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -187,6 +187,29 @@ def test_examples_run(module):
     found = doctest.testmod(importlib.import_module(f"fastdl.sklearn{module}"))
     assert found.attempted > 1
     assert not found.failed
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: MLPClassifier((8, 0)).fit(X, LABELS), "hidden_layer_sizes must be > 0"),
+        (
+            lambda: MLPClassifier(solver="lbfgs").fit(X, LABELS, validation_set=(X, LABELS)),
+            "validation_set must go with sgd or adam",
+        ),
+        (lambda: MLPClassifier(activation="rely").fit(X, LABELS), "The 'activation' parameter"),
+        (lambda: MLPClassifier(n_jobs=0).fit(X, LABELS), "The 'n_jobs' parameter"),
+        (
+            lambda: NetworkClassifier(fd.Trainer(fd.Network([5, 3]), fd.SGD(0.1))).partial_fit(
+                X, LABELS
+            ),
+            "classes must be passed on the first call",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(call, told):
+    with pytest.raises(ValueError, match=told):
+        call()
 
 
 def test_what_does_not_fit_the_weights_is_refused():

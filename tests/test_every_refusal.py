@@ -2,8 +2,8 @@
 
 The tables are CASES of test_bad_settings.py, WRONG and SHAPES of test_bad_input.py, ROWS, INSTEAD
 and NOTHING_TO_TELL of test_refusals.py. What is wrong in a file is left out, for no other argument
-mends it: test_bad_files.py, test_files.py, test_resume.py. So are the estimators, which refuse in the
-words of scikit-learn: test_sklearn_own.py, test_sklearn_checks.py, test_sklearn_more.py.
+mends it: test_bad_files.py, test_files.py, test_resume.py. So are the estimators, which refuse in
+the words of scikit-learn: test_sklearn_own.py, test_sklearn_checks.py, test_sklearn_more.py.
 """
 
 import ast

@@ -176,6 +176,21 @@ def test_functions_have_few_arguments(path):
     assert many <= MAY_HAVE_MORE
 
 
+ESTIMATORS = (
+    "_parameters", "_optimizer", "_engine", "_training", "_lbfgs", "_base", "classifier",
+    "regressor", "networks", "__init__",
+)  # fmt: skip
+
+
+def test_a_module_of_the_estimators_imports_only_what_stands_before_it():
+    for i, module in enumerate(ESTIMATORS):
+        text = (SOURCE / "sklearn" / f"{module}.py").read_text()
+        found = set(re.findall(r"^from fastdl\.sklearn\.(\w+) import", text, re.MULTILINE))
+        found |= set(re.findall(r"^from fastdl\.sklearn import (_\w+)", text, re.MULTILINE))
+        assert found <= set(ESTIMATORS[:i])
+    assert {path.stem for path in (SOURCE / "sklearn").glob("*.py")} == set(ESTIMATORS)
+
+
 def test_scikit_learn_is_imported_by_its_estimators_alone():
     for path in SOURCE.rglob("*.py"):
         if path.parent.name != "sklearn":

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 import sklearn.neural_network as peer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 
@@ -105,6 +107,31 @@ def test_a_loss_counts_as_far_as_a_probability_is_told_from_zero(kind, dtype):
     theirs, ours = (each.fit(x, Y[kind]) for each in pair(kind, **settings))
     tolerance = 1e-9 if dtype == "float64" and kind == "classes" else 1e-3
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=tolerance)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    kind=st.sampled_from(sorted(Y)),
+    rows=st.integers(3, 90),
+    columns=st.integers(1, 64),
+    setting=st.fixed_dictionaries(
+        {
+            "hidden_layer_sizes": st.lists(st.integers(1, 20), max_size=3),
+            "activation": st.sampled_from(["identity", "logistic", "tanh", "relu"]),
+            "batch_size": st.sampled_from(["auto", 1, 7, 32]),
+            "alpha": st.sampled_from([0.0, 1e-4, 1.0]),
+            "solver": st.sampled_from(["adam", "sgd", "lbfgs"]),
+            "shuffle": st.booleans(),
+        }
+    ),
+    weighted=st.booleans(),
+)
+@pytest.mark.filterwarnings("ignore:Got `batch_size`")
+def test_a_fit_of_any_shape_is_scikit_learns(kind, rows, columns, setting, weighted):
+    x, y = X[:rows, :columns], Y[kind][:rows]
+    weights = (np.linspace(0.1, 2, rows),) if weighted else ()
+    pairs = (each.fit(x, y, *weights) for each in pair(kind, **setting, max_iter=3))
+    assert_alike(*pairs, rtol=1e-6)
 
 
 def test_a_fit_to_its_end():

@@ -39,7 +39,7 @@ SETTINGS = {
     "in order": {"shuffle": False, "batch_size": 64},
     "deep": {"hidden_layer_sizes": (20, 15, 10), "activation": "tanh"},
     "logistic": {"hidden_layer_sizes": 30, "activation": "logistic"},
-    "no hidden": {"hidden_layer_sizes": (), "activation": "identity"},
+    "no hidden": {"hidden_layer_sizes": (), "activation": "logistic"},
     "lbfgs": {"solver": "lbfgs"},
 }
 

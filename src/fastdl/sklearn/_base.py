@@ -157,7 +157,7 @@ class BaseMLP(BaseEstimator, ABC):
         self.out_activation_ = self._out_activation()
         engine = Engine(self._shape(sizes, np.float64 if self.solver == "lbfgs" else dtype))
         names = self._each("activation", len(sizes) - 2)
-        names += names[-1:] or ["identity"]
+        names += names[-1:] or [self.activation]  # the last layer is drawn as the one before it
         drawn = [self._draw(engine, i, names[i], dtype) for i in range(len(sizes) - 1)]
         engine.take(*zip(*drawn, strict=True))
         self._have(engine)

@@ -195,7 +195,15 @@ def test_examples_run(module):
         (lambda: MLPClassifier((8, 0)).fit(X, LABELS), "hidden_layer_sizes must be > 0"),
         (
             lambda: MLPClassifier(solver="lbfgs").fit(X, LABELS, validation_set=(X, LABELS)),
-            "validation_set must go with sgd or adam",
+            "validation_set must go with the solver",
+        ),
+        (
+            lambda: MLPClassifier(solver="lbfgs", callbacks=print).fit(X, LABELS),
+            "callbacks must go with the solver",
+        ),
+        (
+            lambda: MLPClassifier(solver="lbfgs", dropout=0.5).fit(X, LABELS),
+            "dropout must go with the solver",
         ),
         (lambda: MLPClassifier(activation="rely").fit(X, LABELS), "The 'activation' parameter"),
         (lambda: MLPClassifier(n_jobs=0).fit(X, LABELS), "The 'n_jobs' parameter"),

@@ -197,8 +197,7 @@ class BaseMLP(BaseEstimator, ABC):
         else:
             engine = self._adopt()
         if self.solver == "lbfgs":
-            if validation_set is not None:
-                raise ValueError("validation_set must go with sgd or adam; got it with lbfgs")
+            self._refuse_epochs(engine, validation_set)
             self._fit_lbfgs(engine, self._data(engine, X, truth, weights, first))
         else:
             data = self._data(engine, X, truth, weights, first)
@@ -209,6 +208,18 @@ class BaseMLP(BaseEstimator, ABC):
                 " contain large values and need to be preprocessed."
             )
         return self
+
+    def _refuse_epochs(self, engine: Engine, validation_set: Any) -> None:
+        """Refuse what only epochs have, which scikit-learn does not know."""
+        given = {
+            "validation_set": validation_set is not None,
+            "callbacks": bool(self.callbacks),
+            "dropout": any(engine.shape.dropout),
+        }
+        for name in [name for name, is_given in given.items() if is_given]:
+            raise ValueError(
+                f"{name} must go with the solver sgd or adam; got lbfgs, use solver='adam'"
+            )
 
     def _weigh(self, X: Any, y: Any, sample_weight: Any) -> Array | None:
         if sample_weight is None:

@@ -17,6 +17,7 @@ INLINE void NAME(few_columns)(
         else
             sum[j] = SET1(decay) * (masked && j == vectors - 1 ? LOADM(c + j * L, last)
                                                                : LOAD(c + j * L));
+    KEEP_SHORT
     for (long p = 0; p < k; p++, a += lda, b += ldb)
         NAME(add_row)(vectors, masked, SET1(scale * *a), b, last, sum);
     NAME(store_row)(vectors, masked, sum, c, last);

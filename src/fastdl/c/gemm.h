@@ -67,6 +67,7 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
             UNROLL
             for (int j = 0; j < vectors; j++)
                 sum[i][j] = FMA(factor, row[j], sum[i][j]);
+            AFTER(third[(i + 1) % rows / 3], factor, sum[i][vectors - 1]);
         }
         UNROLL
         for (int i = 0; i < rows; i += 3) {

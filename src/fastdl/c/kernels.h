@@ -14,7 +14,7 @@
 #include "updates.h"
 
 /* The instruction sets, the best first; the last one runs anywhere and leaves products to BLAS. */
-#define FASTDL_TARGETS(X) X(avx512) X(avx2) X(baseline)
+#define FASTDL_TARGETS(X) X(avx512) X(avx2) X(neon) X(baseline)
 
 /* Types of a data set's items: a name, the type, and the one that they are scaled in. */
 #define FASTDL_SOURCES(X) X(f32, float, T) X(f64, double, double) X(u8, unsigned char, T)

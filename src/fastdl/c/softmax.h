@@ -66,12 +66,12 @@ INLINE void NAME(exponentials)(
     const T *z, long n, long skip, T greatest, T *e, double *sums, double *own)
 {
     T row[LANES];
-    KEEP_LOOP
+    KEEP_LANES
     for (long i = 0; i < LANES; i++)
         row[i] = NAME(exp_of_difference)(i < n ? z[i] : greatest, greatest);
     if (skip >= 0)
         *own = row[skip];
-    KEEP_LOOP
+    KEEP_LANES
     for (long i = 0; i < LANES; i++)
         sums[i] += i < n && i != skip ? row[i] : 0;
     if (e)
@@ -153,12 +153,12 @@ static long NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
             greatest[i] = block[j][i] > greatest[i] ? block[j][i] : greatest[i];
         }
     for (long j = 0; j < k; j++)
-        KEEP_LOOP
+        KEEP_LANES
         for (long i = 0; i < LANES; i++) {
             block[j][i] = NAME(exp_of_difference)(block[j][i], greatest[i]);
             others[i] += label[i] == (BITS)j ? 0 : block[j][i];
         }
-    KEEP_LOOP
+    KEEP_LANES
     for (long i = 0; i < LANES; i++)
         own[i] = NAME(exp_of_difference)(chosen[i], greatest[i]);
     for (long i = 0; i < n; i++) {
@@ -171,7 +171,7 @@ static long NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
     for (long i = 0; i < LANES; i++)
         share[i] = (i < n ? scales[i] : 0) / (others[i] + own[i]);
     for (long j = 0; j < k; j++)
-        KEEP_LOOP
+        KEEP_LANES
         for (long i = 0; i < LANES; i++)
             block[j][i] = (T)(share[i] * block[j][i]);
     NAME(transpose)(k, n, block[0], LANES, dlogits, k);

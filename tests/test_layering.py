@@ -173,7 +173,7 @@ def test_functions_have_few_arguments(path):
 
 def test_data_sets_do_not_know_how_networks_are_trained():
     for path in (SOURCE / "datasets").glob("*.py"):
-        assert imports(path) <= {"_check", "datasets"}
+        assert imports(path) <= {"_check", "_system", "datasets"}
 
 
 def test_the_reference_is_numpy_alone():

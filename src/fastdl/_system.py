@@ -1,16 +1,21 @@
 """What systems differ in: forks, locks between processes, folders that are synced, cores."""
 
+import importlib
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedIOBase
 from pathlib import Path
+from typing import Any
 
+_fcntl: Any  # None on Windows
 try:
     import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
+except ImportError:
+    _fcntl = None
+else:
+    _fcntl = fcntl
 
 _AGAIN = 0.1  # seconds until a lock that another process has is tried again
 
@@ -53,23 +58,22 @@ def alone(path: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                if fcntl is not None:
+                if _fcntl is not None:
                     path.unlink()
-        if fcntl is None:  # Windows removes no file that is open here, or with another who waits
+        if _fcntl is None:  # Windows removes no file that is open here, or with another who waits
             with suppress(PermissionError):
                 path.unlink()
         return
 
 
 def _lock(file: BufferedIOBase) -> None:
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    if _fcntl is not None:
+        _fcntl.flock(file, _fcntl.LOCK_EX)
         return
-    import msvcrt
-
+    msvcrt: Any = importlib.import_module("msvcrt")
     while True:
         try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError:
             time.sleep(_AGAIN)
         else:

@@ -7,7 +7,9 @@ from pathlib import Path
 from fastdl import _kernels, _threads
 
 _PACKAGES = ("fastdl", "numpy", "scipy", "threadpoolctl", "safetensors", "tqdm")
-_OWN_THREADS = "no: fastdl starts threads of its own; built where the compiler has OpenMP it has those"
+_OWN_THREADS = (
+    "no: fastdl starts threads of its own; built where the compiler has OpenMP it has those"
+)
 
 
 def _version(package: str) -> str:

@@ -49,7 +49,7 @@ cdef extern from "team.h" nogil:
         pass
     void fastdl_begin_team(Team* team)
     void fastdl_end_team(Team* team)
-    long fastdl_claim(Team* team, long pieces)
+    Py_ssize_t fastdl_claim(Team* team, Py_ssize_t pieces)
     void fastdl_team_run(int n, Work work, void* data)
     int fastdl_team_rank()
     int fastdl_team_size()

@@ -36,7 +36,7 @@ typedef struct { /* a number that threads wait for to change */
 typedef struct {
     int arrived;             /* threads that wait at the meeting */
     fastdl_word generation;  /* meetings held */
-    long claimed;            /* pieces handed out in this phase */
+    ptrdiff_t claimed;       /* pieces handed out in this phase */
 } fastdl_team;
 
 typedef void fastdl_work(void *data);
@@ -131,9 +131,9 @@ static inline void fastdl_end_team(fastdl_team *team)
 }
 
 /* The next piece of this phase, or -1 when all are handed out. */
-static inline long fastdl_claim(fastdl_team *team, long pieces)
+static inline ptrdiff_t fastdl_claim(fastdl_team *team, ptrdiff_t pieces)
 {
-    long piece = __atomic_fetch_add(&team->claimed, 1, __ATOMIC_RELAXED);
+    ptrdiff_t piece = __atomic_fetch_add(&team->claimed, 1, __ATOMIC_RELAXED);
     return piece < pieces ? piece : -1;
 }
 

@@ -13,7 +13,12 @@
 #include "masks.h"
 #include "updates.h"
 
-typedef ptrdiff_t wide; /* counts and distances of items; a long has 32 bits on Windows */
+/* Counts and distances of items. No typedef: by its name GCC 12 allots other registers. */
+#ifdef _WIN32
+#define wide long long
+#else
+#define wide long
+#endif
 
 /* The instruction sets, the best first; the last one runs anywhere and leaves products to BLAS. */
 #define FASTDL_TARGETS(X) X(avx512) X(avx2) X(neon) X(baseline)

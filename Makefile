@@ -38,9 +38,11 @@ COMPILED_own = $(addprefix tests/test_,balance.py changing_arrays.py config.py e
 # What reads or writes memory that a caller handed over, in whichever extension.
 COMPILED_address = $(sort $(COMPILED_debug) $(COMPILED_own) tests/datasets $(addprefix tests/test_,bad_files.py \
   bad_input.py data.py files.py inputs.py intake.py own_loss.py promises.py read_only.py resume.py scaling.py))
+COMPILED_clang = $(addprefix tests/test_,config.py golden.py kernels.py lists.py losses.py threads.py)
 # Other builds of the package, in build/KIND/lib, which the tests take instead of the installed one.
 BUILD_debug = FASTDL_DEBUG=1
 BUILD_own = CC="$(CURDIR)/tests/cc_without_openmp" CFLAGS=-DFASTDL_NO_FUTEX
+BUILD_clang = CC=clang
 BUILD_address = FASTDL_SANITIZE=address,undefined
 BUILD_thread = FASTDL_SANITIZE=thread
 BUILD_thread_own = $(BUILD_thread) $(BUILD_own)
@@ -90,13 +92,16 @@ suite: $(VENV)/.dev ## the whole suite alone; 6 to 8 minutes
 	$(BIN)/python -m pytest -q -m 'not alone' --numprocesses $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -q -m alone
 
-# The tests of the extensions again, on a build with bounds checks, and on one of a compiler without
-# OpenMP (whose threads are our own) for a system without futexes, both at once.
-variants: $(VENV)/.dev ## the extensions' tests with bounds checks, and without OpenMP; 3 minutes
-	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/own
+# The tests of the extensions again, on a build with bounds checks, on one of a compiler without
+# OpenMP (whose threads are our own) for a system without futexes, and on one of clang where there is
+# one, as many at once as there are cores.
+variants: $(VENV)/.dev ## the extensions' tests with bounds checks, without OpenMP, of clang; 3 to 5 minutes
+	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/own \
+	  $(if $(shell command -v clang),variant/clang)
 
 variant/debug: TOLD = _kernels.DEBUG
 variant/own: TOLD = not _kernels.OPENMP
+variant/clang: TOLD = _kernels.OPENMP in ("", "LLVM's")
 variant/%: build/%/lib
 	$(call TAKE,$*) $(BIN)/python -c "from fastdl import _kernels; assert $(TOLD)"
 	$(call TAKE,$*) $(BIN)/python -m pytest -q -m 'not alone' -k 'not stays_flat' $(COMPILED_$*)

@@ -62,8 +62,10 @@ class build_ext_portable(build_ext):
         checks = ["-O1", "-g", "-UNDEBUG", "-Wno-maybe-uninitialized"]
         wanted = checks if DEBUG else ["-O3"]
         wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-MMD"]
+        # GCC makes a loop of its own for what a tile asks for; clang has to be told to.
+        wanted += ["-mllvm -unswitch-threshold=500"]
         wanted += ["-march=x86-64-v2", "-mtune=generic"] if X86 else []
-        flags = [flag for flag in wanted if self.compiles([flag])]
+        flags = [part for flag in wanted if self.compiles(flag.split()) for part in flag.split()]
         threads = next(([one] for one in ("-fopenmp", "-pthread") if self.compiles([one])), [])
         # Not asked whether it compiles: a build that checks nothing would pass every test. Python
         # wraps integers that overflow, which would keep the sanitizer from seeing one.

@@ -31,8 +31,8 @@ def test_show_config_prints_what_the_build_is(capsys):
     assert f"{_kernels.ISA} in use" in text
     assert all(isa in text for isa in _kernels.ISAS)
     (openmp,) = (line for line in text.splitlines() if line.startswith("OpenMP"))
-    assert ("yes" in openmp) == _kernels.OPENMP
-    assert ("threads of its own" in openmp) != _kernels.OPENMP
+    told = f"yes, {_kernels.OPENMP}" if _kernels.OPENMP else "threads of its own"
+    assert told in openmp
 
 
 def test_show_config_prints_both_blas_pools_with_their_threads(capsys):
@@ -47,8 +47,8 @@ def test_show_config_prints_both_blas_pools_with_their_threads(capsys):
 
 
 def test_a_build_without_openmp_says_so(capsys, monkeypatch):
-    monkeypatch.setattr(_kernels, "OPENMP", False)
-    assert lines(capsys)["OpenMP"] == "no: fastdl starts threads of its own"
+    monkeypatch.setattr(_kernels, "OPENMP", "")
+    assert lines(capsys)["OpenMP"].startswith("no: fastdl starts threads of its own")
 
 
 def test_a_package_that_is_not_there_is_no_error(capsys, monkeypatch):

@@ -36,7 +36,7 @@ def loss_and_correct(name, logits, y, weights=None, dlogits=None, scale=1.0, n_t
 
 def test_what_the_build_says_of_itself(isa):
     assert isa == _kernels.ISA
-    assert isinstance(_kernels.OPENMP, bool)
+    assert isinstance(_kernels.OPENMP, str)
     assert isinstance(_kernels.DEBUG, bool)
     for table in (_kernels.ACTIVATIONS, _kernels.LOSSES, _kernels.OPTIMISERS):
         assert len(set(table.values())) == len(table)

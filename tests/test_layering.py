@@ -13,7 +13,7 @@ SOURCE = ROOT / "src" / "fastdl"
 ORDER = (
     "_matrix", "_blas", "_kernels", "_loops.net", "_loops.input", "_loops.call",
     "_loops.offset", "_loops.parts", "_loops.layers", "_loops.rows", "_loops.weights",
-    "_loops.batches", "_loops.evaluation", "_loops.pace", "_memory", "_epoch", "_hints",
+    "_loops.batches", "_loops.evaluation", "_loops.pace", "_system", "_memory", "_epoch", "_hints",
     "_intake", "_check", "_settings", "_pools", "_threads",
     "activations", "losses", "init", "schedules", "scaling", "inputs", "history", "files", "ops",
     "layers",
@@ -200,7 +200,7 @@ def test_scikit_learn_is_imported_by_its_estimators_alone():
 
 def test_data_sets_do_not_know_how_networks_are_trained():
     for path in (SOURCE / "datasets").glob("*.py"):
-        assert imports(path) <= {"_check", "datasets"}
+        assert imports(path) <= {"_check", "_system", "datasets"}
 
 
 def test_the_reference_is_numpy_alone():

@@ -59,11 +59,11 @@ def test_a_forked_child_takes_one_thread_of_openmp_or_as_many_of_ours(monkeypatc
 
 
 @pytest.mark.parametrize("openmp", [True, False])
-@pytest.mark.parametrize(("limit", "found"), [(1, 1), (3, 3), (9, 4)])
+@pytest.mark.parametrize(("limit", "found"), [(1, 1), (3, 3), (9, 4), (-1, 4)])
 def test_no_more_threads_than_cores_or_a_limit_allows(monkeypatch, limit, found, openmp):
     monkeypatch.setattr(_kernels, "OPENMP", openmp)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
-    monkeypatch.setattr(_threads, "_openmp_limit", lambda: lambda: limit)
+    monkeypatch.setattr(_kernels, "openmp_limit", lambda: limit)
     monkeypatch.setattr(_threads._own_limit, "threads", limit)
     assert _threads.available() == found
 
@@ -72,6 +72,8 @@ def test_no_more_threads_than_cores_or_a_limit_allows(monkeypatch, limit, found,
     ("1", 1), ("1,2", 1), (" 1 ", 1), ("", None), ("0", None), ("-1", None), ("many", None),
 ])  # fmt: skip
 def test_the_environment_limits_the_threads(said, expected):
+    if expected is None and _kernels.OPENMP == "LLVM's":
+        pytest.skip("LLVM's OpenMP makes some number of what is none, or ends the process")
     code = "from fastdl import _threads; print(_threads.available())"
     cores = run_python(code, OMP_NUM_THREADS="10000")
     assert run_python(code, OMP_NUM_THREADS=said) == (f"{expected}\n" if expected else cores)

@@ -241,8 +241,8 @@ cdef class Workspace:
             self.grads = _memory.zeros(net.n_params, dtype)
             self.notes = _memory.empty(2 * net.n_parts + 3 * self.memory.n_rows, "d")
             self.memory.squares = <double*> address(self.notes, True)
-            self.memory.done = <long*> (self.memory.squares + net.n_parts)
-            memset(self.memory.done, 0, net.n_parts * sizeof(long))
+            self.memory.done = <Py_ssize_t*> (self.memory.squares + net.n_parts)
+            memset(self.memory.done, 0, net.n_parts * sizeof(Py_ssize_t))
             self.memory.found = <Outcome*> (self.memory.squares + 2 * net.n_parts)
             self.memory.sparse = <unsigned char*> (self.memory.found + self.memory.n_rows)
             self.first, self.second = [*moments, None, None][:2]

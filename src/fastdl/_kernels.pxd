@@ -6,6 +6,7 @@ Arrays are void: a table of kernels tells of which type they are.
 from fastdl._matrix cimport Matrix
 
 cdef extern from "kernels.h" nogil:
+    ctypedef Py_ssize_t wide
     ctypedef struct Coming "fastdl_coming":  # rows of a data set to ask for: see kernels.h
         const char* x
         Py_ssize_t row, input
@@ -29,52 +30,52 @@ cdef extern from "kernels.h" nogil:
     ctypedef struct Kernels "fastdl_kernels":  # what each of them does: kernels.h
         int item
         void (*product)(
-            long m, long n, long k, const void* a, long rs, long cs, const void* b, long ldb,
-            const Py_ssize_t* order, const Coming* coming, bint add, void* c, long ldc,
+            wide m, wide n, wide k, const void* a, wide rs, wide cs, const void* b, wide ldb,
+            const Py_ssize_t* order, const Coming* coming, bint add, void* c, wide ldc,
         ) noexcept nogil
         void (*few_rows)(
-            long m, long n, long k, const void* a, long lda, const void* b, long ldb,
-            const Coming* coming, double rate, double decay, void* grad, void* param, long ldc,
+            wide m, wide n, wide k, const void* a, wide lda, const void* b, wide ldb,
+            const Coming* coming, double rate, double decay, void* grad, void* param, wide ldc,
         ) noexcept nogil
         void (*dot_product)(
-            long m, long n, long k, const void* a, long lda, const Py_ssize_t* order,
-            const void* b, long ldb, bint add, void* c, long ldc) noexcept nogil
+            wide m, wide n, wide k, const void* a, wide lda, const Py_ssize_t* order,
+            const void* b, wide ldb, bint add, void* c, wide ldc) noexcept nogil
         void (*skip_product)(
-            long m, long n, long k, const void* a, long rs, long cs, const void* b, long ldb,
-            const Coming* coming, bint add, void* c, long ldc) noexcept nogil
+            wide m, wide n, wide k, const void* a, wide rs, wide cs, const void* b, wide ldb,
+            const Coming* coming, bint add, void* c, wide ldc) noexcept nogil
         void (*transpose)(
-            long m, long n, const void* a, long lda, void* b, long ldb) noexcept nogil
+            wide m, wide n, const void* a, wide lda, void* b, wide ldb) noexcept nogil
         void (*sum_rows)(
-            const void* x, long n, long h, long ldx, bint add, void* out) noexcept nogil
-        void (*add)(const void* x, void* out, long size) noexcept nogil
-        void (*fill)(double value, void* out, long size) noexcept nogil
+            const void* x, wide n, wide h, wide ldx, bint add, void* out) noexcept nogil
+        void (*add)(const void* x, void* out, wide size) noexcept nogil
+        void (*fill)(double value, void* out, wide size) noexcept nogil
         bint (*finite)(
-            const void* x, long ldx, const Py_ssize_t* order, long n, long d) noexcept nogil
-        void (*greatest)(const void* x, long n, long k, Py_ssize_t* out) noexcept nogil
-        void (*softmax)(void* logits, long k) noexcept nogil
-        double (*penalty)(const void* weight, long size, double l1, double l2) noexcept nogil
+            const void* x, wide ldx, const Py_ssize_t* order, wide n, wide d) noexcept nogil
+        void (*greatest)(const void* x, wide n, wide k, Py_ssize_t* out) noexcept nogil
+        void (*softmax)(void* logits, wide k) noexcept nogil
+        double (*penalty)(const void* weight, wide size, double l1, double l2) noexcept nogil
         void (*penalty_gradient)(
-            const void* weight, long size, double l1, double l2, void* out) noexcept nogil
+            const void* weight, wide size, double l1, double l2, void* out) noexcept nogil
         double (*penalise)(
-            const void* weight, long size, double l1, double l2, void* grad) noexcept nogil
-        void (*scale)(double factor, void* x, long size) noexcept nogil
+            const void* weight, wide size, double l1, double l2, void* grad) noexcept nogil
+        void (*scale)(double factor, void* x, wide size) noexcept nogil
         void (*activate[1])(
-            const void* bias, void* z, void* inputs, long n, long h, long ld) noexcept nogil
+            const void* bias, void* z, void* inputs, wide n, wide h, wide ld) noexcept nogil
         void (*activate_backward[1])(
-            const void* by, void* dout, long n, long h, long ld) noexcept nogil
+            const void* by, void* dout, wide n, wide h, wide ld) noexcept nogil
         double (*loss[1])(
             const void* outputs, const Truth* truth, const double* settings, double scale,
-            void* doutputs, double* each, Py_ssize_t* n_correct, long n, long k) noexcept nogil
+            void* doutputs, double* each, Py_ssize_t* n_correct, wide n, wide k) noexcept nogil
         void (*mask[1])(
-            const Draw* draw, double rate, const void* x, long ldx, void* out, long ldo, long n,
-            long h) noexcept nogil
+            const Draw* draw, double rate, const void* x, wide ldx, void* out, wide ldo, wide n,
+            wide h) noexcept nogil
         void (*update[1])(
             const Update* update, bint decays, double l1, double l2, const void* grad,
-            void* param, void* first, void* second, long size) noexcept nogil
-        bint (*is_sparse[1])(const void* row, long d) noexcept nogil
+            void* param, void* first, void* second, wide size) noexcept nogil
+        bint (*is_sparse[1])(const void* row, wide d) noexcept nogil
         void (*read[1])(
-            const void* x, long ldx, const Py_ssize_t* order, const void* shift,
-            const void* scale, void* out, long ldo, unsigned char* sparse, long n, long d,
+            const void* x, wide ldx, const Py_ssize_t* order, const void* shift,
+            const void* scale, void* out, wide ldo, unsigned char* sparse, wide n, wide d,
         ) noexcept nogil
 
 cdef bint goes_by_input(int activation) noexcept nogil

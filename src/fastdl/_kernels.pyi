@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 _Array = NDArray[Any]
 _Answers = tuple[_Array | None, _Array | None, _Array | None]  # labels, targets, weights
 
-OPENMP: bool
+OPENMP: str
 DEBUG: bool
 MOST_THREADS: int
 ISA: str
@@ -19,6 +19,7 @@ OPTIMISERS: dict[str, int]
 BLOCK_ROWS: int
 N_SETTINGS: int
 
+def openmp_limit() -> int: ...
 def available_isas() -> tuple[str, ...]: ...
 def use_isa(name: str) -> None: ...
 def leaves_to_blas(single: bool, is_transposed: bool, m: int, n: int, k: int) -> bool: ...

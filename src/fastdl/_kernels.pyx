@@ -49,20 +49,14 @@ cdef extern from "team.h" nogil:
         pass
     void fastdl_begin_team(Team* team)
     void fastdl_end_team(Team* team)
-    long fastdl_claim(Team* team, long pieces)
+    Py_ssize_t fastdl_claim(Team* team, Py_ssize_t pieces)
     void fastdl_team_run(int n, Work work, void* data)
     int fastdl_team_rank()
     int fastdl_team_size()
+    const char[] fastdl_openmp
+    int fastdl_openmp_limit()
 
 cdef extern from *:
-    """
-    #ifdef _OPENMP
-    #define FASTDL_OPENMP 1
-    #else
-    #define FASTDL_OPENMP 0
-    #endif
-    """
-    const int HAS_OPENMP "FASTDL_OPENMP"
     const int IS_DEBUG "FASTDL_DEBUG"
 
 
@@ -74,7 +68,7 @@ cdef dict codes_of(const char* const* names):
     return codes
 
 
-OPENMP = bool(HAS_OPENMP)
+OPENMP = fastdl_openmp.decode()  # whose it is; empty: threads are our own
 DEBUG = bool(IS_DEBUG)
 MOST_THREADS = MOST
 ACTIVATIONS = codes_of(fastdl_activations)
@@ -120,6 +114,11 @@ cdef bint goes_by_input(int activation) noexcept nogil:
 
 
 # --- threads -----------------------------------------------------------------------------------
+
+def openmp_limit():
+    """The threads that OpenMP allows the thread that asks; 0 where there is none."""
+    return fastdl_openmp_limit()
+
 
 cdef void run_team(int n_threads, Work work, void* data) noexcept nogil:
     """The work on so many threads at once, or on as many of them as the system lets start."""

@@ -6,15 +6,14 @@ the same cores are slower than one, and BLAS splits a product by the number of i
 changes bits.
 """
 
-import ctypes
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 
-from fastdl import _check, _kernels, _pools
+from fastdl import _check, _kernels, _pools, _system
 
 MOST = _kernels.MOST_THREADS
 WORK_PER_THREAD = 1_000_000  # multiply-adds that make waking one more thread worth its while
@@ -34,7 +33,7 @@ def _after_fork() -> None:
 
 
 # GCC's OpenMP runtime hangs in a child forked after its first parallel region (GCC bug 52303).
-os.register_at_fork(after_in_child=_after_fork)
+_system.after_fork(_after_fork)
 
 
 def _of_environment() -> int:
@@ -83,16 +82,8 @@ def available() -> int:
 
     The limit is OMP_NUM_THREADS, or what ``threadpoolctl`` has set.
     """
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return min(cores, _openmp_limit()() if _kernels.OPENMP else _own_limit.threads)
-
-
-@cache
-def _openmp_limit() -> Callable[[], int]:
-    """Asks the runtime that the kernels are linked with: a process may have loaded several."""
-    limit: Callable[[], int] = ctypes.CDLL(_kernels.__file__).omp_get_max_threads
-    return limit
+    limit = _kernels.openmp_limit() if _kernels.OPENMP else _own_limit.threads
+    return min(_system.cores(), limit) if limit > 0 else _system.cores()
 
 
 def resolve(n_threads: int | None, work: int) -> int:

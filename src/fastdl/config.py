@@ -7,6 +7,9 @@ from pathlib import Path
 from fastdl import _kernels, _pools, _threads
 
 _PACKAGES = ("fastdl", "numpy", "scipy", "threadpoolctl", "safetensors", "tqdm")
+_OWN_THREADS = (
+    "no: fastdl starts threads of its own; built where the compiler has OpenMP it has those"
+)
 
 
 def _version(package: str) -> str:
@@ -26,7 +29,7 @@ def config() -> dict[str, str]:
         "python": f"{platform.python_version()} on {platform.platform()}",
         **{package: _version(package) for package in _PACKAGES},
         "instruction sets": f"{_kernels.ISA} in use; this machine has {', '.join(_kernels.ISAS)}",
-        "OpenMP": "yes" if _kernels.OPENMP else "no: fastdl starts threads of its own",
+        "OpenMP": f"yes, {_kernels.OPENMP}" if _kernels.OPENMP else _OWN_THREADS,
         "bounds checks": "yes (FASTDL_DEBUG)" if _kernels.DEBUG else "no",
         "cores": str(_threads.available()),
         "BLAS in fits": _pools.unknown() or "held to one thread",

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdl import _check
+from fastdl import _check, _system
 from fastdl._check import Array
 
 FORMAT = "fastdl 1"
@@ -103,11 +103,7 @@ def replace(
         raise OSError(error.errno, reason, str(target)) from error
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    _system.sync_folder(target.parent)
 
 
 def read(

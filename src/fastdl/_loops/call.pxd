@@ -9,11 +9,11 @@ from fastdl._matrix cimport Matrix, matrix
 
 cdef extern from "team.h" nogil:
     ctypedef struct fastdl_team:
-        long claimed
+        Py_ssize_t claimed
     void fastdl_begin_team(fastdl_team* team)
     void fastdl_end_team(fastdl_team* team)
     double fastdl_seconds()
-    long fastdl_claim(fastdl_team* team, long pieces)
+    Py_ssize_t fastdl_claim(fastdl_team* team, Py_ssize_t pieces)
     void fastdl_meet(fastdl_team* team, int size)
 
 cdef struct Outcome:
@@ -32,7 +32,7 @@ cdef struct Memory:  # of a fit or of an evaluation
     char* transposed  # weights as (h x d)
     char* offset_parts  # of offset W, then sums of dz
     double* squares  # of the gradient of each part of the weights: their sum
-    long* done  # pieces of each part, meanwhile; then 0
+    Py_ssize_t* done  # pieces of each part, meanwhile; then 0
     unsigned char* sparse  # whether a row of the tile is mostly zero
     Outcome* found  # by each chunk, at the place of its first row
 

@@ -12,7 +12,8 @@ from fastdl._loops.net cimport (
 )
 
 cdef extern from *:
-    long add_fetch "__atomic_add_fetch"(long* to, long n, int order) noexcept nogil
+    Py_ssize_t add_fetch "__atomic_add_fetch"(
+        Py_ssize_t* to, Py_ssize_t n, int order) noexcept nogil
     const int IN_ORDER "__ATOMIC_ACQ_REL"
 
 cdef struct Part:  # some inputs of one layer; or a piece of it, with some of its units alone
@@ -107,7 +108,7 @@ cdef inline Part find_piece(const Call* call, const Tile* tile, Py_ssize_t i) no
 
 cdef inline bint is_last(const Call* call, const Part* piece) noexcept nogil:
     """Whether a piece that is done is the last one of its part."""
-    cdef long* done = call.memory.done + call.net.layers[piece.layer].first_part + piece.i
+    cdef Py_ssize_t* done = call.memory.done + call.net.layers[piece.layer].first_part + piece.i
     if piece.n_pieces == 1:
         return True
     if add_fetch(done, 1, IN_ORDER) < piece.n_pieces:

@@ -172,25 +172,25 @@ static inline T NAME(mish_backward)(T v, T dout)
 
 #define ACTIVATE(name)                                                                           \
     static void NAME(activate_##name)(const void *restrict bias, void *restrict z,               \
-                                      void *restrict inputs, long n, long h, long ld)            \
+                                      void *restrict inputs, wide n, wide h, wide ld)            \
     {                                                                                            \
         const T *b = bias;                                                                       \
-        for (long i = 0; i < n; i++) {                                                           \
+        for (wide i = 0; i < n; i++) {                                                           \
             T *row = (T *)z + i * ld, *input = inputs ? (T *)inputs + i * ld : NULL;             \
-            for (long j = 0; input && j < h; j++)                                                \
+            for (wide j = 0; input && j < h; j++)                                                \
                 input[j] = row[j] + b[j];                                                        \
-            for (long j = 0; j < h; j++)                                                         \
+            for (wide j = 0; j < h; j++)                                                         \
                 row[j] = NAME(name)(row[j] + b[j]);                                              \
         }                                                                                        \
     }                                                                                            \
                                                                                                  \
     static void NAME(activate_backward_##name)(const void *restrict by, void *restrict dout,     \
-                                               long n, long h, long ld)                          \
+                                               wide n, wide h, wide ld)                          \
     {                                                                                            \
-        for (long i = 0; i < n; i++) {                                                           \
+        for (wide i = 0; i < n; i++) {                                                           \
             const T *row = (const T *)by + i * ld;                                               \
             T *drow = (T *)dout + i * ld;                                                        \
-            for (long j = 0; j < h; j++)                                                         \
+            for (wide j = 0; j < h; j++)                                                         \
                 drow[j] = NAME(name##_backward)(row[j], drow[j]);                                \
         }                                                                                        \
     }

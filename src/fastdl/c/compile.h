@@ -17,16 +17,33 @@
 
 /* UNROLL: the loop has few turns, their number known to the compiler, and what they keep belongs
  * into registers. KEEP_LOOP: it is to be vectorised; GCC would unroll it before it looks for vectors.
+ * KEEP_LANES: so too, 16 items of T whose sums are double, by which clang would choose narrow vectors.
+ * KEEP_SHORT: it has few turns, for which clang alone would unroll it.
  * TARGET_BEGIN ... TARGET_END: around functions that take the instructions of some features. */
+/* AFTER: what is read through the pointer next is read after the sum that has this factor, which is
+ * kept until then. Else clang, and on ARM GCC too, reads all factors of a tile first, and clang makes
+ * each a sum, copied back: for that there are not enough registers. */
+#if defined(__aarch64__)
+#define AFTER(pointer, factor, sum) asm("" : "+r"(pointer) : "w"(factor), "w"(sum))
+#elif defined(__clang__) && defined(__x86_64__)
+#define AFTER(pointer, factor, sum) asm("" : "+r"(pointer) : "x"(factor), "x"(sum))
+#else
+#define AFTER(pointer, factor, sum)
+#endif
+
 #ifdef __clang__
 #define UNROLL FASTDL_PRAGMA(clang loop unroll(full))
 #define KEEP_LOOP FASTDL_PRAGMA(clang loop unroll(disable))
+#define KEEP_LANES FASTDL_PRAGMA(clang loop unroll(disable) vectorize_width(16))
+#define KEEP_SHORT FASTDL_PRAGMA(clang loop unroll(disable))
 #define TARGET_BEGIN(features)                                                                   \
     FASTDL_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
 #define TARGET_END FASTDL_PRAGMA(clang attribute pop)
 #else
 #define UNROLL FASTDL_PRAGMA(GCC unroll 16)
 #define KEEP_LOOP FASTDL_PRAGMA(GCC unroll 1)
+#define KEEP_LANES KEEP_LOOP
+#define KEEP_SHORT
 #define TARGET_BEGIN(features) FASTDL_PRAGMA(GCC push_options) FASTDL_PRAGMA(GCC target(features))
 #define TARGET_END FASTDL_PRAGMA(GCC pop_options)
 #endif

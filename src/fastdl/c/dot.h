@@ -8,13 +8,13 @@
 #define DOT_DEPTH 4096 /* of a block that is read again for further rows and columns */
 
 /* Adds the products of a block of depth to rows x columns sums, each still a vector of lanes. */
-INLINE void NAME(dots)(const int rows, const int columns, long k, const T *const *a, long at,
-                       const T *b, long ldb, V *sums)
+INLINE void NAME(dots)(const int rows, const int columns, wide k, const T *const *a, wide at,
+                       const T *b, wide ldb, V *sums)
 {
     const T *from[DOT_ROWS];
     V sum[DOT_ROWS][DOT_COLUMNS];
     M last = MASK(k % L);
-    long p = 0;
+    wide p = 0;
     UNROLL
     for (int i = 0; i < rows; i++)
         from[i] = a[i] + at;
@@ -51,8 +51,8 @@ INLINE void NAME(dots)(const int rows, const int columns, long k, const T *const
 
 #define CASE(columns)                                                                            \
     case columns: NAME(dots)(rows, columns, k, a, at, b, ldb, sums); return;
-INLINE void NAME(dots_of)(const int rows, long columns, long k, const T *const *a, long at,
-                          const T *b, long ldb, V *sums)
+INLINE void NAME(dots_of)(const int rows, wide columns, wide k, const T *const *a, wide at,
+                          const T *b, wide ldb, V *sums)
 {
     switch (columns) {
         UP_TO(DOT_COLUMNS, CASE)
@@ -62,8 +62,8 @@ INLINE void NAME(dots_of)(const int rows, long columns, long k, const T *const *
 
 #define CASE(rows)                                                                               \
     case rows: NAME(dots_of)(rows, columns, k, a, at, b, ldb, sums); return;
-static void NAME(some_dots)(long rows, long columns, long k, const T *const *a, long at,
-                            const T *b, long ldb, V *sums)
+static void NAME(some_dots)(wide rows, wide columns, wide k, const T *const *a, wide at,
+                            const T *b, wide ldb, V *sums)
 {
     switch (rows) {
         UP_TO(DOT_ROWS, CASE)
@@ -72,36 +72,36 @@ static void NAME(some_dots)(long rows, long columns, long k, const T *const *a, 
 #undef CASE
 
 /* All columns for a few rows of C, which stay in the second-level cache for a block of depth. */
-INLINE void NAME(dot_rows)(long m, long n, long k, const T *const *a, const T *b, long ldb, int add,
-                           T *c, long ldc)
+INLINE void NAME(dot_rows)(wide m, wide n, wide k, const T *const *a, const T *b, wide ldb, int add,
+                           T *c, wide ldc)
 {
     V sums[DOT_GROUP * DOT_MOST];
-    for (long i = 0; i < m; i++)
-        for (long j = 0; j < n; j++)
+    for (wide i = 0; i < m; i++)
+        for (wide j = 0; j < n; j++)
             sums[i * DOT_MOST + j] = SET1(0);
-    for (long p = 0; p < k; p += DOT_DEPTH)
-        for (long j = 0; j < n; j += DOT_COLUMNS)
-            for (long i = 0; i < m; i += DOT_ROWS)
+    for (wide p = 0; p < k; p += DOT_DEPTH)
+        for (wide j = 0; j < n; j += DOT_COLUMNS)
+            for (wide i = 0; i < m; i += DOT_ROWS)
                 NAME(some_dots)(m - i < DOT_ROWS ? m - i : DOT_ROWS,
                                 n - j < DOT_COLUMNS ? n - j : DOT_COLUMNS,
                                 k - p < DOT_DEPTH ? k - p : DOT_DEPTH, a + i, p, b + j * ldb + p,
                                 ldb, sums + i * DOT_MOST + j);
-    for (long i = 0; i < m; i++)
-        for (long j = 0; j < n; j++)
+    for (wide i = 0; i < m; i++)
+        for (wide j = 0; j < n; j++)
             c[i * ldc + j] = SUM(sums[i * DOT_MOST + j]) + (add ? c[i * ldc + j] : 0);
 }
 
 /* C (m x n) = A B^T (+ C): vectors run along the depth. */
-static void NAME(dot_product)(long m, long n, long k, const void *a, long lda,
-                              const ptrdiff_t *order, const void *b, long ldb, int add, void *c,
-                              long ldc)
+static void NAME(dot_product)(wide m, wide n, wide k, const void *a, wide lda,
+                              const ptrdiff_t *order, const void *b, wide ldb, int add, void *c,
+                              wide ldc)
 {
     const T *rows[DOT_GROUP];
-    for (long j = 0; j < n; j += DOT_MOST) {
-        const long columns = n - j < DOT_MOST ? n - j : DOT_MOST;
-        for (long i = 0; i < m; i += DOT_GROUP) {
-            const long few = m - i < DOT_GROUP ? m - i : DOT_GROUP;
-            for (long r = 0; r < few; r++)
+    for (wide j = 0; j < n; j += DOT_MOST) {
+        const wide columns = n - j < DOT_MOST ? n - j : DOT_MOST;
+        for (wide i = 0; i < m; i += DOT_GROUP) {
+            const wide few = m - i < DOT_GROUP ? m - i : DOT_GROUP;
+            for (wide r = 0; r < few; r++)
                 rows[r] = (const T *)a + (order ? order[i + r] : i + r) * lda;
             NAME(dot_rows)(few, columns, k, rows, (const T *)b + j * ldb, ldb, add,
                            (T *)c + i * ldc + j, ldc);

@@ -6,7 +6,7 @@
 
 /* Some columns of one row of C: scale a B, and decay C with it if that was there before. */
 INLINE void NAME(few_columns)(
-    const int vectors, const int masked, long k, const T *a, long lda, const T *b, long ldb,
+    const int vectors, const int masked, wide k, const T *a, wide lda, const T *b, wide ldb,
     T scale, T decay, int before, T *c, M last)
 {
     V sum[ROW_VECTORS];
@@ -17,27 +17,28 @@ INLINE void NAME(few_columns)(
         else
             sum[j] = SET1(decay) * (masked && j == vectors - 1 ? LOADM(c + j * L, last)
                                                                : LOAD(c + j * L));
-    for (long p = 0; p < k; p++, a += lda, b += ldb)
+    KEEP_SHORT
+    for (wide p = 0; p < k; p++, a += lda, b += ldb)
         NAME(add_row)(vectors, masked, SET1(scale * *a), b, last, sum);
     NAME(store_row)(vectors, masked, sum, c, last);
 }
 
 /* grad (m x n) = A^T B of at most FASTDL_FEW_ROWS rows, or if param is not NULL instead of it
  * param = decay param - rate grad. */
-static void NAME(few_rows)(long m, long n, long k, const void *a, long lda, const void *b, long ldb,
+static void NAME(few_rows)(wide m, wide n, wide k, const void *a, wide lda, const void *b, wide ldb,
                            const fastdl_coming *coming, double rate, double decay, void *grad,
-                           void *param, long ldc)
+                           void *param, wide ldc)
 {
-    const long width = ROW_VECTORS * L;
+    const wide width = ROW_VECTORS * L;
     const T *first = a, *second = b, scale = param ? -(T)rate : 1, left = (T)decay;
     T *c = param ? param : grad;
-    for (long p = 0; coming && p < k; p++)
+    for (wide p = 0; coming && p < k; p++)
         ask(coming, p, 0, coming->columns ? n : m);
-    for (long j = 0; j < n; j += width) {
-        const long columns = n - j < width ? n - j : width;
+    for (wide j = 0; j < n; j += width) {
+        const wide columns = n - j < width ? n - j : width;
         const M last = MASK((columns - 1) % L + 1);
 #define ROWS(vectors, masked)                                                                    \
-    for (long i = 0; i < m; i++)                                                                 \
+    for (wide i = 0; i < m; i++)                                                                 \
         NAME(few_columns)(vectors, masked, k, first + i, lda, second + j, ldb, scale, left,      \
                           param != NULL, c + i * ldc + j, last);                                 \
     break;

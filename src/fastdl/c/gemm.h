@@ -16,14 +16,14 @@
 _Static_assert(TALL_VECTORS <= COLUMN_VECTORS, "a tall tile has room for as many vectors");
 
 #define ASK_DEPTH 128 /* from which a tile asks for its C before */
-#define LINE (CACHE_LINE / (long)sizeof(T))
+#define LINE (CACHE_LINE / (wide)sizeof(T))
 
 /* C (rows x vectors L) = A B (+ C), A's element (i, p) at a[i rs + p cs]; next_a and next_b,
  * if asks: items to ask for, as many as k, cs and ldb apart, or NULL. */
 INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, const int masked,
-                       const int asks, long k, const T *a, long rs, long cs, const T *b, long ldb,
+                       const int asks, wide k, const T *a, wide rs, wide cs, const T *b, wide ldb,
                        const ptrdiff_t *order, const fastdl_coming soon, const T *next_a,
-                       const T *next_b, int add, T *c, long ldc, M last)
+                       const T *next_b, int add, T *c, wide ldc, M last)
 {
     V sum[12][COLUMN_VECTORS];
     if (k >= ASK_DEPTH)
@@ -41,7 +41,7 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
     UNROLL
     for (int i = 0; i < rows; i += 3)
         third[i / 3] = a + i * rs;
-    for (long p = 0; p < k; p++) {
+    for (wide p = 0; p < k; p++) {
         const T *from = b + (chosen ? order[p] : p) * ldb;
         V row[COLUMN_VECTORS];
         UNROLL
@@ -67,6 +67,7 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
             UNROLL
             for (int j = 0; j < vectors; j++)
                 sum[i][j] = FMA(factor, row[j], sum[i][j]);
+            AFTER(third[(i + 1) % rows / 3], factor, sum[i][vectors - 1]);
         }
         UNROLL
         for (int i = 0; i < rows; i += 3) {
@@ -87,9 +88,9 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
 }
 
 /* C of 7 to 12 rows at once for a panel of at most two vectors: B is read only once. */
-INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, long m, long k,
-                       const T *a, long rs, long cs, const T *b, long ldb, const ptrdiff_t *order,
-                       const fastdl_coming soon, int add, T *c, long ldc, M last)
+INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, wide m, wide k,
+                       const T *a, wide rs, wide cs, const T *b, wide ldb, const ptrdiff_t *order,
+                       const fastdl_coming soon, int add, T *c, wide ldc, M last)
 {
 #define CASE(rows)                                                                               \
     case rows:                                                                                   \
@@ -101,12 +102,12 @@ INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, lo
     }
 }
 
-INLINE void NAME(tall_product)(const int chosen, long m, long n, long k, const T *a, long rs,
-                               long cs, const T *b, long ldb, const ptrdiff_t *order,
-                               fastdl_coming soon, int add, T *c, long ldc)
+INLINE void NAME(tall_product)(const int chosen, wide m, wide n, wide k, const T *a, wide rs,
+                               wide cs, const T *b, wide ldb, const ptrdiff_t *order,
+                               fastdl_coming soon, int add, T *c, wide ldc)
 {
-    const long width = TALL_VECTORS * L;
-    long j = 0;
+    const wide width = TALL_VECTORS * L;
+    wide j = 0;
     for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width))
         NAME(tall)(chosen, TALL_VECTORS, 0, m, k, a, rs, cs, b + j, ldb, order, soon, add, c + j,
                    ldc, MASK(L));
@@ -117,16 +118,16 @@ INLINE void NAME(tall_product)(const int chosen, long m, long n, long k, const T
 
 /* Where A lies along its columns, and the tile at a takes the last items of their cache lines: the
  * second lines after those. */
-INLINE const T *NAME(lines_after)(const T *a, long rs)
+INLINE const T *NAME(lines_after)(const T *a, wide rs)
 {
     const int last = (uintptr_t)a % CACHE_LINE + 6 * sizeof(T) >= CACHE_LINE;
     return rs == 1 && last ? a + 2 * LINE : NULL;
 }
 
 /* All rows of C for one panel of columns; next_b: where B's next panel begins, or NULL. */
-INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, long m, long k,
-                        const T *a, long rs, long cs, const T *b, long ldb, const ptrdiff_t *order,
-                        fastdl_coming soon, const T *next_b, int add, T *c, long ldc, M last)
+INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, wide m, wide k,
+                        const T *a, wide rs, wide cs, const T *b, wide ldb, const ptrdiff_t *order,
+                        fastdl_coming soon, const T *next_b, int add, T *c, wide ldc, M last)
 {
     const T *end = next_b ? next_b + COLUMN_VECTORS * L : NULL;
     for (; m >= 6; m -= 6, a += 6 * rs, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
@@ -150,40 +151,40 @@ INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, l
 /* C (m x n) = A B (+ C) but for its last columns, where A lies along its columns; returns how many
  * are done. Tiles are narrow and A's lines far apart: six of its columns at a time are copied side
  * by side into the first-level cache, and there meet all of B, from the second-level one. */
-static long NAME(packed)(long m, long n, long k, const T *a, long cs, const T *b, long ldb,
-                         fastdl_coming soon, int add, T *c, long ldc)
+static wide NAME(packed)(wide m, wide n, wide k, const T *a, wide cs, const T *b, wide ldb,
+                         fastdl_coming soon, int add, T *c, wide ldc)
 {
     enum { SIX = (6 + L - 1) / L * L };
-    const long width = COLUMN_VECTORS * L;
+    const wide width = COLUMN_VECTORS * L;
     T copy[SIX * (DEPTH + DEPTH / 2)];
     n -= n % width;
     for (; m >= 6; m -= 6, a += 6, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
         fastdl_coming next = soon;
-        for (long p = 0; p < k; p++)
-            for (long i = 0; i < 6; i += L)
+        for (wide p = 0; p < k; p++)
+            for (wide i = 0; i < 6; i += L)
                 STORE(copy + p * SIX + i, LOADM(a + p * cs + i, MASK(6 - i < L ? 6 - i : L)));
-        for (long j = 0; j < n; j += width, next = beyond(next, !next.columns, width))
+        for (wide j = 0; j < n; j += width, next = beyond(next, !next.columns, width))
             NAME(tile)(0, 6, COLUMN_VECTORS, 0, 0, k, copy, 1, SIX, b + j, ldb, NULL, next, NULL,
                        NULL, add, c + j, ldc, MASK(L));
     }
-    for (long j = 0; j < n; j += width, soon = beyond(soon, !soon.columns, width))
+    for (wide j = 0; j < n; j += width, soon = beyond(soon, !soon.columns, width))
         NAME(panel)(0, COLUMN_VECTORS, 0, m, k, a, 1, cs, b + j, ldb, NULL, soon, NULL, add, c + j,
                     ldc, MASK(L));
     return n;
 }
 #endif
 
-INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *a, long rs,
-                             long cs, const T *b, long ldb, const ptrdiff_t *order,
-                             const fastdl_coming *coming, int add, T *c, long ldc)
+INLINE void NAME(product_of)(const int chosen, wide m, wide n, wide k, const T *a, wide rs,
+                             wide cs, const T *b, wide ldb, const ptrdiff_t *order,
+                             const fastdl_coming *coming, int add, T *c, wide ldc)
 {
-    const long width = COLUMN_VECTORS * L;
-    const long blocks = k < DEPTH ? 1 : (k + DEPTH / 2) / DEPTH;
-    const long most = (k + blocks - 1) / blocks;
-    long p = 0;
+    const wide width = COLUMN_VECTORS * L;
+    const wide blocks = k < DEPTH ? 1 : (k + DEPTH / 2) / DEPTH;
+    const wide most = (k + blocks - 1) / blocks;
+    wide p = 0;
     do {
         fastdl_coming soon = {0};
-        long depth = k - p < most ? k - p : most, j = 0;
+        wide depth = k - p < most ? k - p : most, j = 0;
         const T *ap = a + p * cs, *bp = chosen ? b : b + p * ldb;
         const ptrdiff_t *here = chosen ? order + p : NULL;
         const int more = add || p > 0;
@@ -225,9 +226,9 @@ INLINE void NAME(product_of)(const int chosen, long m, long n, long k, const T *
 }
 
 /* C (m x n) = A B (+ C): B lies row by row, so vectors run along the columns. */
-static void NAME(product)(long m, long n, long k, const void *a, long rs, long cs, const void *b,
-                          long ldb, const ptrdiff_t *order, const fastdl_coming *coming, int add,
-                          void *c, long ldc)
+static void NAME(product)(wide m, wide n, wide k, const void *a, wide rs, wide cs, const void *b,
+                          wide ldb, const ptrdiff_t *order, const fastdl_coming *coming, int add,
+                          void *c, wide ldc)
 {
     if (order)
         NAME(product_of)(1, m, n, k, a, rs, cs, b, ldb, order, coming, add, c, ldc);

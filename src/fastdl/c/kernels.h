@@ -13,8 +13,15 @@
 #include "masks.h"
 #include "updates.h"
 
+/* Counts and distances of items. No typedef: by its name GCC 12 allots other registers. */
+#ifdef _WIN32
+#define wide long long
+#else
+#define wide long
+#endif
+
 /* The instruction sets, the best first; the last one runs anywhere and leaves products to BLAS. */
-#define FASTDL_TARGETS(X) X(avx512) X(avx2) X(baseline)
+#define FASTDL_TARGETS(X) X(avx512) X(avx2) X(neon) X(baseline)
 
 /* Types of a data set's items: a name, the type, and the one that they are scaled in. */
 #define FASTDL_SOURCES(X) X(f32, float, T) X(f64, double, double) X(u8, unsigned char, T)
@@ -89,18 +96,18 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  * skip_product product, where rs or cs is 1: skips the zeros of A */
 #define FASTDL_PRODUCTS(X)                                                                       \
     X(void, product,                                                                             \
-      (long m, long n, long k, const void *a, long rs, long cs, const void *b, long ldb,         \
-       const ptrdiff_t *order, const fastdl_coming *coming, int add, void *c, long ldc))         \
+      (wide m, wide n, wide k, const void *a, wide rs, wide cs, const void *b, wide ldb,         \
+       const ptrdiff_t *order, const fastdl_coming *coming, int add, void *c, wide ldc))         \
     X(void, few_rows,                                                                            \
-      (long m, long n, long k, const void *a, long lda, const void *b, long ldb,                 \
+      (wide m, wide n, wide k, const void *a, wide lda, const void *b, wide ldb,                 \
        const fastdl_coming *coming, double rate, double decay, void *grad, void *param,          \
-       long ldc))                                                                                \
+       wide ldc))                                                                                \
     X(void, dot_product,                                                                         \
-      (long m, long n, long k, const void *a, long lda, const ptrdiff_t *order, const void *b,   \
-       long ldb, int add, void *c, long ldc))                                                    \
+      (wide m, wide n, wide k, const void *a, wide lda, const ptrdiff_t *order, const void *b,   \
+       wide ldb, int add, void *c, wide ldc))                                                    \
     X(void, skip_product,                                                                        \
-      (long m, long n, long k, const void *a, long rs, long cs, const void *b, long ldb,         \
-       const fastdl_coming *coming, int add, void *c, long ldc))
+      (wide m, wide n, wide k, const void *a, wide rs, wide cs, const void *b, wide ldb,         \
+       const fastdl_coming *coming, int add, void *c, wide ldc))
 
 /* Loops over items:
  * transpose    b (n x m) = a^T
@@ -134,40 +141,40 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  *              the first rows; scale NULL: 1 and no shift; sparse, if not NULL, tells which rows are:
  *              those are not shifted */
 #define FASTDL_LOOPS(X)                                                                          \
-    X(void, transpose, (long m, long n, const void *a, long lda, void *b, long ldb))             \
-    X(void, sum_rows, (const void *x, long n, long h, long ldx, int add, void *out))             \
-    X(void, add, (const void *x, void *out, long size))                                          \
-    X(void, fill, (double value, void *out, long size))                                          \
-    X(int, finite, (const void *x, long ldx, const ptrdiff_t *order, long n, long d))            \
-    X(void, greatest, (const void *x, long n, long k, ptrdiff_t *out))                           \
-    X(void, softmax, (void *logits, long k))                                                     \
-    X(double, penalty, (const void *weight, long size, double l1, double l2))                    \
+    X(void, transpose, (wide m, wide n, const void *a, wide lda, void *b, wide ldb))             \
+    X(void, sum_rows, (const void *x, wide n, wide h, wide ldx, int add, void *out))             \
+    X(void, add, (const void *x, void *out, wide size))                                          \
+    X(void, fill, (double value, void *out, wide size))                                          \
+    X(int, finite, (const void *x, wide ldx, const ptrdiff_t *order, wide n, wide d))            \
+    X(void, greatest, (const void *x, wide n, wide k, ptrdiff_t *out))                           \
+    X(void, softmax, (void *logits, wide k))                                                     \
+    X(double, penalty, (const void *weight, wide size, double l1, double l2))                    \
     X(void, penalty_gradient,                                                                    \
-      (const void *weight, long size, double l1, double l2, void *out))                          \
-    X(double, penalise, (const void *weight, long size, double l1, double l2, void *grad))       \
-    X(void, scale, (double factor, void *x, long size))
+      (const void *weight, wide size, double l1, double l2, void *out))                          \
+    X(double, penalise, (const void *weight, wide size, double l1, double l2, void *grad))       \
+    X(void, scale, (double factor, void *x, wide size))
 
 #define FASTDL_MEMBER(returns, name, arguments) returns(*name) arguments;
 typedef struct {
     int item; /* bytes */
     FASTDL_PRODUCTS(FASTDL_MEMBER)
     FASTDL_LOOPS(FASTDL_MEMBER)
-    void (*activate[FASTDL_N_ACTIVATIONS])(const void *bias, void *z, void *inputs, long n, long h,
-                                           long ld);
-    void (*activate_backward[FASTDL_N_ACTIVATIONS])(const void *by, void *dout, long n, long h,
-                                                    long ld);
+    void (*activate[FASTDL_N_ACTIVATIONS])(const void *bias, void *z, void *inputs, wide n, wide h,
+                                           wide ld);
+    void (*activate_backward[FASTDL_N_ACTIVATIONS])(const void *by, void *dout, wide n, wide h,
+                                                    wide ld);
     double (*loss[FASTDL_N_LOSSES])(const void *outputs, const fastdl_truth *truth,
                                     const double *settings, double scale, void *doutputs,
-                                    double *each, ptrdiff_t *n_correct, long n, long k);
-    void (*mask[FASTDL_N_MASKS])(const fastdl_draw *draw, double rate, const void *x, long ldx,
-                                 void *out, long ldo, long n, long h);
+                                    double *each, ptrdiff_t *n_correct, wide n, wide k);
+    void (*mask[FASTDL_N_MASKS])(const fastdl_draw *draw, double rate, const void *x, wide ldx,
+                                 void *out, wide ldo, wide n, wide h);
     void (*update[FASTDL_N_OPTIMISERS])(const fastdl_update *update, int decays, double l1,
                                         double l2, const void *grad, void *param, void *first,
-                                        void *second, long size);
-    int (*is_sparse[FASTDL_N_SOURCES])(const void *row, long d);
-    void (*read[FASTDL_N_SOURCES])(const void *x, long ldx, const ptrdiff_t *order,
-                                   const void *shift, const void *scale, void *out, long ldo,
-                                   unsigned char *sparse, long n, long d);
+                                        void *second, wide size);
+    int (*is_sparse[FASTDL_N_SOURCES])(const void *row, wide d);
+    void (*read[FASTDL_N_SOURCES])(const void *x, wide ldx, const ptrdiff_t *order,
+                                   const void *shift, const void *scale, void *out, wide ldo,
+                                   unsigned char *sparse, wide n, wide d);
 } fastdl_kernels;
 
 /* From which sizes on a kernel is the better one; those of the choice between kernels and BLAS mean

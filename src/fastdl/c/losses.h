@@ -11,8 +11,8 @@
 
 /* A loss of one row and, unless it is NULL, its gradient times scale, of the label or the targets,
  * whichever the loss goes by. A comparison that is false for NaN is written so that NaN passes. */
-typedef double (*NAME(row_loss))(const T *outputs, long label, const T *targets,
-                                 const double *settings, double scale, T *doutputs, long k);
+typedef double (*NAME(row_loss))(const T *outputs, wide label, const T *targets,
+                                 const double *settings, double scale, T *doutputs, wide k);
 
 #define FACTORS 32 /* of at most 2, in LANES products, whose product is no infinity yet */
 
@@ -24,18 +24,18 @@ static inline double NAME(violation)(T z, int is_label, double own, double margi
 }
 
 /* The sum over j != label of max(0, logits[j] - logits[label] + margin) and its subgradient. */
-static double NAME(hinge)(const T *logits, long label, const T *targets, const double *settings,
-                          double scale, T *dlogits, long k)
+static double NAME(hinge)(const T *logits, wide label, const T *targets, const double *settings,
+                          double scale, T *dlogits, wide k)
 {
     const double own = logits[label], margin = settings[0];
     double loss = 0, count = 0;
-    long j = 0;
+    wide j = 0;
     if (k >= LANES) {
         double losses[LANES] = {0}, counts[LANES] = {0};
         for (; j + LANES <= k; j += LANES) {
             T dz[LANES];
             KEEP_LOOP
-            for (long i = 0; i < LANES; i++) {
+            for (wide i = 0; i < LANES; i++) {
                 const double v = NAME(violation)(logits[j + i], j + i == label, own, margin);
                 losses[i] += v;
                 counts[i] += v != 0;
@@ -62,33 +62,33 @@ static double NAME(hinge)(const T *logits, long label, const T *targets, const d
 /* Cross-entropies of n sigmoids: log(1 + exp(s)) = max(0, s) + log1p(exp(-|s|)), where s is z or, where
  * 1 is right, -z: at the label, or where targets, if not NULL, say so. Adds max(0, s) to sums, and
  * multiplies 1 + products by 1 + exp(-|s|); past the items these are as good as nothing. */
-INLINE void NAME(sigmoid_items)(const T *z, long n, long label, const T *targets, double scale,
+INLINE void NAME(sigmoid_items)(const T *z, wide n, wide label, const T *targets, double scale,
                                 T *dz, double *sums, double *products)
 {
     T row[LANES], e[LANES];
     const int has_label = label >= 0 && label < n;
     KEEP_LOOP
-    for (long i = 0; i < LANES; i++)
+    for (wide i = 0; i < LANES; i++)
         row[i] = i < n ? z[i] : EXP_LEAST;
     if (has_label)
         row[label] = -row[label];
-    for (long i = 0; targets && i < n; i++)
+    for (wide i = 0; targets && i < n; i++)
         row[i] = targets[i] != 0 ? -row[i] : row[i];
     KEEP_LOOP
-    for (long i = 0; i < LANES; i++)
+    for (wide i = 0; i < LANES; i++)
         e[i] = NAME(exp_below)(row[i] < 0 ? row[i] : -row[i]);
     KEEP_LOOP
-    for (long i = 0; i < LANES; i++)
+    for (wide i = 0; i < LANES; i++)
         sums[i] += row[i] < 0 ? 0 : row[i];
     KEEP_LOOP
-    for (long i = 0; i < LANES; i++)
+    for (wide i = 0; i < LANES; i++)
         products[i] += e[i] + products[i] * e[i];
     KEEP_LOOP
-    for (long i = 0; i < LANES; i++)
+    for (wide i = 0; i < LANES; i++)
         e[i] = (T)(scale * ((row[i] < 0 ? e[i] : (T)1) / (1 + e[i])));
     if (has_label)
         e[label] = -e[label];
-    for (long i = 0; targets && i < n; i++)
+    for (wide i = 0; targets && i < n; i++)
         e[i] = targets[i] != 0 ? -e[i] : e[i];
     if (dz)
         memcpy(dz, e, n * sizeof(T));
@@ -110,11 +110,11 @@ static double NAME(take_log)(double *products)
     return log1p(all);
 }
 
-INLINE double NAME(sigmoids)(const T *logits, long label, const T *targets, double scale,
-                             T *dlogits, long k)
+INLINE double NAME(sigmoids)(const T *logits, wide label, const T *targets, double scale,
+                             T *dlogits, wide k)
 {
     double sums[LANES] = {0}, products[LANES] = {0}, logs = 0;
-    for (long j = 0; j < k; j += LANES) {
+    for (wide j = 0; j < k; j += LANES) {
         const T *wanted = targets ? targets + j : NULL;
         T *dz = dlogits ? dlogits + j : NULL;
         if (k - j >= LANES)
@@ -129,19 +129,19 @@ INLINE double NAME(sigmoids)(const T *logits, long label, const T *targets, doub
 }
 
 /* The binary cross-entropy of each output against onehot(label): the mean over the k outputs. */
-static double NAME(sigmoid_cross_entropy)(const T *logits, long label, const T *targets,
-                                          const double *settings, double scale, T *dlogits, long k)
+static double NAME(sigmoid_cross_entropy)(const T *logits, wide label, const T *targets,
+                                          const double *settings, double scale, T *dlogits, wide k)
 {
     return NAME(sigmoids)(logits, label, NULL, scale, dlogits, k);
 }
 
 /* The same against targets that are 0 or 1. Settings: the most that an output's loss counts for, where it
  * is as good as its logit on the wrong side; 0: all. */
-static double NAME(binary_cross_entropy)(const T *logits, long label, const T *targets,
-                                         const double *settings, double scale, T *dlogits, long k)
+static double NAME(binary_cross_entropy)(const T *logits, wide label, const T *targets,
+                                         const double *settings, double scale, T *dlogits, wide k)
 {
     double above = 0;
-    for (long j = 0; settings[0] != 0 && j < k; j++) { /* before, for dlogits may be the logits */
+    for (wide j = 0; settings[0] != 0 && j < k; j++) { /* before, for dlogits may be the logits */
         const double wrong = targets[j] != 0 ? -(double)logits[j] : (double)logits[j];
         above += wrong > settings[0] ? wrong - settings[0] : 0;
     }
@@ -195,19 +195,19 @@ static inline double NAME(poisson_item)(double output, double target, double set
 }
 
 #define ITEM_BY_ITEM(name)                                                                       \
-    static double NAME(name)(const T *outputs, long label, const T *targets,                     \
-                             const double *settings, double scale, T *doutputs, long k)          \
+    static double NAME(name)(const T *outputs, wide label, const T *targets,                     \
+                             const double *settings, double scale, T *doutputs, wide k)          \
     {                                                                                            \
         const double rate = scale / k, setting = settings[0];                                    \
         double loss = 0;                                                                         \
-        long j = 0;                                                                              \
+        wide j = 0;                                                                              \
         (void)label;                                                                             \
         if (k >= LANES) {                                                                        \
             double losses[LANES] = {0};                                                          \
             for (; j + LANES <= k; j += LANES) {                                                 \
                 T d[LANES];                                                                      \
                 KEEP_LOOP                                                                        \
-                for (long i = 0; i < LANES; i++) {                                               \
+                for (wide i = 0; i < LANES; i++) {                                               \
                     double slope;                                                                \
                     losses[i] += NAME(name##_item)(outputs[j + i], targets[j + i], setting,      \
                                                    &slope);                                      \
@@ -235,10 +235,10 @@ ITEM_BY_ITEM(poisson)
 #undef ITEM_BY_ITEM
 
 /* Whether every output is above 0 where its target is 1, and nowhere else. */
-static inline int NAME(all_right)(const T *outputs, const T *targets, long k)
+static inline int NAME(all_right)(const T *outputs, const T *targets, wide k)
 {
     int right = 1;
-    for (long j = 0; j < k; j++)
+    for (wide j = 0; j < k; j++)
         right &= (outputs[j] > 0) == (targets[j] != 0);
     return right;
 }
@@ -246,15 +246,15 @@ static inline int NAME(all_right)(const T *outputs, const T *targets, long k)
 /* What is not a number is never right. */
 INLINE double NAME(rows)(const NAME(row_loss) row_loss, int binary, const void *outputs,
                          const fastdl_truth *truth, const double *settings, double scale,
-                         void *doutputs, double *each, ptrdiff_t *n_correct, long n, long k)
+                         void *doutputs, double *each, ptrdiff_t *n_correct, wide n, wide k)
 {
     const T *weights = truth->weights, *targets = truth->targets;
     double total = 0;
     *n_correct = 0;
-    for (long i = 0; i < n; i++) {
+    for (wide i = 0; i < n; i++) {
         const T *row = (const T *)outputs + i * k;
-        const long at = truth->order ? truth->order[i] : i;
-        const long label = truth->labels ? truth->labels[at] : 0;
+        const wide at = truth->order ? truth->order[i] : i;
+        const wide label = truth->labels ? truth->labels[at] : 0;
         const double weight = weights ? weights[at] : 1;
         const T *wanted = targets ? targets + at * k : NULL;
         int hit = truth->labels && label == NAME(argmax)(row, k); /* row may be doutputs */
@@ -273,7 +273,7 @@ INLINE double NAME(rows)(const NAME(row_loss) row_loss, int binary, const void *
 #define ROW_BY_ROW(name, binary)                                                                 \
     static double NAME(loss_##name)(const void *outputs, const fastdl_truth *truth,              \
                                     const double *settings, double scale, void *doutputs,        \
-                                    double *each, ptrdiff_t *n_correct, long n, long k)          \
+                                    double *each, ptrdiff_t *n_correct, wide n, wide k)          \
     {                                                                                            \
         return NAME(rows)(NAME(name), binary, outputs, truth, settings, scale, doutputs, each,   \
                           n_correct, n, k);                                                      \

@@ -17,7 +17,7 @@ static inline uint64_t NAME(mix)(uint64_t v)
 }
 
 /* What tells the draws of row i from all others. */
-static inline uint64_t NAME(key)(const fastdl_draw *draw, long i)
+static inline uint64_t NAME(key)(const fastdl_draw *draw, wide i)
 {
     const uint64_t counts[] = {draw->seed, draw->step, draw->layer, draw->row + (uint64_t)i};
     uint64_t key = 0;
@@ -44,13 +44,13 @@ static inline T NAME(dropout)(uint32_t bits, double rate)
 
 #define MASK_ROWS(name)                                                                          \
     static void NAME(mask_##name)(const fastdl_draw *draw, double rate, const void *restrict x,  \
-                                  long ldx, void *restrict out, long ldo, long n, long h)        \
+                                  wide ldx, void *restrict out, wide ldo, wide n, wide h)        \
     {                                                                                            \
-        for (long i = 0; i < n; i++) {                                                           \
+        for (wide i = 0; i < n; i++) {                                                           \
             const T *from = (const T *)x + i * ldx;                                              \
             T *to = (T *)out + i * ldo;                                                          \
             const uint64_t key = NAME(key)(draw, i);                                             \
-            for (long j = 0; j < h; j++)                                                         \
+            for (wide j = 0; j < h; j++)                                                         \
                 to[j] = from[j] * NAME(name)(NAME(bits)(key, (uint32_t)j), rate);                \
         }                                                                                        \
     }

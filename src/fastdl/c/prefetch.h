@@ -7,7 +7,7 @@
 enum { CACHE_LINE = 64 }; /* bytes */
 
 /* What is left to ask for beyond some inputs: they may have been asked for before. */
-static inline fastdl_coming beyond(fastdl_coming soon, int asked, long inputs)
+static inline fastdl_coming beyond(fastdl_coming soon, int asked, wide inputs)
 {
     if (asked)
         soon.order = NULL;
@@ -16,10 +16,10 @@ static inline fastdl_coming beyond(fastdl_coming soon, int asked, long inputs)
 }
 
 /* Ask for some inputs of one coming row. */
-static inline void ask(const fastdl_coming *coming, long row, long first, long inputs)
+static inline void ask(const fastdl_coming *coming, wide row, wide first, wide inputs)
 {
     const char *x = coming->x + coming->order[row] * coming->row + first * coming->input;
-    for (long at = 0; at < inputs * coming->input; at += CACHE_LINE)
+    for (wide at = 0; at < inputs * coming->input; at += CACHE_LINE)
         __builtin_prefetch(x + at, 0, 2);
 }
 

@@ -6,14 +6,14 @@
 
 /* Doubles are scaled before they become T, which may not tell them from each other. */
 #define SOURCE(name, X, S)                                                                       \
-    static int NAME(is_sparse_##name)(const void *row, long d)                                   \
+    static int NAME(is_sparse_##name)(const void *row, wide d)                                   \
     {                                                                                            \
         const X *x = row;                                                                        \
-        long zeros = 0;                                                                          \
-        for (long start = 0; start < d; start += RUN) {                                          \
-            const long n = d - start < RUN ? d - start : RUN;                                    \
+        wide zeros = 0;                                                                          \
+        for (wide start = 0; start < d; start += RUN) {                                          \
+            const wide n = d - start < RUN ? d - start : RUN;                                    \
             unsigned short run = 0;                                                              \
-            for (long j = 0; j < n; j++)                                                         \
+            for (wide j = 0; j < n; j++)                                                         \
                 run += x[start + j] == 0;                                                        \
             zeros += run;                                                                        \
         }                                                                                        \
@@ -21,24 +21,24 @@
     }                                                                                            \
                                                                                                  \
     static void NAME(scaled_##name)(const X *restrict x, const S *restrict shift,                \
-                                    const S *restrict scale, T *restrict out, long d)            \
+                                    const S *restrict scale, T *restrict out, wide d)            \
     {                                                                                            \
         if (shift)                                                                               \
-            for (long j = 0; j < d; j++)                                                         \
+            for (wide j = 0; j < d; j++)                                                         \
                 out[j] = (T)(((S)x[j] - shift[j]) * scale[j]);                                   \
         else if (scale)                                                                          \
-            for (long j = 0; j < d; j++)                                                         \
+            for (wide j = 0; j < d; j++)                                                         \
                 out[j] = (T)((S)x[j] * scale[j]);                                                \
         else                                                                                     \
-            for (long j = 0; j < d; j++)                                                         \
+            for (wide j = 0; j < d; j++)                                                         \
                 out[j] = (T)x[j];                                                                \
     }                                                                                            \
                                                                                                  \
-    static void NAME(read_##name)(const void *x, long ldx, const ptrdiff_t *order,               \
-                                  const void *shift, const void *scale, void *out, long ldo,     \
-                                  unsigned char *sparse, long n, long d)                         \
+    static void NAME(read_##name)(const void *x, wide ldx, const ptrdiff_t *order,               \
+                                  const void *shift, const void *scale, void *out, wide ldo,     \
+                                  unsigned char *sparse, wide n, wide d)                         \
     {                                                                                            \
-        for (long i = 0; i < n; i++) {                                                           \
+        for (wide i = 0; i < n; i++) {                                                           \
             const X *row = (const X *)x + (order ? order[i] : i) * ldx;                          \
             const int skips = sparse && NAME(is_sparse_##name)(row, d);                          \
             if (sparse)                                                                          \
@@ -52,19 +52,19 @@ FASTDL_SOURCES(SOURCE)
 #undef SKIP_SHARE
 #undef RUN
 
-static int NAME(finite_row)(const T *x, long size)
+static int NAME(finite_row)(const T *x, wide size)
 {
     int bad = 0;
-    for (long j = 0; j < size; j++)
+    for (wide j = 0; j < size; j++)
         bad |= x[j] - x[j] != 0;
     return !bad;
 }
 
 /* Whether no item of some rows is NaN or infinite. */
-static int NAME(finite)(const void *x, long ldx, const ptrdiff_t *order, long n, long d)
+static int NAME(finite)(const void *x, wide ldx, const ptrdiff_t *order, wide n, wide d)
 {
     int all = 1;
-    for (long i = 0; i < n; i++)
+    for (wide i = 0; i < n; i++)
         all &= NAME(finite_row)((const T *)x + (order ? order[i] : i) * ldx, d);
     return all;
 }

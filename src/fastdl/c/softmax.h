@@ -20,9 +20,9 @@ static inline double NAME(sum_lanes)(double *sums)
 }
 
 /* The first index of the greatest of k items; 0 where x[0] is NaN. */
-static long NAME(argmax)(const T *x, long k)
+static wide NAME(argmax)(const T *x, wide k)
 {
-    long j = 1, first = 0;
+    wide j = 1, first = 0;
     if (k >= LANES) {
         T greatest[LANES];
         BITS best[LANES] = {0};
@@ -46,9 +46,9 @@ static long NAME(argmax)(const T *x, long k)
 }
 
 /* Where the first greatest item of each row is. */
-static void NAME(greatest)(const void *x, long n, long k, ptrdiff_t *out)
+static void NAME(greatest)(const void *x, wide n, wide k, ptrdiff_t *out)
 {
-    for (long i = 0; i < n; i++)
+    for (wide i = 0; i < n; i++)
         out[i] = NAME(argmax)((const T *)x + i * k, k);
 }
 
@@ -63,28 +63,28 @@ static inline T NAME(exp_of_difference)(T z, T greatest)
 
 /* e = exp(z - greatest) of n items, added to sums but for one, skip; what that is: own. */
 INLINE void NAME(exponentials)(
-    const T *z, long n, long skip, T greatest, T *e, double *sums, double *own)
+    const T *z, wide n, wide skip, T greatest, T *e, double *sums, double *own)
 {
     T row[LANES];
-    KEEP_LOOP
-    for (long i = 0; i < LANES; i++)
+    KEEP_LANES
+    for (wide i = 0; i < LANES; i++)
         row[i] = NAME(exp_of_difference)(i < n ? z[i] : greatest, greatest);
     if (skip >= 0)
         *own = row[skip];
-    KEEP_LOOP
-    for (long i = 0; i < LANES; i++)
+    KEEP_LANES
+    for (wide i = 0; i < LANES; i++)
         sums[i] += i < n && i != skip ? row[i] : 0;
     if (e)
         memcpy(e, row, n * sizeof(T));
 }
 
 /* logits = exp(logits) / the sum of exp(logits), in place. */
-static void NAME(softmax)(void *row, long k)
+static void NAME(softmax)(void *row, wide k)
 {
     T *logits = row;
     const T greatest = logits[NAME(argmax)(logits, k)];
     double sums[LANES] = {0};
-    long j = 0;
+    wide j = 0;
     for (; j + LANES <= k; j += LANES)
         NAME(exponentials)(logits + j, LANES, -1, greatest, logits + j, sums, NULL);
     if (j < k)
@@ -103,14 +103,14 @@ static inline double NAME(excess)(int best, double others, double own)
 }
 
 /* softmax_xent of one row: lanes for its classes. */
-static int NAME(softmax_xent_row)(const T *logits, long label, double scale, T *dlogits,
-                                  double *excess, double *gap, long k)
+static int NAME(softmax_xent_row)(const T *logits, wide label, double scale, T *dlogits,
+                                  double *excess, double *gap, wide k)
 {
-    const long best = NAME(argmax)(logits, k);
+    const wide best = NAME(argmax)(logits, k);
     const T greatest = logits[best], chosen = logits[label];
     double sums[LANES] = {0}, own = 0;
-    for (long j = 0; j < k; j += LANES) {
-        const long n = k - j < LANES ? k - j : LANES, at = label - j;
+    for (wide j = 0; j < k; j += LANES) {
+        const wide n = k - j < LANES ? k - j : LANES, at = label - j;
         T *e = dlogits ? dlogits + j : NULL;
         if (n == LANES && (at < 0 || at >= n))
             NAME(exponentials)(logits + j, LANES, -1, greatest, e, sums, NULL);
@@ -120,7 +120,7 @@ static int NAME(softmax_xent_row)(const T *logits, long label, double scale, T *
     const double others = NAME(sum_lanes)(sums);
     if (dlogits) {
         const double share = scale / (others + own);
-        for (long j = 0; j < k; j++)
+        for (wide j = 0; j < k; j++)
             dlogits[j] = (T)(share * dlogits[j]);
         dlogits[label] = (T)(-share * others);
     }
@@ -130,65 +130,65 @@ static int NAME(softmax_xent_row)(const T *logits, long label, double scale, T *
 }
 
 /* softmax_xent of up to LANES rows of few classes: a lane for each row. */
-static long NAME(softmax_xent_rows)(const T *logits, const int *labels, const double *scales,
-                                    T *dlogits, double *excess, double *gap, long n, long k)
+static wide NAME(softmax_xent_rows)(const T *logits, const int *labels, const double *scales,
+                                    T *dlogits, double *excess, double *gap, wide n, wide k)
 {
     T block[NARROW][LANES], greatest[LANES], chosen[LANES] = {0};
     BITS label[LANES] = {0}, best[LANES] = {0};
     double others[LANES] = {0}, own[LANES], share[LANES];
-    long n_correct = 0;
+    wide n_correct = 0;
     if (n < LANES)
         memset(block, 0, k * sizeof block[0]);
     NAME(transpose)(n, k, logits, k, block[0], LANES);
-    for (long i = 0; i < n; i++) {
+    for (wide i = 0; i < n; i++) {
         label[i] = labels[i];
         chosen[i] = logits[i * k + labels[i]];
     }
     memcpy(greatest, block[0], sizeof greatest);
-    for (long j = 1; j < k; j++)
+    for (wide j = 1; j < k; j++)
         KEEP_LOOP
-        for (long i = 0; i < LANES; i++) {
+        for (wide i = 0; i < LANES; i++) {
             const BITS more = -(BITS)(block[j][i] > greatest[i]);
             best[i] = (best[i] & ~more) | ((BITS)j & more);
             greatest[i] = block[j][i] > greatest[i] ? block[j][i] : greatest[i];
         }
-    for (long j = 0; j < k; j++)
-        KEEP_LOOP
-        for (long i = 0; i < LANES; i++) {
+    for (wide j = 0; j < k; j++)
+        KEEP_LANES
+        for (wide i = 0; i < LANES; i++) {
             block[j][i] = NAME(exp_of_difference)(block[j][i], greatest[i]);
             others[i] += label[i] == (BITS)j ? 0 : block[j][i];
         }
-    KEEP_LOOP
-    for (long i = 0; i < LANES; i++)
+    KEEP_LANES
+    for (wide i = 0; i < LANES; i++)
         own[i] = NAME(exp_of_difference)(chosen[i], greatest[i]);
-    for (long i = 0; i < n; i++) {
+    for (wide i = 0; i < n; i++) {
         excess[i] = NAME(excess)(best[i] == label[i], others[i], own[i]);
         gap[i] = (double)greatest[i] - chosen[i];
         n_correct += best[i] == label[i] && !isnan(excess[i]);
     }
     if (!dlogits)
         return n_correct;
-    for (long i = 0; i < LANES; i++)
+    for (wide i = 0; i < LANES; i++)
         share[i] = (i < n ? scales[i] : 0) / (others[i] + own[i]);
-    for (long j = 0; j < k; j++)
-        KEEP_LOOP
-        for (long i = 0; i < LANES; i++)
+    for (wide j = 0; j < k; j++)
+        KEEP_LANES
+        for (wide i = 0; i < LANES; i++)
             block[j][i] = (T)(share[i] * block[j][i]);
     NAME(transpose)(k, n, block[0], LANES, dlogits, k);
-    for (long i = 0; i < n; i++)
+    for (wide i = 0; i < n; i++)
         dlogits[i * k + label[i]] = (T)(-share[i] * others[i]);
     return n_correct;
 }
 
 /* Of n <= LANES rows: their losses as gap + log1p(excess), and dlogits, if not NULL,
  * = scale (softmax(logits) - onehot(label)), which may be logits itself. Returns how many are right. */
-static long NAME(softmax_xent)(const T *logits, const int *labels, const double *scales,
-                               T *dlogits, double *excess, double *gap, long n, long k)
+static wide NAME(softmax_xent)(const T *logits, const int *labels, const double *scales,
+                               T *dlogits, double *excess, double *gap, wide n, wide k)
 {
-    long n_correct = 0;
+    wide n_correct = 0;
     if (n >= LANES / 2 && k <= NARROW)
         return NAME(softmax_xent_rows)(logits, labels, scales, dlogits, excess, gap, n, k);
-    for (long i = 0; i < n; i++)
+    for (wide i = 0; i < n; i++)
         n_correct += NAME(softmax_xent_row)(logits + i * k, labels[i], dlogits ? scales[i] : 0,
                                             dlogits ? dlogits + i * k : NULL, &excess[i],
                                             &gap[i], k);
@@ -197,27 +197,27 @@ static long NAME(softmax_xent)(const T *logits, const int *labels, const double 
 
 /* The sum of weight (gap + log1p(excess)), by one logarithm where all weigh the same. */
 static inline double NAME(sum_of_logs)(const double *weight, const double *gap,
-                                       const double *excess, long n)
+                                       const double *excess, wide n)
 {
     int equal = 1;
     double gaps = 0, product = 0, total = 0; /* product: of all 1 + excess, less 1 */
-    for (long i = 0; i < n; i++) {
+    for (wide i = 0; i < n; i++) {
         equal = equal && weight[i] == weight[0];
         gaps += gap[i];
         product += excess[i] + product * excess[i];
     }
     if (equal)
         return weight[0] * (gaps + log1p(product));
-    for (long i = 0; i < n; i++)
+    for (wide i = 0; i < n; i++)
         total += weight[i] * (gap[i] + log1p(excess[i]));
     return total;
 }
 
 /* What losses have above the most that they count for; no logarithm where none can reach it. */
-static double NAME(take_cap)(double most, const double *weight, double *gap, double *excess, long n)
+static double NAME(take_cap)(double most, const double *weight, double *gap, double *excess, wide n)
 {
     double above = 0;
-    for (long i = 0; i < n; i++)
+    for (wide i = 0; i < n; i++)
         if (gap[i] + excess[i] > most && gap[i] + log1p(excess[i]) > most) {
             above += weight[i] * (gap[i] + log1p(excess[i]) - most);
             gap[i] = most;
@@ -228,22 +228,22 @@ static double NAME(take_cap)(double most, const double *weight, double *gap, dou
 
 /* What a share of the label, spread over all classes, adds to the loss: share (z - mean of all z). */
 static void NAME(lift_of_smoothing)(const T *logits, const int *labels, double share, double *lift,
-                                    long n, long k)
+                                    wide n, wide k)
 {
-    for (long i = 0; i < n; i++, logits += k) {
+    for (wide i = 0; i < n; i++, logits += k) {
         double sum = 0;
-        for (long j = 0; j < k; j++)
+        for (wide j = 0; j < k; j++)
             sum += logits[j];
         lift[i] = share * (logits[labels[i]] - sum / k);
     }
 }
 
 /* And to its gradient. */
-static void NAME(smooth)(const int *labels, const double *scales, double share, T *dlogits, long n,
-                         long k)
+static void NAME(smooth)(const int *labels, const double *scales, double share, T *dlogits, wide n,
+                         wide k)
 {
-    for (long i = 0; i < n; i++, dlogits += k) {
-        for (long j = 0; j < k; j++)
+    for (wide i = 0; i < n; i++, dlogits += k) {
+        for (wide j = 0; j < k; j++)
             dlogits[j] -= (T)(share * scales[i] / k);
         dlogits[labels[i]] += (T)(share * scales[i]);
     }
@@ -253,7 +253,7 @@ static void NAME(smooth)(const int *labels, const double *scales, double share, 
 static double NAME(loss_softmax_cross_entropy)(const void *outputs, const fastdl_truth *truth,
                                                const double *settings, double scale,
                                                void *doutputs, double *each, ptrdiff_t *n_correct,
-                                               long n, long k)
+                                               wide n, wide k)
 {
     const T *weights = truth->weights;
     int label[LANES];
@@ -261,10 +261,10 @@ static double NAME(loss_softmax_cross_entropy)(const void *outputs, const fastdl
     const double smoothing = settings[0];
     double lift[LANES] = {0};
     *n_correct = 0;
-    for (long start = 0; start < n; start += LANES) {
-        const long few = n - start < LANES ? n - start : LANES;
-        for (long i = 0; i < few; i++) {
-            const long row = truth->order ? truth->order[start + i] : start + i;
+    for (wide start = 0; start < n; start += LANES) {
+        const wide few = n - start < LANES ? n - start : LANES;
+        for (wide i = 0; i < few; i++) {
+            const wide row = truth->order ? truth->order[start + i] : start + i;
             label[i] = truth->labels[row];
             weight[i] = weights ? weights[row] : 1;
             scales[i] = weight[i] * scale;
@@ -277,10 +277,10 @@ static double NAME(loss_softmax_cross_entropy)(const void *outputs, const fastdl
         total += NAME(sum_of_logs)(weight, gap, excess, few);
         if (settings[1] != 0)
             total -= NAME(take_cap)(settings[1], weight, gap, excess, few);
-        for (long i = 0; each && i < few; i++)
+        for (wide i = 0; each && i < few; i++)
             each[start + i] = gap[i] + log1p(excess[i]) + lift[i];
         if (smoothing != 0) {
-            for (long i = 0; i < few; i++)
+            for (wide i = 0; i < few; i++)
                 total += weight[i] * lift[i];
             if (dlogits)
                 NAME(smooth)(label, scales, smoothing, dlogits, few, k);

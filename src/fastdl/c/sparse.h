@@ -5,10 +5,10 @@
  * and on the row of A alone. */
 
 /* Bit i tells that item i of at most 64 is not zero. */
-static inline uint64_t NAME(nonzero)(const T *x, long n)
+static inline uint64_t NAME(nonzero)(const T *x, wide n)
 {
     uint64_t bits = 0;
-    long i = 0;
+    wide i = 0;
     for (; i + L <= n; i += L)
         bits |= (uint64_t)NONZERO(LOAD(x + i)) << i;
     if (i < n)
@@ -17,22 +17,22 @@ static inline uint64_t NAME(nonzero)(const T *x, long n)
 }
 
 /* The bits of m <= 64 rows of A over k <= 64 columns. */
-static void NAME(nonzeros)(long m, long k, const T *a, long rs, long cs, uint64_t *bits)
+static void NAME(nonzeros)(wide m, wide k, const T *a, wide rs, wide cs, uint64_t *bits)
 {
     if (cs == 1) {
-        for (long i = 0; i < m; i++)
+        for (wide i = 0; i < m; i++)
             bits[i] = NAME(nonzero)(a + i * rs, k);
         return;
     }
     memset(bits, 0, SQUARE * sizeof *bits);
-    for (long p = 0; p < k; p++)
+    for (wide p = 0; p < k; p++)
         bits[p] = NAME(nonzero)(a + p * cs, m);
     transpose_bits(bits);
 }
 
 /* c (vectors L) = the sum of a[p s] times row p of B over the set bits p (+ c). */
 INLINE void NAME(chosen)(
-    const int vectors, uint64_t bits, const T *a, long s, const T *b, long ldb, int add, T *c,
+    const int vectors, uint64_t bits, const T *a, wide s, const T *b, wide ldb, int add, T *c,
     int partial, M last)
 {
     V sum[ROW_VECTORS];
@@ -40,25 +40,25 @@ INLINE void NAME(chosen)(
     for (int j = 0; j < vectors; j++)
         sum[j] = !add ? SET1(0) : j == vectors - 1 ? LOADM(c + j * L, last) : LOAD(c + j * L);
     for (; bits; bits &= bits - 1) {
-        const long p = __builtin_ctzll(bits);
+        const wide p = __builtin_ctzll(bits);
         NAME(add_row)(vectors, 1, SET1(a[p * s]), b + p * ldb, last, sum);
     }
     NAME(store_row)(vectors, partial, sum, c, last);
 }
 
 /* C (m x n) = A B (+ C), skipping the zeros of A: one of its strides is 1, B and C lie by rows. */
-static void NAME(skip_product)(long m, long n, long k, const void *a, long rs, long cs,
-                               const void *b, long ldb, const fastdl_coming *coming, int add,
-                               void *c, long ldc)
+static void NAME(skip_product)(wide m, wide n, wide k, const void *a, wide rs, wide cs,
+                               const void *b, wide ldb, const fastdl_coming *coming, int add,
+                               void *c, wide ldc)
 {
     uint64_t bits[SQUARE];
-    for (long j = 0; j < n; j += ROW_VECTORS * L) {
-        const long columns = n - j < ROW_VECTORS * L ? n - j : ROW_VECTORS * L;
+    for (wide j = 0; j < n; j += ROW_VECTORS * L) {
+        const wide columns = n - j < ROW_VECTORS * L ? n - j : ROW_VECTORS * L;
         const M last = MASK((columns - 1) % L + 1);
-        for (long p = 0; p < k; p += SQUARE)
-            for (long i = 0; i < m; i += SQUARE) {
-                const long rows = m - i < SQUARE ? m - i : SQUARE;
-                const long depth = k - p < SQUARE ? k - p : SQUARE;
+        for (wide p = 0; p < k; p += SQUARE)
+            for (wide i = 0; i < m; i += SQUARE) {
+                const wide rows = m - i < SQUARE ? m - i : SQUARE;
+                const wide depth = k - p < SQUARE ? k - p : SQUARE;
                 const T *square = (const T *)a + i * rs + p * cs;
                 const T *bp = (const T *)b + p * ldb + j;
                 const int more = add || p > 0;
@@ -66,8 +66,8 @@ static void NAME(skip_product)(long m, long n, long k, const void *a, long rs, l
                 NAME(nonzeros)(rows, depth, square, rs, cs, bits);
 #define CASE(v)                                                                                  \
     case v:                                                                                      \
-        for (long r = 0; r < rows; r++) {                                                        \
-            for (long next = r; coming && j == 0 && next < depth; next += rows)                  \
+        for (wide r = 0; r < rows; r++) {                                                        \
+            for (wide next = r; coming && j == 0 && next < depth; next += rows)                  \
                 ask(coming, p + next, i, rows);                                                  \
             if (bits[r] || !more)                                                                \
                 NAME(chosen)(v, bits[r], square + r * rs, cs, bp, ldb, more, out + r * ldc,      \

@@ -1,15 +1,14 @@
 /* Who starts the threads of a call. */
 #include "team.h"
 
-#include <pthread.h>
+#include <stdlib.h>
+
 #ifdef _OPENMP
 #include <omp.h>
-#else
-#include <signal.h>
 #endif
 
 /* Of this thread, within the work of a call. */
-static __thread int own_rank = 0, own_size = 1;
+static _Thread_local int own_rank = 0, own_size = 1;
 
 int fastdl_team_rank(void)
 {
@@ -32,10 +31,47 @@ static void take_part(fastdl_work *work, void *data, int rank, int size)
 
 #ifdef _OPENMP
 
-static void *stay(void *go)
+#ifdef KMP_VERSION_MAJOR
+const char fastdl_openmp[] = "LLVM's";
+
+/* What it asks of the system for the stack of a thread: each a little more than the one before. */
+static size_t stack(void)
+{
+    return kmp_get_stacksize_s() + 65536;
+}
+
+/* Its threads would turn in circles for a while after each region, unless the user has a wish. */
+static void sleep_between(void)
+{
+    static _Thread_local int told = 0;
+    if (!told && !getenv("KMP_BLOCKTIME") && !getenv("OMP_WAIT_POLICY"))
+        kmp_set_blocktime(0);
+    told = 1;
+}
+#else
+#ifdef __GNUC__
+const char fastdl_openmp[] = "GCC's";
+#else
+const char fastdl_openmp[] = "the compiler's";
+#endif
+
+static size_t stack(void)
+{
+    return 0;
+}
+
+static void sleep_between(void) {} /* _openmp.py sees to it */
+#endif
+
+int fastdl_openmp_limit(void)
+{
+    return omp_get_max_threads();
+}
+
+FASTDL_LIFE(stay, go)
 {
     fastdl_wait(go, 0);
-    return NULL;
+    return 0;
 }
 
 /* How many of n threads the system lets start beside this one. */
@@ -43,13 +79,13 @@ static int granted(int n)
 {
     int started = 0;
     fastdl_word go;
-    pthread_t threads[FASTDL_MOST];
+    fastdl_thread threads[FASTDL_MOST];
     fastdl_begin_word(&go);
-    while (started < n && pthread_create(&threads[started], NULL, stay, &go) == 0)
+    while (started < n && fastdl_start(&threads[started], stay, &go, stack()))
         started++;
     fastdl_tell(&go, 1, started);
     for (int i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
+        fastdl_join(threads[i]);
     fastdl_end_word(&go);
     return started;
 }
@@ -58,7 +94,7 @@ static int granted(int n)
  * just before. It keeps the threads of a region for the next one of the same thread. */
 static int grow(int n)
 {
-    static __thread int pool = 1;
+    static _Thread_local int pool = 1;
     if (n > pool)
         n = 1 + granted(n - 1);
     if (n > 1)
@@ -71,6 +107,7 @@ void fastdl_team_run(int n, fastdl_work *work, void *data)
     if (n > 1)
         n = grow(n < FASTDL_MOST ? n : FASTDL_MOST);
     if (n > 1) {
+        sleep_between();
 #pragma omp parallel num_threads(n)
         take_part(work, data, omp_get_thread_num(), omp_get_num_threads());
     } else
@@ -78,6 +115,13 @@ void fastdl_team_run(int n, fastdl_work *work, void *data)
 }
 
 #else
+
+const char fastdl_openmp[] = "";
+
+int fastdl_openmp_limit(void)
+{
+    return 0;
+}
 
 enum {
     POOL = 4 * FASTDL_MOST /* workers of all calls: one that finds none free does without */
@@ -94,27 +138,27 @@ typedef struct worker { /* a thread that sleeps between calls */
 static worker workers[POOL];
 static int started = 0;
 static worker *free_ones = NULL;
-static pthread_mutex_t pool = PTHREAD_MUTEX_INITIALIZER; /* held for a moment, never while one works */
+static fastdl_lock pool = FASTDL_UNLOCKED; /* held for a moment, never while one works */
 
 /* Nobody is in the pool while the process forks; in the child there is no worker. */
 static void before_fork(void)
 {
-    pthread_mutex_lock(&pool);
+    fastdl_take_lock(&pool);
 }
 
 static void after_fork(void)
 {
-    pthread_mutex_unlock(&pool);
+    fastdl_free_lock(&pool);
 }
 
 static void after_fork_in_child(void)
 {
     started = 0;
     free_ones = NULL;
-    pthread_mutex_unlock(&pool);
+    fastdl_free_lock(&pool);
 }
 
-static void *live(void *self)
+FASTDL_LIFE(live, self)
 {
     worker *mine = self;
     for (;;) {
@@ -122,33 +166,22 @@ static void *live(void *self)
         take_part(mine->work, mine->data, mine->rank, mine->size);
         fastdl_tell(&mine->busy, 0, 1);
     }
-    return NULL;
+    return 0;
 }
 
-/* One more worker, or NULL where the system refuses it. Signals stay with the threads of Python, but
- * for those of a fault, which its own thread has to take. It ends with the process. */
+/* One more worker, or NULL where the system refuses it. It ends with the process. */
 static worker *start(void)
 {
     static int registered = 0;
     worker *fresh = &workers[started];
-    sigset_t all, before;
-    pthread_t thread;
-    int refused;
-    if (!registered && pthread_atfork(before_fork, after_fork, after_fork_in_child) != 0)
+    fastdl_thread thread;
+    if (!registered && !fastdl_at_fork(before_fork, after_fork, after_fork_in_child))
         return NULL;
     registered = 1;
     fastdl_begin_word(&fresh->busy);
-    sigfillset(&all);
-    sigdelset(&all, SIGSEGV);
-    sigdelset(&all, SIGBUS);
-    sigdelset(&all, SIGFPE);
-    sigdelset(&all, SIGILL);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    refused = pthread_create(&thread, NULL, live, fresh);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (refused)
+    if (!fastdl_start(&thread, live, fresh, 0))
         return NULL;
-    pthread_detach(thread);
+    fastdl_let_go(thread);
     started++;
     return fresh;
 }
@@ -157,7 +190,7 @@ static worker *start(void)
 static int take(worker **taken, int n)
 {
     int found = 0;
-    pthread_mutex_lock(&pool);
+    fastdl_take_lock(&pool);
     while (found < n) {
         worker *one = free_ones;
         if (one != NULL)
@@ -166,19 +199,19 @@ static int take(worker **taken, int n)
             break;
         taken[found++] = one;
     }
-    pthread_mutex_unlock(&pool);
+    fastdl_free_lock(&pool);
     return found;
 }
 
 static void give_back(worker **taken, int n)
 {
-    pthread_mutex_lock(&pool);
+    fastdl_take_lock(&pool);
     while (n > 0) {
         worker *one = taken[--n];
         one->next = free_ones;
         free_ones = one;
     }
-    pthread_mutex_unlock(&pool);
+    fastdl_free_lock(&pool);
 }
 
 void fastdl_team_run(int n, fastdl_work *work, void *data)

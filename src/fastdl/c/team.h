@@ -8,9 +8,9 @@
 #ifndef FASTDL_TEAM_H
 #define FASTDL_TEAM_H
 
-#include <stddef.h>
 #include <string.h>
-#include <time.h>
+
+#include "system.h"
 #if defined(__linux__) && !defined(FASTDL_NO_FUTEX)
 #define FASTDL_FUTEX 1
 #include <linux/futex.h>
@@ -18,7 +18,6 @@
 #include <unistd.h>
 #else
 #define FASTDL_FUTEX 0
-#include <pthread.h>
 #endif
 
 enum {
@@ -29,15 +28,15 @@ enum {
 typedef struct { /* a number that threads wait for to change */
     int value;
 #if !FASTDL_FUTEX
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    fastdl_lock lock;
+    fastdl_change changed;
 #endif
 } fastdl_word;
 
 typedef struct {
     int arrived;             /* threads that wait at the meeting */
     fastdl_word generation;  /* meetings held */
-    long claimed;            /* pieces handed out in this phase */
+    ptrdiff_t claimed;       /* pieces handed out in this phase */
 } fastdl_team;
 
 typedef void fastdl_work(void *data);
@@ -47,13 +46,9 @@ void fastdl_team_run(int n, fastdl_work *work, void *data);
 /* Of the thread that asks, within such work: which one it is, counted from 0, and of how many. */
 int fastdl_team_rank(void);
 int fastdl_team_size(void);
-
-static inline double fastdl_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
+/* Whose OpenMP starts the threads, empty: none does; and how many it allows this thread, else 0. */
+extern const char fastdl_openmp[];
+int fastdl_openmp_limit(void);
 
 /* --- words ------------------------------------------------------------------------------------- */
 
@@ -62,8 +57,8 @@ static inline void fastdl_begin_word(fastdl_word *word)
 {
     memset(word, 0, sizeof *word);
 #if !FASTDL_FUTEX
-    pthread_mutex_init(&word->lock, NULL);
-    pthread_cond_init(&word->changed, NULL);
+    fastdl_begin_lock(&word->lock);
+    fastdl_begin_change(&word->changed);
 #endif
 }
 
@@ -72,8 +67,8 @@ static inline void fastdl_end_word(fastdl_word *word)
 #if FASTDL_FUTEX
     (void)word;
 #else
-    pthread_cond_destroy(&word->changed);
-    pthread_mutex_destroy(&word->lock);
+    fastdl_end_change(&word->changed);
+    fastdl_end_lock(&word->lock);
 #endif
 }
 
@@ -90,10 +85,10 @@ static inline void fastdl_tell(fastdl_word *word, int value, int waiting)
     syscall(SYS_futex, &word->value, FUTEX_WAKE_PRIVATE, waiting, NULL, NULL, 0);
 #else
     (void)waiting;
-    pthread_mutex_lock(&word->lock);
+    fastdl_take_lock(&word->lock);
     __atomic_store_n(&word->value, value, __ATOMIC_RELEASE);
-    pthread_cond_broadcast(&word->changed);
-    pthread_mutex_unlock(&word->lock);
+    fastdl_tell_change(&word->changed);
+    fastdl_free_lock(&word->lock);
 #endif
 }
 
@@ -105,16 +100,18 @@ static inline void fastdl_wait(fastdl_word *word, int value)
             return;
 #if defined(__x86_64__) || defined(__i386__)
         __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
 #endif
     }
 #if FASTDL_FUTEX
     while (fastdl_read(word) == value)
         syscall(SYS_futex, &word->value, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 #else
-    pthread_mutex_lock(&word->lock);
+    fastdl_take_lock(&word->lock);
     while (fastdl_read(word) == value)
-        pthread_cond_wait(&word->changed, &word->lock);
-    pthread_mutex_unlock(&word->lock);
+        fastdl_await_change(&word->changed, &word->lock);
+    fastdl_free_lock(&word->lock);
 #endif
 }
 
@@ -134,9 +131,9 @@ static inline void fastdl_end_team(fastdl_team *team)
 }
 
 /* The next piece of this phase, or -1 when all are handed out. */
-static inline long fastdl_claim(fastdl_team *team, long pieces)
+static inline ptrdiff_t fastdl_claim(fastdl_team *team, ptrdiff_t pieces)
 {
-    long piece = __atomic_fetch_add(&team->claimed, 1, __ATOMIC_RELAXED);
+    ptrdiff_t piece = __atomic_fetch_add(&team->claimed, 1, __ATOMIC_RELAXED);
     return piece < pieces ? piece : -1;
 }
 

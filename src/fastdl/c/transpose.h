@@ -8,7 +8,7 @@
 #define SIDE 4
 #define TRANSPOSE_SQUARE NAME(transpose_square)
 /* b = the transpose of a, in a square that stays in registers. */
-static inline void NAME(transpose_square)(const T *restrict a, long lda, T *restrict b, long ldb)
+static inline void NAME(transpose_square)(const T *restrict a, wide lda, T *restrict b, wide ldb)
 {
     T square[SIDE][SIDE];
     for (int r = 0; r < SIDE; r++)
@@ -21,14 +21,14 @@ static inline void NAME(transpose_square)(const T *restrict a, long lda, T *rest
 #endif
 
 /* b (n x m) = the transpose of a (m x n). */
-static void NAME(transpose)(long m, long n, const void *restrict from, long lda,
-                            void *restrict to, long ldb)
+static void NAME(transpose)(wide m, wide n, const void *restrict from, wide lda,
+                            void *restrict to, wide ldb)
 {
     const T *a = from;
     T *b = to;
-    long i = 0;
+    wide i = 0;
     for (; i + SIDE <= m; i += SIDE) {
-        long j = 0;
+        wide j = 0;
         for (; j + SIDE <= n; j += SIDE)
             TRANSPOSE_SQUARE(a + i * lda + j, lda, b + j * ldb + i, ldb);
         for (; j < n; j++)
@@ -36,7 +36,7 @@ static void NAME(transpose)(long m, long n, const void *restrict from, long lda,
                 b[j * ldb + i + r] = a[(i + r) * lda + j];
     }
     for (; i < m; i++)
-        for (long j = 0; j < n; j++)
+        for (wide j = 0; j < n; j++)
             b[j * ldb + i] = a[i * lda + j];
 }
 

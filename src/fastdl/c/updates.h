@@ -8,15 +8,15 @@
 #ifdef T
 
 /* l1 sum(|w|) + l2 sum(w^2). */
-static double NAME(penalty)(const void *weight, long size, double l1, double l2)
+static double NAME(penalty)(const void *weight, wide size, double l1, double l2)
 {
     const T *w = weight;
     double absolute = 0, square = 0;
     if (l1 != 0)
-        for (long i = 0; i < size; i++)
+        for (wide i = 0; i < size; i++)
             absolute += fabs((double)w[i]);
     if (l2 != 0)
-        for (long i = 0; i < size; i++)
+        for (wide i = 0; i < size; i++)
             square += (double)w[i] * w[i];
     return l1 * absolute + l2 * square;
 }
@@ -27,27 +27,27 @@ static inline T NAME(penalised)(T grad, T w, T l1, T l2)
     return grad + 2 * l2 * w + l1 * (T)((w > 0) - (w < 0));
 }
 
-static void NAME(penalty_gradient)(const void *weight, long size, double l1, double l2, void *out)
+static void NAME(penalty_gradient)(const void *weight, wide size, double l1, double l2, void *out)
 {
     const T *w = weight;
     T *dw = out;
-    for (long i = 0; i < size; i++)
+    for (wide i = 0; i < size; i++)
         dw[i] = NAME(penalised)(0, w[i], (T)l1, (T)l2);
 }
 
 #define SQUARES 16 /* sums side by side, for the compiler to vectorise */
 
 /* grad += the gradient of the penalty; gives the sum of the squares of grad. */
-static double NAME(penalise)(const void *weight, long size, double l1, double l2, void *grad)
+static double NAME(penalise)(const void *weight, wide size, double l1, double l2, void *grad)
 {
     const T *w = weight;
     T *dw = grad;
     double sums[SQUARES] = {0}, total = 0;
     if (l1 != 0 || l2 != 0)
-        for (long i = 0; i < size; i++)
+        for (wide i = 0; i < size; i++)
             dw[i] = NAME(penalised)(dw[i], w[i], (T)l1, (T)l2);
-    for (long i = 0; i < size; i += SQUARES)
-        for (long j = 0; j < SQUARES && i + j < size; j++)
+    for (wide i = 0; i < size; i += SQUARES)
+        for (wide j = 0; j < SQUARES && i + j < size; j++)
             sums[j] += (double)dw[i + j] * dw[i + j];
     for (int j = 0; j < SQUARES; j++)
         total += sums[j];
@@ -60,7 +60,7 @@ static double NAME(penalise)(const void *weight, long size, double l1, double l2
 #define UPDATE(name)                                                                             \
     static void NAME(name)(const fastdl_update *update, int decays, double lasso, double ridge,  \
                            const void *restrict grads, void *restrict params,                    \
-                           void *restrict firsts, void *restrict seconds, long size)
+                           void *restrict firsts, void *restrict seconds, wide size)
 #define SETTINGS                                                                                 \
     const T l1 = (T)lasso, l2 = (T)ridge, *grad = grads;                                         \
     T *param = params;
@@ -71,10 +71,10 @@ UPDATE(sgd)
     SETTINGS
     const T rate = (T)update->learning_rate;
     if (l1 == 0)
-        for (long i = 0; i < size; i++)
+        for (wide i = 0; i < size; i++)
             param[i] -= rate * (grad[i] + 2 * l2 * param[i]);
     else
-        for (long i = 0; i < size; i++)
+        for (wide i = 0; i < size; i++)
             param[i] -= rate * NAME(penalised)(grad[i], param[i], l1, l2);
 }
 
@@ -85,7 +85,7 @@ UPDATE(momentum)
     SETTINGS
     const T rate = (T)update->learning_rate, momentum = (T)update->settings[2];
     T *velocity = firsts;
-    for (long i = 0; i < size; i++) {
+    for (wide i = 0; i < size; i++) {
         velocity[i] = momentum * velocity[i] + NAME(penalised)(grad[i], param[i], l1, l2);
         param[i] -= rate * velocity[i];
     }
@@ -97,7 +97,7 @@ UPDATE(nesterov)
     SETTINGS
     const T rate = (T)update->learning_rate, momentum = (T)update->settings[2];
     T *velocity = firsts;
-    for (long i = 0; i < size; i++) {
+    for (wide i = 0; i < size; i++) {
         T g = NAME(penalised)(grad[i], param[i], l1, l2);
         velocity[i] = momentum * velocity[i] + g;
         param[i] -= rate * (g + momentum * velocity[i]);
@@ -110,7 +110,7 @@ UPDATE(nesterov)
 INLINE void NAME(take_adam)(const fastdl_update *update, const int decays, const int hat, T decay,
                             double lasso, double ridge, const void *restrict grads,
                             void *restrict params, void *restrict firsts,
-                            void *restrict seconds, long size)
+                            void *restrict seconds, wide size)
 {
     SETTINGS
     const double *settings = update->settings;
@@ -121,7 +121,7 @@ INLINE void NAME(take_adam)(const fastdl_update *update, const int decays, const
     const T rate = (T)(hat ? corrected * correction : corrected), root = (T)(hat ? 1 : correction);
     const T epsilon = (T)settings[2] > LEAST ? (T)settings[2] : LEAST;
     T *mean = firsts, *square = seconds;
-    for (long i = 0; i < size; i++) {
+    for (wide i = 0; i < size; i++) {
         T g = NAME(penalised)(grad[i], param[i], l1, l2);
         mean[i] = beta1 * mean[i] + rest1 * g;
         square[i] = beta2 * square[i] + rest2 * g * g;

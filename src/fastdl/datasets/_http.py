@@ -1,6 +1,5 @@
 """Fetch a file over HTTP: from whichever mirror answers, whole and verified, or not at all."""
 
-import fcntl
 import hashlib
 import http.client
 import os
@@ -8,12 +7,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
 
 from tqdm import tqdm
 
+from fastdl import _system
 from fastdl.datasets._errors import DatasetError
 from fastdl.datasets._sources import Remote
 
@@ -32,40 +31,19 @@ def fetch(remote: Remote, target: Path, timeout: float = _TIMEOUT) -> None:
     """Put the file in its place, unless the official one is there."""
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.with_name(f"{target.name}.part")
-    with _own_part(path) as part:
+    with _system.alone(target.with_name(f"{target.name}.lock")):
         if _is_official_at(target, remote):
-            part.truncate(0)
+            path.unlink(missing_ok=True)
             return
-        _complete(part, remote, timeout)
-        os.fsync(part.fileno())
+        try:
+            with path.open("a+b") as part:
+                _complete(part, remote, timeout)
+                os.fsync(part.fileno())
+        finally:  # what it holds stays, for the next download to continue
+            if path.exists() and not path.stat().st_size:
+                path.unlink()
         os.replace(path, target)
-        _sync_folder(target.parent)
-
-
-@contextmanager
-def _own_part(path: Path) -> Iterator[BufferedIOBase]:
-    """Open the part file for this process alone; another that fetches the same file waits.
-
-    It stays if it holds anything, for the next download to continue.
-    """
-    while True:
-        with path.open("a+b") as part:
-            fcntl.flock(part, fcntl.LOCK_EX)
-            if not _is_at(part, path):  # whoever had it before has put it in its place
-                continue
-            try:
-                yield part
-            finally:
-                if _is_at(part, path) and not os.fstat(part.fileno()).st_size:
-                    path.unlink()
-            return
-
-
-def _is_at(file: BufferedIOBase, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
+        _system.sync_folder(target.parent)
 
 
 def _complete(part: BufferedIOBase, remote: Remote, timeout: float) -> None:
@@ -190,12 +168,3 @@ def _is_official_at(path: Path, remote: Remote) -> bool:
         return False
     with path.open("rb") as file:
         return _is_official(file, remote)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

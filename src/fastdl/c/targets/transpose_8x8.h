@@ -1,7 +1,7 @@
 /* Within the functions of a target that has AVX2. */
 
 /* b = the transpose of a, 8 x 8: two rows of 4 in a register, four rows apart. */
-INLINE void transpose_8x8(const float *a, long lda, float *b, long ldb)
+INLINE void transpose_8x8(const float *a, wide lda, float *b, wide ldb)
 {
     for (int half = 0; half < 8; half += 4, a += 4, b += 4 * ldb) {
         __m256 row[4];

@@ -15,6 +15,8 @@ from typing import Any
 
 import scipy
 
+from fastdl import _system
+
 
 @cache
 def loaded() -> Any:
@@ -48,8 +50,8 @@ def _calls_one_of(pools: Any) -> bool:
     """Whether a function of one of them is what SciPy's module finds under its name."""
     folder = os.path.join(os.path.dirname(scipy.__file__), "linalg")
     found = importlib.machinery.PathFinder.find_spec("cython_blas", [folder])
-    if os.name == "nt" or found is None or found.origin is None:
-        return bool(pools)  # Windows looks for a name in the module alone
+    if not _system.FINDS_NEEDED or found is None or found.origin is None:
+        return bool(pools)
     module = ctypes.CDLL(found.origin)
     return any(
         _address(pool.dynlib, name) == _address(module, name) is not None

@@ -17,6 +17,7 @@ except ImportError:
 else:
     _fcntl = fcntl
 
+FINDS_NEEDED = os.name != "nt"  # whether a library finds names of those that it needs
 _AGAIN = 0.1  # seconds until a lock that another process has is tried again
 
 

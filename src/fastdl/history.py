@@ -37,6 +37,16 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
     ----------
     stopped : str or None
         Why the fit ended before its last epoch, or None.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+    >>> history = trainer.fit(x, y, epochs=3)
+    >>> list(history)
+    ['epoch', 'step', 'learning_rate', 'loss', 'cost', 'accuracy', 'seconds']
+    >>> history["epoch"]
+    array([1, 2, 3])
     """
 
     stopped: str | None = None

@@ -96,7 +96,7 @@ class Network(_hints.Hinted):
 
     Examples
     --------
-    >>> net = Network([4, 8, 3], seed=0)
+    >>> net = fd.Network([4, 8, 3], seed=0)
     >>> net.predict(np.zeros((2, 4), np.float32))
     array([0, 0])
     """
@@ -231,7 +231,7 @@ class Network(_hints.Hinted):
             self._core.set_layers(penalised(self.layers, l1, l2))
 
     def penalty(self) -> float:
-        """The sum over the layers of l1 sum(|W|) + l2 sum(W^2)."""
+        """The sum over the layers of ``l1 sum(|W|) + l2 sum(W^2)``."""
         core = self._core
         return core.places.penalty(core.flat, core.layers)
 
@@ -506,9 +506,10 @@ class Network(_hints.Hinted):
 
         Examples
         --------
-        >>> net.to_onnx("net.onnx")
-        >>> session = onnxruntime.InferenceSession("net.onnx")
-        >>> label, probabilities = session.run(None, {"x": x})
+        >>> net = fd.Network([4, 8, 3])
+        >>> net.to_onnx("net.onnx")  # doctest: +SKIP
+        >>> session = onnxruntime.InferenceSession("net.onnx")  # doctest: +SKIP
+        >>> label, probabilities = session.run(None, {"x": x})  # doctest: +SKIP
         """
         files.replace(path, export.to_onnx(self._core.copy(self.dtype), rows))
 

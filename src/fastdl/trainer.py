@@ -61,6 +61,15 @@ class RangeTest:
     ----------
     learning_rate, loss : float64 array
         The rate of each step and its batch's loss, smoothed.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+    >>> test = trainer.range_test(x, y, steps=50)
+    >>> low, high = test.suggestion
+    >>> low < high, len(test.loss) == len(test.learning_rate)
+    (True, True)
     """
 
     learning_rate: NDArray[np.float64]
@@ -158,6 +167,14 @@ class Trainer(_hints.Hinted):
     A second ``fit`` goes on where the first one ended, and so do ``step`` and a fit after it: the
     schedule, the optimiser's moments and the shuffling are the trainer's. Settings but the network,
     the optimiser and the seed may be changed between fits.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5, momentum=0.9), batch_size=10)
+    >>> history = trainer.fit(x, y, epochs=20)
+    >>> history.last["accuracy"] > 0.9, trainer.epoch, trainer.n_steps
+    (True, 20, 80)
     """
 
     # With these alone a setting that is misspelt, or that there is not, cannot be set.
@@ -494,13 +511,15 @@ class Trainer(_hints.Hinted):
 
         Examples
         --------
-        >>> for x, y in stream:
+        >>> trainer = fd.Trainer(fd.Network([4, 8, 3]), fd.SGD(0.1))
+        >>> for x, y in [(np.eye(4), [0, 1, 2, 0])] * 3:
         ...     loss = trainer.step(x, y)
 
         A policy gradient, of actions that were taken and what came of them:
 
+        >>> actions, advantages = np.array([0, 2, 1, 1]), np.array([1.0, -0.5, 0.25, 0.0])
         >>> p = trainer.network.predict_proba(x)
-        >>> trainer.step(x, dlogits=(p - np.eye(k)[actions]) * advantages[:, None] / len(x))
+        >>> trainer.step(x, dlogits=(p - np.eye(3)[actions]) * advantages[:, None] / len(x))
         """
         core = self._core
         core.take()
@@ -562,9 +581,16 @@ class Trainer(_hints.Hinted):
 
         Examples
         --------
-        >>> if os.path.exists("run.safetensors"):
-        ...     trainer.resume("run.safetensors")
-        >>> trainer.fit(x, y, epochs=100, callbacks=[fd.Checkpoint("run.safetensors")])
+        >>> import os
+        >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+        >>> for epochs in (2, 4):  # as if the process had ended after two epochs
+        ...     trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+        ...     if os.path.exists("run.safetensors"):
+        ...         trainer.resume("run.safetensors")
+        ...     saved = fd.Checkpoint("run.safetensors")
+        ...     history = trainer.fit(x, y, epochs=epochs, callbacks=[saved])
+        >>> history["epoch"]
+        array([1, 2, 3, 4])
         """
         with self._core.exclusive():
             paused = resume.read(path, self._core, self._settings())

@@ -77,7 +77,7 @@ def write_pages():
     folder.mkdir(exist_ok=True)
     for name, title in MODULES.items():
         page = folder / f"{name.removeprefix('fastdl.')}.rst"
-        if name == "fastdl.sklearn" and find_spec("sklearn") is None or find_spec(name) is None:
+        if (name == "fastdl.sklearn" and find_spec("sklearn") is None) or find_spec(name) is None:
             page.unlink(missing_ok=True)
             continue
         names = public_names(importlib.import_module(name))

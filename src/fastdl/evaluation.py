@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastdl import _check
+from fastdl import _check, _html
 from fastdl._check import Array
 from fastdl._epoch import Rows, Workspace
 from fastdl.core import Core
@@ -42,6 +42,9 @@ class Evaluation(NamedTuple):
     cost: float
     accuracy: float
 
+    def _repr_html_(self) -> str:
+        return _html.table(self._fields, [self])
+
 
 class RegressionEvaluation(NamedTuple):
     """How a network does on a data set whose targets are numbers.
@@ -70,6 +73,9 @@ class RegressionEvaluation(NamedTuple):
     r2: float
     mean_absolute_error: float
 
+    def _repr_html_(self) -> str:
+        return _html.table(self._fields, [self])
+
 
 class OwnEvaluation(NamedTuple):
     """How a network with a loss of your own does on a data set.
@@ -84,6 +90,9 @@ class OwnEvaluation(NamedTuple):
 
     loss: float
     cost: float
+
+    def _repr_html_(self) -> str:
+        return _html.table(self._fields, [self])
 
 
 AnyEvaluation = Evaluation | RegressionEvaluation | OwnEvaluation

@@ -30,7 +30,7 @@ from fastdl.layers import (
 from fastdl.losses import Function, Hinge, Loss, Own
 from fastdl.parameters import Parameters
 from fastdl.scaling import Scaling
-from fastdl.summary import Summary, summary
+from fastdl.summary import Summary, html, summary
 
 _CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
@@ -546,9 +546,14 @@ class Network(_hints.Hinted):
         -------
         str
         """
+        return summary(self.layers, self._facts())
+
+    def _facts(self) -> tuple[str, ...]:
         scaling = "none" if self.scaling is None else "(x - shift) * scale, feature by feature"
-        facts = f"loss: {self._core.loss}", f"dtype: {self.dtype.name}", f"scaling: {scaling}"
-        return summary(self.layers, facts)
+        return f"loss: {self._core.loss}", f"dtype: {self.dtype.name}", f"scaling: {scaling}"
+
+    def _repr_html_(self) -> str:
+        return html(self.layers, self._facts())
 
     def __repr__(self) -> str:
         dense = dense_of(self.layers).values()

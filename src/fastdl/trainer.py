@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check, _hints, _threads, resume, schedules
+from fastdl import _check, _hints, _html, _threads, resume, schedules
 from fastdl._epoch import Program
 from fastdl._settings import Setting, T, show
 from fastdl.data import ClassWeight, Validation, data_sets, refuse_unless_one
@@ -104,6 +105,17 @@ class RangeTest:
             f"<RangeTest: {len(losses)} steps, rates {rates[0]:.3g} to {rates[-1]:.3g}, "
             f"loss {losses[0]:.3g} to {losses.min():.3g}; suggestion {low:.3g} to {high:.3g}>"
         )
+
+    def _repr_html_(self) -> str:
+        drawn = _html.figure(4.8, 3.4, self._draw) if len(self.loss) > 1 else ""
+        return f"{drawn}<div>{html.escape(repr(self))}</div>"
+
+    def _draw(self, figure: Any) -> None:
+        axes = figure.add_subplot()
+        axes.semilogx(self.learning_rate, self.loss)
+        for rate in self.suggestion:
+            axes.axvline(rate, color="gray", linestyle="--")
+        axes.set(xlabel="learning rate", ylabel="loss")
 
 
 def _penalty(name: str, value: object) -> float | None:

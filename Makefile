@@ -46,7 +46,7 @@ BUILD_thread_own = $(BUILD_thread) $(BUILD_own)
 TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '*.c')
 
-.PHONY: help experiments reproduce test lint types suite variants sanitize mutants nightly bench develop clean
+.PHONY: help experiments reproduce test lint types suite variants sanitize mutants nightly bench docs develop clean
 .DEFAULT_GOAL := experiments
 
 # The durations are of two cores, once the environment is there: a target's line after ##.
@@ -74,7 +74,7 @@ lint: $(VENV)/.dev ## ruff, cython-lint, codespell; 10 seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src
-	$(BIN)/codespell src experiments tests bench README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md
+	$(BIN)/codespell src experiments tests bench docs README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md
 
 types: $(VENV)/.dev ## mypy, stubtest; half a minute
 	$(BIN)/mypy
@@ -136,6 +136,10 @@ bench: $(VENV)/.dev ## kernels and epochs beside NumPy; 5 minutes
 	  --benchmark-storage=file://./$(RECORDS) --benchmark-columns=median,iqr,rounds
 	$(BIN)/python bench/compare.py
 
+# The site, in build/site, with notebooks that are run meanwhile; a warning is an error.
+docs: $(VENV)/.docs ## the documentation as a site in build/site; 2 minutes
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/site
+
 # An editable installation of its own; after a change of a .pyx, .pxd, .h or .c run it again.
 develop: .venv-dev/.installed ## an editable installation, or what has changed of it; 2 minutes, then seconds
 	.venv-dev/bin/python setup.py -q build_ext --inplace
@@ -160,5 +164,10 @@ $(VENV)/.dev: $(SOURCES) | $(BIN)/python
 	$(BIN)/pip install -q '.[dev]'
 	@touch $@ $(VENV)/.experiments
 
+$(VENV)/.docs: $(SOURCES) | $(BIN)/python
+	@echo "compiling and installing into $(VENV): about two minutes"
+	$(BIN)/pip install -q '.[docs]'
+	@touch $@
+
 clean: ## remove all that was made
-	rm -rf .venv .venv-dev build results src/*.egg-info src/fastdl/*.so
+	rm -rf .venv .venv-dev build results docs/api src/*.egg-info src/fastdl/*.so

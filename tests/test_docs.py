@@ -112,6 +112,7 @@ def agree(printed, shown):
     return all(abs(float(a) - float(b)) <= 0.03 * max(abs(float(b)), 0.1) for a, b in pairs)
 
 
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # that scikit-learn could go on
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch, capsys):
     """A page is one session; a block of text behind code is what that code prints."""

@@ -85,7 +85,7 @@ def write_pages():
             f"{title}\n{'=' * len(title)}\n",
             f".. automodule:: {name}\n   :no-members:\n",
             f".. currentmodule:: {name}\n",
-            ".. autosummary::\n   :toctree: .\n",
+            ".. autosummary::\n   :toctree: .\n   :nosignatures:\n",
             *(f"   {each}" for each in names),
         ]
         page.write_text("\n".join(lines) + "\n")

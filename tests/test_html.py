@@ -84,5 +84,7 @@ def test_a_history_without_records_and_one_that_was_stopped(trainer):
 def test_a_range_test_is_a_figure_and_its_suggestion(trainer, draws):
     text = trainer.range_test(X, Y, steps=20)._repr_html_()
     assert text.startswith("<img ") == draws
-    assert "&lt;RangeTest: 20 steps" in text
+    names, row = cells(text)
+    assert names == ["steps", "rates", "loss", "suggestion"]
+    assert row[0] == "20"
     assert "<img" not in fd.RangeTest(np.ones(1), np.ones(1))._repr_html_()

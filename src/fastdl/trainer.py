@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -99,16 +98,19 @@ class RangeTest:
     def __repr__(self) -> str:
         if len(self.loss) < 2:
             return f"<RangeTest: {len(self.loss)} steps, the loss blew up at once>"
+        steps, rates, loss, suggestion = self._said()
+        return f"<RangeTest: {steps} steps, rates {rates}, loss {loss}; suggestion {suggestion}>"
+
+    def _said(self) -> list[str]:
         rates, losses = self.learning_rate, self.loss
-        low, high = self.suggestion
-        return (
-            f"<RangeTest: {len(losses)} steps, rates {rates[0]:.3g} to {rates[-1]:.3g}, "
-            f"loss {losses[0]:.3g} to {losses.min():.3g}; suggestion {low:.3g} to {high:.3g}>"
-        )
+        ends = (rates[0], rates[-1]), (losses[0], losses.min()), self.suggestion
+        return [str(len(losses)), *(f"{first:.3g} to {last:.3g}" for first, last in ends)]
 
     def _repr_html_(self) -> str:
-        drawn = _html.figure(4.8, 3.4, self._draw) if len(self.loss) > 1 else ""
-        return f"{drawn}<div>{html.escape(repr(self))}</div>"
+        if len(self.loss) < 2:
+            return _html.table((), (), [repr(self)])
+        names = "steps", "rates", "loss", "suggestion"
+        return _html.figure(4.8, 3.4, self._draw) + _html.table(names, [self._said()])
 
     def _draw(self, figure: Any) -> None:
         axes = figure.add_subplot()

@@ -92,8 +92,9 @@ def write_pages():
 
 
 def skip_member(app, kind, name, value, skip, options):
-    """Fields of named tuples are told of under Attributes."""
-    return True if type(value).__name__ == "_tuplegetter" else None
+    """Fields of named tuples are told of under Attributes; what others add, in their own site."""
+    foreign = not (getattr(value, "__module__", None) or "fastdl").startswith("fastdl")
+    return True if type(value).__name__ == "_tuplegetter" or foreign else None
 
 
 def setup(app):

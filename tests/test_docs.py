@@ -18,7 +18,10 @@ import fastdl as fd
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="reads the repository")
+pytestmark = [
+    pytest.mark.skipif(not DOCS.is_dir(), reason="reads the repository"),
+    pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),  # scikit-learn could go on
+]
 
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -112,7 +115,6 @@ def agree(printed, shown):
     return all(abs(float(a) - float(b)) <= 0.03 * max(abs(float(b)), 0.1) for a, b in pairs)
 
 
-@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # that scikit-learn could go on
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch, capsys):
     """A page is one session; a block of text behind code is what that code prints."""

@@ -202,6 +202,7 @@ OPTIMISERS = {
     # Adam divides by the size of a gradient, which makes the rounding of a gradient near zero as
     # large as a step; this epsilon is above what float32 rounds away.
     "adam": Optimiser(fd.Adam(0.01, epsilon=1e-3), "adam_update"),
+    "adam_hat": Optimiser(fd.AdamHat(0.01, epsilon=1e-3), "adam_hat_update"),
     "adamw": Optimiser(fd.AdamW(0.01, weight_decay=0.5, epsilon=1e-3), "adamw_update"),
 }
 
@@ -374,6 +375,14 @@ OPS = {
         },
         STEP | {"t": 3},
         bench=(timed("adam_update", 3072, 50, **LITTLE, t=10),),
+    ),
+    "adam_hat_update": Op(
+        {
+            "param": Array("nd", "state"), "grad": Array("nd"),
+            "mean": Array("nd", "state"), "square": Array("nd", "state", squares),
+        },
+        STEP | {"t": 3},
+        bench=(timed("adam_hat_update", 3072, 50, **LITTLE, t=10),),
     ),
     "adamw_update": Op(
         {

@@ -125,6 +125,7 @@ OPTIMISERS = {
     "sgd": fd.SGD(0.01),
     "momentum": fd.SGD(0.01, momentum=0.9),
     "adam": fd.Adam(0.01),
+    "adam_hat": fd.AdamHat(0.01),
     "adamw": fd.AdamW(0.01, weight_decay=0.1),
 }
 KINDS = ("numbers", "zeros", "pixels", "masked")

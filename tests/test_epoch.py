@@ -2,6 +2,7 @@
 for any number of threads."""
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 import fastdl as fd
 from fastdl import _kernels, _memory, _reference, losses
+from fastdl._epoch import Batches, Workspace
+from fastdl.data import data_sets, rows_of_fit
 from fastdl.network import answering, core_of
 from fastdl.state import State
 from tests import cases
@@ -734,6 +737,45 @@ class Often(fd.Callback):
 
     def on_epoch(self, run):
         self.took = time.perf_counter() - self.began
+
+
+@pytest.mark.parametrize(
+    ("l1", "clip_norm", "n_threads"), [(0, 0, 1), (0.01, 0, 2), (0.01, 0.5, 2)]
+)
+@pytest.mark.parametrize("batch_size", [3, 40])
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_penalties_count_as_often_as_each_batch_says(
+    optimiser, batch_size, l1, clip_norm, n_threads, dtype, rng
+):
+    """In one call, to the bits of a call a batch with penalties of that size."""
+    n, made = 4, OPTIMISERS[optimiser]
+    often, x = np.array([1.0, 0.25, 2.0, 0.5]), rng.normal(size=(n * batch_size, 20)).astype(dtype)
+    y, starts = rng.integers(0, 3, len(x)), batch_size * np.arange(n)
+    hyper = made.hyper._replace(clip_norm=clip_norm)
+    ends, told = [], []
+    for together in (True, False):
+        layers = [fd.Dense(20, 150, "tanh", l1=l1, l2=0.1), fd.Dense(150, 3, l2=0.3)]
+        core = core_of(fd.Network(layers, dtype=dtype, seed=1))
+        rows = rows_of_fit(core, data_sets(core, x, y)[0])
+        moments = [_memory.zeros(len(core.flat), dtype) for _ in range(made.n_moments)]
+        penalties, losses = np.stack([often, np.zeros(n)]), np.empty(n)
+        for i in [slice(0, n)] if together else [slice(i, i + 1) for i in range(n)]:
+            scaled = [replace(at, l1=often[i][0] * at.l1, l2=often[i][0] * at.l2) for at in layers]
+            if not together:
+                penalties[1, i] = core.places.penalty(core.flat, scaled)
+            program = core.compiled(tuple(layers if together else scaled))
+            space = Workspace(program, batch=batch_size, moments=moments)
+            batches = Batches(
+                None, starts[i], starts[i] + batch_size, np.full(len(starts[i]), 0.01), losses[i],
+                np.empty(len(starts[i]), np.intp), np.zeros(3), penalties if together else None,
+            )  # fmt: skip
+            program.train(
+                rows, space, batches, hyper, starts[i][0] // batch_size, core.flat, n_threads
+            )
+        ends.append(core.flat.tobytes() + losses.tobytes())
+        told.append(penalties[1])
+    assert ends[0] == ends[1]
+    np.testing.assert_allclose(told[0], told[1], rtol=1e-6)
 
 
 def windows(rng, n, d):

@@ -29,7 +29,15 @@ def test_what_is_heavy_or_optional_is_imported_only_when_it_is_needed():
                        "print(*(set(sys.modules) - before))").split()  # fmt: skip
     tops = {name.partition(".")[0] for name in found}
     assert "fastdl" in tops
-    assert not tops & {"matplotlib", "tqdm", "pandas", "safetensors", "IPython", "pytest"}
+    assert not tops & {
+        "matplotlib",
+        "tqdm",
+        "pandas",
+        "safetensors",
+        "IPython",
+        "pytest",
+        "sklearn",
+    }
     assert not {"scipy.optimize", "scipy.stats", "fastdl._reference", "http.client", "ssl"} & set(
         found
     )
@@ -93,6 +101,15 @@ print([what for what in opened if not what[1].endswith(ends) and "__pycache__" n
 
 def test_no_files_but_its_modules_are_read():
     assert run_python(FILES) == "[]"
+
+
+def test_the_estimators_say_what_they_need():
+    run_python(
+        "import sys; sys.modules['sklearn'] = None\n"
+        "try: import fastdl.sklearn\n"
+        "except ImportError as error: assert 'pip install' in str(error)\n"
+        "else: raise AssertionError"
+    )
 
 
 TIMED = "import time; began = time.thread_time(); {}; print(time.thread_time() - began)"

@@ -42,13 +42,18 @@ DOOR = ("network", "core_of")
 PUBLIC = {"_asdict", "_fields", "_replace"}  # of named tuples, which want no names of their own
 AT_MOST = {"ops": {"_check", "_kernels", "_threads", "activations", "losses"}}
 MOST_ARGUMENTS = 8
-# All others are keywords that a user writes by name, of an algorithm whose paper names as many.
+# All others are keywords that a user writes by name, of an algorithm whose paper, or of a library
+# whose class, names as many.
 MAY_HAVE_MORE = {
     "_reference.py adam_update",
+    "_reference.py adam_hat_update",
     "_reference.py adamw_update",
     "ops.py adam_update",
+    "ops.py adam_hat_update",
     "ops.py adamw_update",
+    "classifier.py __init__",
     "network.py __init__",
+    "regressor.py __init__",
     "trainer.py __init__",
     "trainer.py fit",
 }
@@ -169,6 +174,28 @@ def test_a_reach_is_found(code, found):
 def test_functions_have_few_arguments(path):
     many = {f"{path.name} {name}" for name, n in arguments(path) if n > MOST_ARGUMENTS}
     assert many <= MAY_HAVE_MORE
+
+
+ESTIMATORS = (
+    "_parameters", "_optimizer", "_engine", "_training", "_lbfgs", "_base", "classifier",
+    "regressor", "networks", "__init__",
+)  # fmt: skip
+
+
+def test_a_module_of_the_estimators_imports_only_what_stands_before_it():
+    for i, module in enumerate(ESTIMATORS):
+        text = (SOURCE / "sklearn" / f"{module}.py").read_text()
+        found = set(re.findall(r"^from fastdl\.sklearn\.(\w+) import", text, re.MULTILINE))
+        found |= set(re.findall(r"^from fastdl\.sklearn import (_\w+)", text, re.MULTILINE))
+        assert found <= set(ESTIMATORS[:i])
+    assert {path.stem for path in (SOURCE / "sklearn").glob("*.py")} == set(ESTIMATORS)
+
+
+def test_scikit_learn_is_imported_by_its_estimators_alone():
+    for path in SOURCE.rglob("*.py"):
+        if path.parent.name != "sklearn":
+            assert "sklearn" not in {*re.findall(r"(?:from|import) (\w+)", path.read_text())}
+            assert "sklearn" not in imports(path)
 
 
 def test_data_sets_do_not_know_how_networks_are_trained():

@@ -35,6 +35,11 @@ MSE_BY_HAND = {  # of w = 1 under the loss w^2 (gradient 2w), two steps of rate 
         [0.7, 0.7 - 0.1 * (1.4 + 0.5 * (0.5 * 2 + 1.4))],
     ),
     "adam": (fd.Adam(0.1, beta1=0.0, beta2=0.0, epsilon=1e-12), [0.9, 0.8]),
+    # The mean of squares, .36 g^2 at first, is not corrected; the rate is, by .6 at first.
+    "adam_hat": (
+        fd.AdamHat(0.1, beta1=0.0, beta2=0.64, epsilon=1.2),
+        [0.95, 0.95 - 0.1 * 0.768374908492 * 1.9 / (np.sqrt(0.64 * 1.44 + 0.36 * 3.61) + 1.2)],
+    ),
     "adamw": (
         fd.AdamW(0.1, weight_decay=0.5, beta1=0.0, beta2=0.0, epsilon=1e-12),
         [0.9 - 0.1 * 0.5, 0.75 - 0.1 * 0.5 * 0.85],

@@ -57,6 +57,12 @@ PAIRS = {
     ("gaps between the rows of a weight", "l1 in every optimiser"): (
         "test_epoch.py::test_between_the_rows_of_a_weight_lie_zeros"
     ),
+    ("penalties by batch", "optimisers, folded steps, l1, a bound of the norm, threads"): (
+        "test_epoch.py::test_penalties_count_as_often_as_each_batch_says"
+    ),
+    ("weights", "estimators, sparse rows, rows held out"): (
+        "test_sklearn_results.py::test_sparse_rows"
+    ),
     ("an l1", "weights of zero"): "test_kernels.py::test_an_l1_leaves_a_weight_of_zero_where_it_is",
     ("an l1", "biases"): "test_optim.py::test_a_penalty_alone_shrinks_weights_and_no_biases",
     ("an activation of the outputs", "every loss and its settings"): (

@@ -26,7 +26,7 @@ from fastdl.history import History
 from fastdl.interop import from_keras, from_torch, to_torch
 from fastdl.layers import Dense, Dropout
 from fastdl.network import Network
-from fastdl.optim import SGD, Adam, AdamW
+from fastdl.optim import SGD, Adam, AdamHat, AdamW
 from fastdl.run import Callback, Run
 from fastdl.scaling import Scaling
 from fastdl.trainer import RangeTest, Trainer
@@ -36,6 +36,7 @@ __version__ = "0.2.0"
 __all__ = [
     "SGD",
     "Adam",
+    "AdamHat",
     "AdamW",
     "CSVLog",
     "Callback",

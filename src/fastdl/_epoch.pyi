@@ -43,6 +43,7 @@ class Batches:
         losses: _Array,
         n_correct: _Array,
         sums: _Array,
+        penalties: _Array | None = None,
     ) -> Self: ...
 
 @final

@@ -144,6 +144,9 @@ cdef class Batches:
         and its number correct here.
     sums : float64 array (3,)
         To which its loss times its rows, its number correct and its rows are added.
+    penalties : float64 array (2, n_batches), optional
+        The layers' penalties count penalties[0, i] times; what they were before the step, so
+        counted, goes to penalties[1, i]. None: they count once.
 
     Attributes
     ----------
@@ -154,16 +157,18 @@ cdef class Batches:
     cdef const Py_ssize_t[::1] order, starts, stops
     cdef const double[::1] rates
     cdef double[::1] losses, sums
+    cdef double[:, ::1] penalties
     cdef Py_ssize_t[::1] n_correct
     cdef readonly Py_ssize_t done
 
     def __cinit__(
         self, const Py_ssize_t[::1] order, const Py_ssize_t[::1] starts,
         const Py_ssize_t[::1] stops, const double[::1] rates, double[::1] losses,
-        Py_ssize_t[::1] n_correct, double[::1] sums,
+        Py_ssize_t[::1] n_correct, double[::1] sums, double[:, ::1] penalties=None,
     ):
         self.order, self.starts, self.stops, self.rates = order, starts, stops, rates
         self.losses, self.n_correct, self.sums = losses, n_correct, sums
+        self.penalties = penalties
 
     cdef Progress progress(self, Py_ssize_t t):
         """As the loops see them; t counts the optimiser's steps before."""
@@ -173,6 +178,7 @@ cdef class Batches:
         progress.starts, progress.stops = &self.starts[0], &self.stops[0]
         progress.rates, progress.losses = &self.rates[0], &self.losses[0]
         progress.n_correct = &self.n_correct[0]
+        progress.penalties = NULL if self.penalties is None else &self.penalties[0, 0]
         return progress
 
     cdef Py_ssize_t take(self, Py_ssize_t done):
@@ -345,7 +351,7 @@ cdef class Program:
         with nogil:
             transpose_weights(&call)
             fill_offset_parts(&call)
-            found = run_batch(&call, 0, rows.view.n, NULL, -1)
+            found = run_batch(&call, 0, rows.view.n, NULL, -1, 1)
         return found.loss
 
     def evaluate(
@@ -780,7 +786,7 @@ cdef class Steps:
         weigh(&call)
         progress.n, progress.done, progress.t, progress.diverged = 1, 0, self.t, False
         progress.starts, progress.stops, progress.rates = &first, &view.n, &rate
-        progress.losses, progress.n_correct = &loss, &n_correct
+        progress.losses, progress.n_correct, progress.penalties = &loss, &n_correct, NULL
         training.call, training.progress, training.update = &call, &progress, self.update
         with nogil:
             fill_offset_parts(&call)

@@ -353,6 +353,29 @@ def adam_update(
     param -= learning_rate * corrected_mean / (np.sqrt(corrected_square) + epsilon)
 
 
+def adam_hat_update(
+    param: Array,
+    grad: Array,
+    mean: Array,
+    square: Array,
+    *,
+    t: int,
+    learning_rate: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> None:
+    g = _penalised(grad, param, l1, l2)
+    mean *= beta1
+    mean += (1 - beta1) * g
+    square *= beta2
+    square += (1 - beta2) * g * g
+    rate = learning_rate * np.sqrt(1 - beta2**t) / (1 - beta1**t)
+    param -= rate * mean / (np.sqrt(square) + epsilon)
+
+
 def adamw_update(
     param: Array,
     grad: Array,

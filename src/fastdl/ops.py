@@ -22,6 +22,7 @@ from fastdl.losses import Loss
 
 __all__ = [
     "accuracy",
+    "adam_hat_update",
     "adam_update",
     "adamw_update",
     "bias_activation",
@@ -1114,6 +1115,38 @@ def adam_update(
     array([ 0.75, -0.75])
     """
     _adam("adam", (beta1, beta2, epsilon), t, param, grad, (mean, square), learning_rate, (l1, l2))
+
+
+def adam_hat_update(
+    param: Array,
+    grad: ArrayLike,
+    mean: Array,
+    square: Array,
+    *,
+    t: int,
+    learning_rate: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> None:
+    """One step of Adam whose epsilon stands beside a root that is not corrected, in place.
+
+    Parameters
+    ----------
+    param, grad, mean, square, t, learning_rate, beta1, beta2, epsilon, l1, l2
+        As for ``adam_update``.
+
+    Examples
+    --------
+    >>> param, mean, square = np.array([1.0, -1.0]), np.zeros(2), np.zeros(2)
+    >>> fd.ops.adam_hat_update(param, [2.0, -3.0], mean, square, t=1, learning_rate=0.25)
+    >>> param.round(4)
+    array([ 0.75, -0.75])
+    """
+    settings = beta1, beta2, epsilon
+    _adam("adam_hat", settings, t, param, grad, (mean, square), learning_rate, (l1, l2))
 
 
 def adamw_update(

@@ -108,6 +108,32 @@ class Adam:
 
 
 @dataclass(frozen=True)
+class AdamHat(Adam):
+    """Adam in the other order of its paper (the end of section 2), as Keras has it.
+
+    W -= rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon): epsilon stands beside the
+    root of a mean that is not corrected, and so counts for more in the first steps than Adam's.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+    beta1, beta2 : float in [0, 1)
+    epsilon : float
+        Above 0.
+
+    Examples
+    --------
+    >>> fd.AdamHat(1e-3).epsilon
+    1e-08
+    """
+
+    @property
+    def hyper(self) -> Hyper:
+        """Its settings as the kernels take them."""
+        return super().hyper._replace(optimiser=_kernels.OPTIMISERS["adam_hat"])
+
+
+@dataclass(frozen=True)
 class AdamW:
     """Adam with a decay of the weights beside the gradient's step (Loshchilov and Hutter 2019).
 

@@ -16,7 +16,9 @@ from fastdl._loops.rows cimport (
     Rectangle, add_found, count_pieces_of_layer, count_pieces_of_rows, cut_bands, find_rectangle,
     pass_layer, read_some, rows_start, slice_start, take_some_losses, train_rows,
 )
-from fastdl._loops.weights cimport norm_of_gradient, step_weights, train_weights
+from fastdl._loops.weights cimport (
+    norm_of_gradient, penalty_of_weights, step_weights, train_weights,
+)
 
 cdef struct Progress:  # of one call: its batches, and what they gave
     Py_ssize_t n, done, t  # how many, how many are done, the optimiser's steps before them
@@ -26,6 +28,7 @@ cdef struct Progress:  # of one call: its batches, and what they gave
     const double* rates
     double* losses
     Py_ssize_t* n_correct
+    double* penalties  # by how much they count, and after these what they were; NULL: by 1, untold
 
 
 cdef inline Tile take_batch(const Call* call, Py_ssize_t n, Py_ssize_t t) noexcept nogil:
@@ -33,7 +36,7 @@ cdef inline Tile take_batch(const Call* call, Py_ssize_t n, Py_ssize_t t) noexce
     cdef Tile tile
     tile.batch_rows, tile.scale, tile.t = n, 1.0 / n, t
     tile.batch_slices = count_slices(call.net, n)
-    tile.update, tile.factor = NULL, 1
+    tile.update, tile.factor, tile.ridge = NULL, 1, 1
     tile.sum.loss, tile.sum.n_correct = 0, 0
     return tile
 
@@ -156,10 +159,11 @@ cdef inline void run_stage(const Call* call, Tile* tile, const Stage* stage) noe
 
 cdef inline Outcome run_batch(
     const Call* call, Py_ssize_t start, Py_ssize_t stop, const Update* update, Py_ssize_t t,
+    double ridge,
 ) noexcept nogil:
     """One batch: its gradient and, with an update, the step. Gives the mean loss.
 
-    t counts the steps before; -1 leaves masks out.
+    t counts the steps before; -1 leaves masks out. The layers' penalties count ridge times.
 
     A loss that is not finite leaves the parameters as they were; so does a norm that has a bound,
     which is then given instead of the loss.
@@ -168,6 +172,7 @@ cdef inline Outcome run_batch(
     cdef const Stage* stage
     cdef Py_ssize_t slice = 0
     cdef int i
+    tile.ridge = ridge
     while slice < tile.batch_slices:
         take_tile(call, &tile, start, slice)
         slice += tile.n_slices
@@ -186,11 +191,16 @@ cdef inline void run_batches(const Call* call, Progress* batches, Update update)
     """Batches from batches.done on, to the end, a loss that is not finite, or the deadline."""
     cdef Py_ssize_t done = batches.done
     cdef Outcome found
+    cdef double ridge = 1
     cdef bint leads = fastdl_team_rank() == 0
     while done < batches.n and not call.team.late:
         count_update(&update, batches.rates[done], batches.t + done + 1)
+        if batches.penalties != NULL:
+            ridge = batches.penalties[done]
+            if leads:  # the others may read rows meanwhile: weights change in a later stage
+                batches.penalties[batches.n + done] = ridge * penalty_of_weights(call)
         found = run_batch(
-            call, batches.starts[done], batches.stops[done], &update, batches.t + done)
+            call, batches.starts[done], batches.stops[done], &update, batches.t + done, ridge)
         if leads:
             batches.losses[done] = found.loss
             batches.n_correct[done] = found.n_correct

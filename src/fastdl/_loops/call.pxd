@@ -77,6 +77,7 @@ cdef struct Tile:  # some slices of a batch: rows of a data set
     Py_ssize_t t  # the steps before this one; -1: none is taken, and masks are off
     const Update* update  # that the parameters take after this tile; NULL: none
     double factor  # of the gradient that they take
+    double ridge  # by how much the layers' penalties count in this batch
     Outcome sum  # of the batch's tiles so far
     Py_ssize_t share  # about the weights of one piece; 0: parts are left whole
 

@@ -11,7 +11,7 @@ from fastdl._loops.call cimport (
     Call, Params, Tile, bytes_of, dz_at, is_transposed, outputs_at, param_at, x_at,
 )
 from fastdl._loops.input cimport after, take_in_place
-from fastdl._loops.net cimport MOST_CUTS, Layer
+from fastdl._loops.net cimport DENSE, MOST_CUTS, Layer
 from fastdl._loops.offset cimport add_offset_gradient, fill_offset_part, offset_part
 from fastdl._loops.parts cimport Part, find_part, find_piece, is_last
 from fastdl._loops.rows cimport slice_start
@@ -109,7 +109,7 @@ cdef inline void gradient_of_dense(
     cdef const Layer* layer = &call.net.layers[part.layer]
     cdef Matrix grad = grad_at(call, part)
     cdef Fold fold
-    fold.update, fold.l2 = tile.update, layer.l2
+    fold.update, fold.l2 = tile.update, tile.ridge * layer.l2
     fold.param = param_at(call, place_of(layer, part))
     if layer.by_unit:
         take_gradient(call.kernels, dz, x, next_rows, &fold if part.folds else NULL, add, &grad)
@@ -143,7 +143,9 @@ cdef inline void add_slice(
             call.arrays.grads + bytes_of(call, layer.bias + part.unit))
 
 
-cdef inline void close_gradient(const Call* call, const Part* part) noexcept nogil:
+cdef inline void close_gradient(
+    const Call* call, const Tile* tile, const Part* part,
+) noexcept nogil:
     """Add the penalty's to the part's gradient; leave the sum of its squares."""
     cdef const Layer* layer = &call.net.layers[part.layer]
     cdef Matrix runs = runs_of(layer, part)
@@ -152,7 +154,8 @@ cdef inline void close_gradient(const Call* call, const Part* part) noexcept nog
     for j in range(runs.rows):
         skip = bytes_of(call, at + j * runs.ld)
         squares += call.kernels.penalise(
-            call.arrays.params + skip, runs.columns, layer.l1, layer.l2, call.arrays.grads + skip)
+            call.arrays.params + skip, runs.columns, tile.ridge * layer.l1, tile.ridge * layer.l2,
+            call.arrays.grads + skip)
     if part.start == 0:
         skip = bytes_of(call, layer.bias)
         squares += call.kernels.penalise(
@@ -169,6 +172,22 @@ cdef inline double norm_of_gradient(const Call* call) noexcept nogil:
     return sqrt(squares)
 
 
+cdef inline double penalty_of_weights(const Call* call) noexcept nogil:
+    """Those of all layers; between rows lie zeros."""
+    cdef const Layer* layer
+    cdef double total = 0
+    cdef char* at
+    cdef int i
+    for i in range(call.net.n_layers):
+        layer = &call.net.layers[i]
+        at = param_at(call, layer.weight)
+        if layer.kind == DENSE and layer.l1 != 0:
+            total += call.kernels.penalty(at, layer.bias - layer.weight, layer.l1, layer.l2)
+        elif layer.kind == DENSE and layer.l2 != 0:  # that of a gradient is summed in vectors
+            total += layer.l2 * call.kernels.penalise(at, layer.bias - layer.weight, 0, 0, at)
+    return total
+
+
 # --- the step --------------------------------------------------------------------------------
 
 cdef inline void update(
@@ -181,8 +200,8 @@ cdef inline void update(
     if tile.factor != 1:
         call.kernels.scale(tile.factor, arrays.grads + skip, size)
     call.kernels.update[tile.update.optimiser](
-        tile.update, weights != NULL, weights.l1 if penalised else 0,
-        weights.l2 if penalised else 0, arrays.grads + skip, arrays.params + skip,
+        tile.update, weights != NULL, tile.ridge * weights.l1 if penalised else 0,
+        tile.ridge * weights.l2 if penalised else 0, arrays.grads + skip, arrays.params + skip,
         NULL if arrays.first == NULL else arrays.first + skip,
         NULL if arrays.second == NULL else arrays.second + skip, size)
 
@@ -247,7 +266,7 @@ cdef inline void train_weights(const Call* call, const Tile* tile, Py_ssize_t i)
         step_piece(call, tile, &piece)
     elif is_last(call, &piece):
         part = find_part(call, tile, piece.layer, piece.i)
-        close_gradient(call, &part)
+        close_gradient(call, tile, &part)
 
 
 cdef inline void step_weights(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:

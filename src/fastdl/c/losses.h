@@ -135,11 +135,18 @@ static double NAME(sigmoid_cross_entropy)(const T *logits, long label, const T *
     return NAME(sigmoids)(logits, label, NULL, scale, dlogits, k);
 }
 
-/* The same against targets that are 0 or 1. */
+/* The same against targets that are 0 or 1. Settings: the most that an output's loss counts for, where it
+ * is as good as its logit on the wrong side; 0: all. */
 static double NAME(binary_cross_entropy)(const T *logits, long label, const T *targets,
                                          const double *settings, double scale, T *dlogits, long k)
 {
-    return NAME(sigmoids)(logits, -1, targets, scale, dlogits, k);
+    double above = 0;
+    for (long j = 0; settings[0] != 0 && j < k; j++) { /* before, for dlogits may be the logits */
+        const double wrong = targets[j] != 0 ? -(double)logits[j] : (double)logits[j];
+        above += wrong > settings[0] ? wrong - settings[0] : 0;
+    }
+    const double loss = NAME(sigmoids)(logits, -1, targets, scale, dlogits, k);
+    return above > 0 ? loss - above / k : loss;
 }
 
 /* --- the mean over the k outputs of a loss of each, by how far it is off its target -------------- */

@@ -213,6 +213,19 @@ static inline double NAME(sum_of_logs)(const double *weight, const double *gap,
     return total;
 }
 
+/* What losses have above the most that they count for; no logarithm where none can reach it. */
+static double NAME(take_cap)(double most, const double *weight, double *gap, double *excess, long n)
+{
+    double above = 0;
+    for (long i = 0; i < n; i++)
+        if (gap[i] + excess[i] > most && gap[i] + log1p(excess[i]) > most) {
+            above += weight[i] * (gap[i] + log1p(excess[i]) - most);
+            gap[i] = most;
+            excess[i] = 0;
+        }
+    return above;
+}
+
 /* What a share of the label, spread over all classes, adds to the loss: share (z - mean of all z). */
 static void NAME(lift_of_smoothing)(const T *logits, const int *labels, double share, double *lift,
                                     long n, long k)
@@ -236,6 +249,7 @@ static void NAME(smooth)(const int *labels, const double *scales, double share, 
     }
 }
 
+/* Settings: the share of the label that is smoothed, the most that a row's loss counts for; 0: all. */
 static double NAME(loss_softmax_cross_entropy)(const void *outputs, const fastdl_truth *truth,
                                                const double *settings, double scale,
                                                void *doutputs, double *each, ptrdiff_t *n_correct,
@@ -261,6 +275,8 @@ static double NAME(loss_softmax_cross_entropy)(const void *outputs, const fastdl
         *n_correct += NAME(softmax_xent)((const T *)outputs + start * k, label, scales, dlogits,
                                          excess, gap, few, k);
         total += NAME(sum_of_logs)(weight, gap, excess, few);
+        if (settings[1] != 0)
+            total -= NAME(take_cap)(settings[1], weight, gap, excess, few);
         for (long i = 0; each && i < few; i++)
             each[start + i] = gap[i] + log1p(excess[i]) + lift[i];
         if (smoothing != 0) {

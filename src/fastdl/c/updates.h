@@ -2,7 +2,7 @@
 
 /* A line here and an update of that name below: an optimiser. */
 #ifndef FASTDL_OPTIMISERS
-#define FASTDL_OPTIMISERS(X) X(sgd) X(momentum) X(nesterov) X(adam) X(adamw)
+#define FASTDL_OPTIMISERS(X) X(sgd) X(momentum) X(nesterov) X(adam) X(adamw) X(adam_hat)
 #endif
 
 #ifdef T
@@ -104,19 +104,21 @@ UPDATE(nesterov)
     }
 }
 
-/* Adam, its corrections in rate and root; decay: of the parameters, which only counts if it is asked
- * for. Epsilon is not 0, as a small one is in single precision: 0 / 0 would follow where no gradient
- * is. */
-INLINE void NAME(take_adam)(const fastdl_update *update, const int decays, T decay, double lasso,
-                            double ridge, const void *restrict grads, void *restrict params,
-                            void *restrict firsts, void *restrict seconds, long size)
+/* Adam, its corrections in rate and root, or with a hat in the rate alone; decay: of the parameters,
+ * which only counts if it is asked for. Epsilon is not 0, as a small one is in single precision: 0 / 0
+ * would follow where no gradient is. */
+INLINE void NAME(take_adam)(const fastdl_update *update, const int decays, const int hat, T decay,
+                            double lasso, double ridge, const void *restrict grads,
+                            void *restrict params, void *restrict firsts,
+                            void *restrict seconds, long size)
 {
     SETTINGS
     const double *settings = update->settings;
     const T beta1 = (T)settings[0], rest1 = (T)(1 - settings[0]);
     const T beta2 = (T)settings[1], rest2 = (T)(1 - settings[1]);
-    const T rate = (T)(update->learning_rate / update->corrections[0]);
-    const T root = (T)sqrt(update->corrections[1]);
+    const double corrected = update->learning_rate / update->corrections[0];
+    const double correction = sqrt(update->corrections[1]);
+    const T rate = (T)(hat ? corrected * correction : corrected), root = (T)(hat ? 1 : correction);
     const T epsilon = (T)settings[2] > LEAST ? (T)settings[2] : LEAST;
     T *mean = firsts, *square = seconds;
     for (long i = 0; i < size; i++) {
@@ -132,7 +134,7 @@ INLINE void NAME(take_adam)(const fastdl_update *update, const int decays, T dec
 UPDATE(adam)
 {
     (void)decays;
-    NAME(take_adam)(update, 0, 0, lasso, ridge, grads, params, firsts, seconds, size);
+    NAME(take_adam)(update, 0, 0, 0, lasso, ridge, grads, params, firsts, seconds, size);
 }
 
 /* AdamW (Loshchilov & Hutter 2019): a weight's decay passes the moments by, and l1 and l2, which are
@@ -140,7 +142,15 @@ UPDATE(adam)
 UPDATE(adamw)
 {
     const T decay = decays ? (T)(update->learning_rate * update->settings[3]) : 0;
-    NAME(take_adam)(update, 1, decay, lasso, ridge, grads, params, firsts, seconds, size);
+    NAME(take_adam)(update, 1, 0, decay, lasso, ridge, grads, params, firsts, seconds, size);
+}
+
+/* Adam in the other order that its paper gives (the end of section 2): epsilon stands beside the root
+ * of a mean that is not corrected. Settings: Adam's. */
+UPDATE(adam_hat)
+{
+    (void)decays;
+    NAME(take_adam)(update, 0, 1, 0, lasso, ridge, grads, params, firsts, seconds, size);
 }
 
 #undef UPDATE

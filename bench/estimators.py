@@ -1,0 +1,107 @@
+"""The estimators beside scikit-learn's own: python bench/estimators.py [case ...] [--float32]
+
+Both train on one thread, in turns, by scikit-learn's defaults but for the number of epochs, and
+have to end with the same losses. Times are those of the process, which busy neighbours do not
+lengthen as they do the clock's; a ratio is the median of the pairs'. Images are the real ones where
+fastdl finds them (FASTDL_DATA_DIR), else stand-ins.
+"""
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import argparse  # noqa: E402
+import time  # noqa: E402
+import warnings  # noqa: E402
+
+import numpy as np  # noqa: E402
+import sklearn.neural_network as peer  # noqa: E402
+from sklearn.datasets import load_digits, make_classification, make_regression  # noqa: E402
+from sklearn.exceptions import ConvergenceWarning  # noqa: E402
+
+from fastdl import datasets  # noqa: E402
+from fastdl import sklearn as ours  # noqa: E402
+
+
+def digits():
+    return *load_digits(return_X_y=True), {"max_iter": 40}
+
+
+def table():
+    x, y = make_classification(20_000, 54, n_informative=20, n_classes=7, random_state=0)
+    return x, y, {"max_iter": 10}
+
+
+def mnist():
+    try:
+        (x, y), *_ = datasets.load_mnist(validation=0)
+    except datasets.MissingDatasetError:
+        (x, y), *_ = datasets.stand_in("mnist", 60_000)
+    return x.reshape(len(x), -1) / 255, y, {"max_iter": 2, "hidden_layer_sizes": (128,)}
+
+
+def regression():
+    x, y = make_regression(10_000, 20, noise=10, random_state=0)
+    return x, y / y.std(), {"max_iter": 15, "hidden_layer_sizes": (64, 64)}
+
+
+CASES = {"digits": digits, "table": table, "mnist": mnist, "regression": regression}
+
+
+def both(x, y, settings):
+    """scikit-learn's estimator and ours."""
+    name = "MLPRegressor" if y.dtype.kind == "f" else "MLPClassifier"
+    return [getattr(library, name)(random_state=0, **settings) for library in (peer, ours)]
+
+
+def seconds(call):
+    began = time.process_time()
+    call()
+    return time.process_time() - began
+
+
+def fits(name, dtype, rounds):
+    """The seconds of each fit (rounds, 2), once both are found to agree."""
+    x, y, settings = CASES[name]()
+    x, estimators = x.astype(dtype), both(x, y, settings)
+    times = []
+    for _ in range(rounds):
+        times.append([seconds(lambda one=one: one.fit(x, y)) for one in estimators])
+        curves = [one.loss_curve_ for one in estimators]
+        np.testing.assert_allclose(*curves, rtol=1e-6 if dtype == "float64" else 1e-3)
+    return np.array(times), [one.predict for one in estimators], x[:1]
+
+
+def rows(predicts, row, rounds):
+    """The seconds of an answer to one row (rounds, 2)."""
+    calls = [(one, 300 if i else 30) for i, one in enumerate(predicts)]
+    times = [
+        [seconds(lambda one=one, n=n: [one(row) for _ in range(n)]) / n for one, n in calls]
+        for _ in range(rounds)
+    ]
+    return np.array(times)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("cases", nargs="*", help=" ".join(CASES))
+    parser.add_argument("--float32", action="store_true", help="rows of float32")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    dtype = "float32" if given.float32 else "float64"
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    print(f"{'':22}scikit-learn      fastdl   times")
+    for name in given.cases or CASES:
+        found, predicts, row = fits(name, dtype, given.rounds)
+        for what, times, unit in (
+            (name, found * 1e3, "ms"),
+            ("  predict of one row", rows(predicts, row, given.rounds) * 1e6, "us"),
+        ):
+            theirs, own = np.median(times, axis=0)
+            ratio = np.median(times[:, 0] / times[:, 1])
+            print(f"{what:22}{theirs:9.1f} {unit}{own:9.1f} {unit}{ratio:8.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -74,11 +75,11 @@ def public_names(module):
 def write_pages():
     """A page a module in docs/api, from which autosummary makes one for each name."""
     folder = HERE / "api"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # with pages of names that are no more
+    folder.mkdir()
     for name, title in MODULES.items():
         page = folder / f"{name.removeprefix('fastdl.')}.rst"
         if (name == "fastdl.sklearn" and find_spec("sklearn") is None) or find_spec(name) is None:
-            page.unlink(missing_ok=True)
             continue
         names = public_names(importlib.import_module(name))
         lines = [

@@ -196,7 +196,8 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
         shown = self._metrics() if "step" in self else []
         drawn = ""
         if shown:
-            drawn = _html.figure(*_size(shown), lambda to: self._draw(to, "step", shown))
+            width, height = (0.75 * inches for inches in _size(shown))  # beside text
+            drawn = _html.figure(width, height, lambda to: self._draw(to, "step", shown))
         why = [f"stopped: {self.stopped}"] if self.stopped else []
         rows = [list(record.values()) for record in self._records]
         return drawn + _html.table(self.columns, rows, why)

@@ -20,6 +20,8 @@ DEBUG = os.environ.get("FASTDL_DEBUG") == "1"
 SANITIZE = os.environ.get("FASTDL_SANITIZE", "")  # as -fsanitize takes it: "address,undefined"
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
 HEADERS = glob("src/fastdl/**/*.h", recursive=True)
+# One build for every Python from 3.11 on; those without a GIL have no limited API.
+ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 DIRECTIVES = {
     "language_level": 3,
@@ -29,6 +31,7 @@ DIRECTIVES = {
     "cdivision": not DEBUG,
     "auto_pickle": False,
     "embedsignature": False,
+    "freethreading_compatible": True,
     "show_performance_hints": not DEBUG,
 }
 
@@ -45,6 +48,13 @@ class build_ext_portable(build_ext):
         super().finalize_options()
         self.force = True  # links what may have been linked with other flags
         self.parallel = self.parallel or os.cpu_count()
+
+    def run(self) -> None:
+        super().run()
+        folders = [Path(self.build_lib, "fastdl")] + [Path("src/fastdl")] * bool(self.inplace)
+        for folder in folders if ABI3 else ():
+            for left in folder.glob("_*.cp*"):  # of one version, which would take it first
+                left.unlink()
 
     def build_extensions(self) -> None:
         # -fno-math-errno and -fno-trapping-math change no result: they let loops vectorise.
@@ -109,11 +119,13 @@ def is_old(source: str, made: str) -> bool:
 
 
 def extension(name: str, *sources: str) -> Extension:
+    macros = [("FASTDL_DEBUG", str(int(DEBUG)))]
     return Extension(
         f"fastdl.{name}",
         [f"src/fastdl/{name}.pyx", *sources],
         include_dirs=["src/fastdl/c"],
-        define_macros=[("FASTDL_DEBUG", str(int(DEBUG)))],
+        define_macros=macros + [("Py_LIMITED_API", "0x030B0000")] * ABI3,
+        py_limited_api=ABI3,
     )
 
 
@@ -128,4 +140,5 @@ setup(
         build_dir="build/debug" if DEBUG else "build/release",
     ),
     cmdclass={"build_ext": build_ext_portable},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
 )

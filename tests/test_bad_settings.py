@@ -486,6 +486,8 @@ PUBLIC = dict(public.functions())
 OURS = (  # the library makes these, or calls them with what it has checked
     *("Error", "Evaluation", "GradientAudit", "GradientCheck", "RangeTest", "Run", "Provenance"),
     *("Init", "Schedule"),
+    *("from_torch", "to_torch", "from_keras"),  # which need other libraries: test_interop.py
+    "to_onnx",  # likewise: test_export.py
     *("on_check", "on_begin", "on_record", "on_step", "on_epoch", "on_interrupt", "on_finish"),
     *("on_end", "stop", "keep", "keeps", "go_back", "is_at", "append", "draw", "rates"),
 )

@@ -14,13 +14,13 @@ ORDER = (
     "_matrix", "_blas", "_kernels", "_loops.net", "_loops.input", "_loops.call",
     "_loops.offset", "_loops.parts", "_loops.layers", "_loops.rows", "_loops.weights",
     "_loops.batches", "_loops.evaluation", "_loops.pace", "_memory", "_epoch", "_hints",
-    "_intake", "_check", "_settings", "_threads", "_html",
+    "_intake", "_check", "_settings", "_pools", "_threads", "_html",
     "activations", "losses", "init", "schedules", "scaling", "inputs", "history", "files", "ops",
     "layers",
     "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation", "saved",
     "export", "network", "interop", "gradcheck", "_calling", "_diagnosis", "audit", "advice",
-    "state", "rates", "records", "resume", "own", "fit", "stepper", "run", "loop", "callbacks",
-    "trainer", "datasets", "_openmp", "__init__",
+    "state", "rates", "records", "resume", "batch", "room", "fit", "arrays", "stepper", "stream",
+    "run", "loop", "callbacks", "trainer", "datasets", "_openmp", "__init__",
 )
 EXPERIMENTS = (
     "calling", "meant", "places", "spec", "coding", "assignments", "store", "data", "trial",

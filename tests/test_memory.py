@@ -96,7 +96,7 @@ import fastdl as fd
 from fastdl import _kernels, _memory
 
 _memory.empty = guarded  # parameters, moments and workspace
-shuffled = fd.fit.Fit._shuffled
+shuffled = fd.arrays.ArrayFit._shuffled
 
 
 def guarded_order(fit):
@@ -104,7 +104,7 @@ def guarded_order(fit):
     return starts, stops, like(order)
 
 
-fd.fit.Fit._shuffled = guarded_order
+fd.arrays.ArrayFit._shuffled = guarded_order
 rng = np.random.default_rng(0)
 WIDTHS = [[1, 1], [7, 5], [20, 150], [33, 16, 10], [130, 200, 10], [300, 20, 4], [784, 50, 10],
           [40, 17, 130, 3], [64, 128, 64]]
@@ -133,7 +133,7 @@ for isa in _kernels.ISAS:
 ORDERS = """
 import fastdl as fd
 
-shuffled, fit = fd.fit.Fit._shuffled, fd.fit.Fit
+shuffled, fit = fd.arrays.ArrayFit._shuffled, fd.arrays.ArrayFit
 fit._shuffled = lambda self: (*shuffled(self)[:2], like(np.random.permutation(len(x))))
 x, y = np.ones((150, 100), np.float32), np.zeros(150, int)
 for h in (10, 50):  # rows taken where they lie, and copied

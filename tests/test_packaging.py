@@ -67,6 +67,28 @@ def test_every_file_of_the_packages_is_in_the_wheel(monkeypatch):
     assert held >= wanted
 
 
+def test_every_file_that_tests_need_is_in_the_sdist(monkeypatch):
+    """`make wheels` unpacks one and runs the tests there."""
+    egg_info = pytest.importorskip("setuptools.command.egg_info")
+    monkeypatch.chdir(ROOT)
+    held = egg_info.FileList()
+    held.findall()
+    for line in Path("MANIFEST.in").read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            held.process_template_line(line)
+    folders = ("src", "tests", "bench", "docs", "experiments", ".ci")
+    wanted = {path for folder in folders for path in Path(folder).rglob("*") if path.is_file()}
+    made = (".pyc", ".pyo", ".so", ".html")
+    wanted = {
+        path
+        for path in wanted
+        if path.suffix not in made and not any("egg-info" in part for part in path.parts)
+    }
+    wanted |= {Path("Makefile"), *Path().glob("*.md")}
+    python = {path for path in wanted if path.parts[0] == "src" and path.suffix == ".py"}
+    assert {Path(name) for name in held.files} >= wanted - python - {Path("src/fastdl/py.typed")}
+
+
 def test_the_command_tells_itself_by_its_name(command):
     done = command("--help")
     assert done.stdout.startswith("usage: fastdl-experiments [-h] COMMAND")

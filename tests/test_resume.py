@@ -17,7 +17,7 @@ from safetensors.numpy import load
 
 import fastdl as fd
 from fastdl import _check, files
-from fastdl.fit import Fit
+from fastdl.arrays import ArrayFit
 from tests import nightly
 
 pytestmark = pytest.mark.filterwarnings("ignore:nothing of the resumed fit is left")
@@ -594,7 +594,7 @@ def test_a_saved_network_is_no_checkpoint_and_a_fitted_one_is_busy(path, problem
     trainer = make()
     trainer.network.save(path)
     refused(trainer, path, f"{path} must be a checkpoint of a fit")
-    with pytest.raises(RuntimeError, match="fitted already"):
+    with pytest.raises(RuntimeError, match="must be free"):
         trainer.fit(**problem, callbacks=[At(1, lambda run: trainer.resume(path))])
     with pytest.raises(FileNotFoundError):
         trainer.resume(path.with_name("nothing"))
@@ -603,8 +603,8 @@ def test_a_saved_network_is_no_checkpoint_and_a_fitted_one_is_busy(path, problem
 def test_an_epoch_that_numpy_shuffles_otherwise_is_refused(path, problem, monkeypatch):
     make().fit(**problem, callbacks=[At(2, interrupt), fd.Checkpoint(path)])
     trainer = resumed(path)
-    shuffled = Fit._shuffled
-    monkeypatch.setattr(Fit, "_shuffled", lambda fit: (*shuffled(fit)[:2], np.arange(N)))
+    shuffled = ArrayFit._shuffled
+    monkeypatch.setattr(ArrayFit, "_shuffled", lambda fit: (*shuffled(fit)[:2], np.arange(N)))
     with pytest.raises(fd.CheckpointError, match=r"where NumPy shuffles as .*\d does"):
         trainer.fit(**problem)
 

@@ -3,6 +3,7 @@ threads may use one model, Ctrl-C is heard. Other processes: test_processes.py."
 
 import os
 import sys
+import sysconfig
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -266,6 +267,24 @@ def test_a_thousand_predictions_of_each_of_eight_threads_are_the_serial_ones(pro
         assert list(pool.map(right, [None] * 6 + [2] * 2)) == [1000] * 8
 
 
+def test_evaluations_of_one_network_in_several_threads_are_the_serial_ones(problem):
+    """Each times its stretches and all learn from that, here of the same network."""
+    network = fd.Network(WIDTHS)
+    expected = network.evaluate(*problem, n_threads=1)
+
+    def right(n_threads):
+        return all(network.evaluate(*problem, n_threads=n_threads) == expected for _ in range(20))
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(right, [1, 2, 4] * 2))
+
+
+def test_a_python_without_a_gil_stays_without_one():
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        pytest.skip("this Python has a GIL")
+    assert run_python("import sys, fastdl; print(sys._is_gil_enabled())") == "False"
+
+
 def test_calls_that_want_more_threads_than_there_are_give_the_same_bits(rng):
     logits = rng.standard_normal((20_000, 10)).astype(np.float32)
     expected = fd.ops.softmax(logits, n_threads=1).tobytes()
@@ -300,7 +319,7 @@ def test_a_second_fit_at_the_same_time_is_refused(problem):
     assert begun.wait(60)
     try:
         for refused in (trainer.fit, other.fit, other.range_test):
-            with pytest.raises(RuntimeError, match="being fitted already"):
+            with pytest.raises(RuntimeError, match="must be free for a fit"):
                 refused(*problem)
         assert len(network.predict(problem[0])) == 600
         assert fd.Trainer(network.copy(), fd.SGD(0.1)).fit(*problem).n_records == 1

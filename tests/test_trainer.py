@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastdl as fd
-from fastdl.fit import Fit
+from fastdl.arrays import ArrayFit
 from fastdl.network import core_of
 
 N, SIZE = 10, 4  # rows and batch size: two whole batches and one of two rows
@@ -614,7 +614,7 @@ def test_a_range_test_smooths_losses_as_computed_by_hand(monkeypatch):
     def steps(fit, *_):
         fit._losses[0] = given[next(at)]
 
-    monkeypatch.setattr(Fit, "_steps", steps)
+    monkeypatch.setattr(ArrayFit, "_steps", steps)
     result = fd.Trainer(make(), fd.SGD(0.1)).range_test(
         np.zeros((N, 3)), np.zeros(N, int), low=0.1, high=100.0, steps=4
     )

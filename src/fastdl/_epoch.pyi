@@ -102,6 +102,8 @@ class Reading:
 @final
 class Steps:
     t: int
+    @property
+    def n_correct(self) -> int: ...
     def __new__(
         cls,
         program: Program,

@@ -46,9 +46,12 @@ from fastdl._loops.offset cimport fill_offset_parts
 from fastdl._loops.pace cimport Pace, Stretch, learn, next_stretch
 from fastdl._loops.weights cimport transpose_weights
 
-from numpy import empty, intp, ndarray
+import numpy
 
 from fastdl import _memory
+
+# C's own names: each small call would look others up in the module.
+cdef object empty = numpy.empty, intp = numpy.intp, ndarray = numpy.ndarray
 
 
 KIND_DENSE, KIND_MASK = DENSE, MASK  # of layers
@@ -222,6 +225,7 @@ cdef class Workspace:
     cdef unsigned long long seed
     cdef readonly object grads
     cdef object first, second, room, notes
+    cdef Workspace next_idle
 
     def __cinit__(
         self, Program program, *, Py_ssize_t batch=0, moments=(), unsigned long long seed=0,
@@ -271,8 +275,10 @@ cdef class Program:
     """
 
     cdef Net net
+    # One thread at a time trains; several may ask at once, which without a GIL take turns at what
+    # they share: the evaluation's pace, and idle workspaces of answers (the first of a chain).
     cdef Pace training, evaluation
-    cdef list idle  # workspaces of answers; several threads may ask at once
+    cdef Workspace idle
 
     def __cinit__(
         self, const long long[:, ::1] layers, const double[:, ::1] settings, int loss,
@@ -280,7 +286,6 @@ cdef class Program:
     ):
         cdef Py_ssize_t i
         cdef Layer* layer
-        self.idle = []
         self.net.single = single
         self.net.n_layers = <int> layers.shape[0]
         self.net.layers = <Layer*> PyMem_Calloc(self.net.n_layers, sizeof(Layer))
@@ -380,12 +385,14 @@ cdef class Program:
         fill_offset_parts(&call)
         while evaluation.done < evaluation.n:
             PyErr_CheckSignals()
-            stretch = next_stretch(&self.evaluation, n_threads)
+            with cython.critical_section(self):
+                stretch = next_stretch(&self.evaluation, n_threads)
             begin(&team, &stretch)
             cut_evaluation(&call, &evaluation)
             run(&stretch, &team, evaluate, &evaluating)
             n = min(team.shared.claimed * evaluation.run, evaluation.n - evaluation.done)
-            learn(&self.evaluation, &stretch, n * CHUNK_ROWS)
+            with cython.critical_section(self):
+                learn(&self.evaluation, &stretch, n * CHUNK_ROWS)
             evaluation.done += n
         if evaluation.results != NULL:
             for i in range(evaluation.n):
@@ -396,7 +403,7 @@ cdef class Program:
                     of_block = 0
         return loss, <Py_ssize_t> n_correct
 
-    def answer(self, Reading reading, x, params, Answer kind):
+    def answer(self, Reading reading, x, params, int kind):
         """The answer to a few rows, on this thread; None where Python has to look at them first.
 
         Outputs (n, k) of whatever they are, or finite ones, or the labels or the probabilities that
@@ -414,7 +421,7 @@ cdef class Program:
             return None
         view.check_finite = view.check_finite and kind != OUTPUTS
         out = empty((view.n, net.k), "f" if net.single else "d")
-        workspace = self.idle.pop() if self.idle else Workspace(self)
+        workspace = self.take_idle()
         call = self.call(&view, workspace, params, NULL)
         call.in_place = lies_ready(net, &view)
         evaluation.n, evaluation.results = self.chunks(view.n), NULL
@@ -424,8 +431,21 @@ cdef class Program:
             for i in range((evaluation.n + block - 1) // block):
                 evaluate_rows(
                     &call, &evaluation, i * block, min((i + 1) * block, evaluation.n))
-        self.idle.append(workspace)
+        self.give_back(workspace)
         return out if kind == OUTPUTS else answer_from(&call, out, evaluation.out, kind)
+
+    cdef Workspace take_idle(self):
+        """A workspace for an answer, which no other thread has."""
+        cdef Workspace found
+        with cython.critical_section(self):
+            found = self.idle
+            if found is not None:
+                self.idle, found.next_idle = found.next_idle, None
+        return Workspace(self) if found is None else found
+
+    cdef give_back(self, Workspace workspace):
+        with cython.critical_section(self):
+            workspace.next_idle, self.idle = self.idle, workspace
 
     def needs_blas(self, Py_ssize_t n, bint trains):
         """Whether it may leave a product of up to n rows to BLAS."""
@@ -503,7 +523,7 @@ cdef struct Lying:  # an array of numbers, as it lies
     const char* at
 
 
-cdef bint look_at(array, int ndim, Lying* lying):
+cdef bint look_at(array, int ndim, Lying* lying) except -1:
     """Whether it is an array of NumPy's own that kernels read; the caller keeps it alive."""
     cdef Py_buffer buffer
     cdef bint ready
@@ -524,7 +544,7 @@ cdef bint look_at(array, int ndim, Lying* lying):
     return ready and (lying.columns == 1 or lying.column == lying.item)
 
 
-cdef bint are_labels(y, Py_ssize_t n, Lying* lying):
+cdef bint are_labels(y, Py_ssize_t n, Lying* lying) except -1:
     """Whether they are n integers of four or eight bytes; the caller keeps them alive."""
     return look_at(y, 1, lying) and lying.n == n and lying.type in b"ilq"
 
@@ -542,7 +562,9 @@ cdef bint copy_labels(const Lying* labels, Py_ssize_t k, int* out) noexcept nogi
     return True
 
 
-cdef bint are_numbers(y, Py_ssize_t n, Py_ssize_t k, bint single, Lying* lying):
+cdef bint are_numbers(
+    y, Py_ssize_t n, Py_ssize_t k, bint single, Lying* lying,
+) except -1:
     """Whether they are finite numbers (n, k), or (n,) where k is 1, side by side."""
     cdef Py_ssize_t item = sizeof(float) if single else sizeof(double)
     return (
@@ -611,7 +633,7 @@ cdef class Reading:
         cdef View view
         return bool(self.take(x, &view))
 
-    cdef bint take(self, x, View* view):
+    cdef bint take(self, x, View* view) except -1:
         """Have rows in a view if it takes them."""
         cdef Lying lying
         cdef int i
@@ -627,7 +649,7 @@ cdef class Reading:
         return view.d == self.d and view.n > 0
 
 
-cdef answer_from(const Call* call, out, char* outputs, Answer kind):
+cdef answer_from(const Call* call, out, char* outputs, int kind):
     """What outputs say; None where they are not all finite."""
     cdef Py_ssize_t i, n = call.rows.n, k = call.net.k
     if not call.kernels.finite(outputs, k, NULL, n, k):
@@ -663,6 +685,8 @@ cdef class Steps:
     ----------
     t : int
         The optimiser's steps; set it before a call, which counts its own if it takes it.
+    n_correct : int
+        Of the batch before.
     """
 
     cdef Program program
@@ -675,6 +699,7 @@ cdef class Steps:
     cdef Py_ssize_t n_labels
     cdef bint by_labels, by_numbers
     cdef public Py_ssize_t t
+    cdef readonly Py_ssize_t n_correct
 
     def __cinit__(
         self, Program program, hyper, params, moments, unsigned long long seed, Reading reading,
@@ -730,7 +755,7 @@ cdef class Steps:
         """A step by the gradient (n, k) of a batch's outputs, of the network's dtype."""
         return self.run(&rows.view, rate, n_threads, NULL, <char*> address(doutputs))
 
-    cdef bint take_rows(self, x, View* view):
+    cdef bint take_rows(self, x, View* view) except -1:
         """Have a batch in a view if it is ready, and small."""
         cdef const Net* net = &self.program.net
         if not self.reading.take(x, view) or view.n > self.reading.most:
@@ -741,7 +766,7 @@ cdef class Steps:
             view.scan_zeros = are_often_sparse(kernels_of(sizeof(float)), view)
         return True
 
-    cdef bint take_labels(self, y, View* view):
+    cdef bint take_labels(self, y, View* view) except -1:
         """Have a copy of labels in the view, if they are ready and lie in [0, k)."""
         cdef Lying lying
         if not are_labels(y, view.n, &lying):
@@ -774,7 +799,7 @@ cdef class Steps:
         cdef Call call
         cdef Progress progress
         cdef double loss = 0
-        cdef Py_ssize_t n_correct, first = 0
+        cdef Py_ssize_t first = 0
         cdef Training training
         cdef Stretch stretch = next_stretch(&self.program.training, n_threads)
         self.make_room(view.n)
@@ -786,7 +811,7 @@ cdef class Steps:
         weigh(&call)
         progress.n, progress.done, progress.t, progress.diverged = 1, 0, self.t, False
         progress.starts, progress.stops, progress.rates = &first, &view.n, &rate
-        progress.losses, progress.n_correct, progress.penalties = &loss, &n_correct, NULL
+        progress.losses, progress.n_correct, progress.penalties = &loss, &self.n_correct, NULL
         training.call, training.progress, training.update = &call, &progress, self.update
         with nogil:
             fill_offset_parts(&call)

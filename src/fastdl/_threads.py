@@ -13,9 +13,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any
 
-from fastdl import _check, _kernels
+from fastdl import _check, _kernels, _pools
 
 MOST = _kernels.MOST_THREADS
 WORK_PER_THREAD = 1_000_000  # multiply-adds that make waking one more thread worth its while
@@ -120,21 +119,13 @@ def most_alone(work: int) -> int:
     return (2 * WORK_PER_THREAD - 1) // max(1, work)
 
 
-@cache
-def _pools() -> Any:
-    """Each BLAS that is loaded, and no OpenMP: its limits belong to the thread that sets them."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas").lib_controllers
-
-
 def _set_blas(counts: list[int]) -> None:
     """Give each BLAS its number of threads.
 
     threadpoolctl 3.8 lets one thread at a time control OpenBLAS and ignores all others in silence;
     the last holder may be another thread than the first, and a user may want it in a third one.
     """
-    for pool, count in zip(_pools(), counts, strict=True):
+    for pool, count in zip(_pools.loaded(), counts, strict=True):
         give_up = getattr(pool, "clear_controlling_thread", lambda force: None)
         give_up(force=True)
         pool.set_num_threads(count)
@@ -144,6 +135,7 @@ def _set_blas(counts: list[int]) -> None:
 @contextmanager
 def serial_blas() -> Iterator[None]:
     """Hold BLAS to one thread; the last of several holders gives it back."""
+    _pools.tell_if_unknown()
     holder = object()
     try:
         _hold(holder)
@@ -156,7 +148,7 @@ def serial_blas() -> Iterator[None]:
 def _hold(holder: object) -> None:
     with _lock:
         if not _before:
-            _before[:] = [pool.num_threads for pool in _pools()]
+            _before[:] = [pool.num_threads for pool in _pools.loaded()]
         _holders.add(holder)
         if len(_holders) == 1:
             _set_blas([1] * len(_before))

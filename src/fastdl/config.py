@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from fastdl import _kernels, _threads
+from fastdl import _kernels, _pools, _threads
 
 _PACKAGES = ("fastdl", "numpy", "scipy", "threadpoolctl", "safetensors", "tqdm")
 
@@ -29,6 +29,7 @@ def config() -> dict[str, str]:
         "OpenMP": "yes" if _kernels.OPENMP else "no: fastdl starts threads of its own",
         "bounds checks": "yes (FASTDL_DEBUG)" if _kernels.DEBUG else "no",
         "cores": str(_threads.available()),
+        "BLAS in fits": _pools.unknown() or "held to one thread",
     }
     for pool in threadpool_info():
         if pool["internal_api"] == "fastdl":  # told above

@@ -160,7 +160,13 @@ def data_sets(
     return train, held_out
 
 
-def _validation(core: Core, given: Validation, known: Inputs) -> tuple[Data, Array | None]:
+def validation_set(core: Core, given: Validation) -> Data:
+    """A validation set beside batches, whose rows nobody has seen yet."""
+    data, weights = _validation(core, given, core.inputs)
+    return data if weights is None else weighted(core, data, weights)
+
+
+def _validation(core: Core, given: Validation, known: Inputs | None) -> tuple[Data, Array | None]:
     """A validation set, whose rows are what is known, and the weights that it brings along."""
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         parts = isinstance(given, tuple | list)

@@ -84,11 +84,11 @@ def _onnx() -> Any:
 
 def to_onnx(core: Core, rows: str | None) -> bytes:
     """A network as the bytes of an ONNX file; rows are the dtype of its input, see ``Network``."""
-    graph = Graph(core.dtype)
     if rows is None:
         pixels = core.inputs is not None and core.inputs.kind == "pixels"
         rows = "uint8" if pixels else core.dtype.name
     dtype = np.dtype(_check.choice("rows", rows, _ROWS))
+    graph = Graph(core.dtype)
     x = _scaled(graph, core, "x", dtype)
     parameters, dense = core.parameters, dense_of(core.layers)
     for i, layer in dense.items():

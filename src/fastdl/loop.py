@@ -51,6 +51,7 @@ class Loop:
                 self._with_bar(Progress(progress, self._fit.steps_left))
             finally:  # whatever has ended the fit before its end is an error, wherever it came
                 self._fit.failed = not self._fit.is_over
+                self._fit.close()
                 if self._callbacks:
                     self._tell_of_the_end()
 
@@ -85,19 +86,17 @@ class Loop:
     def _epoch(self, bar: Progress) -> None:
         """An epoch, or the rest of a resumed one."""
         fit, run = self._fit, self._run
-        n = fit.begin_epoch()
+        fit.begin_epoch()
         self._record()  # one that an interruption has prevented
-        at, history = fit.at, self._history
-        while at < n and history.stopped is None:
-            steps = min(n - at, self._span(bar))
-            fit.steps(at, at + steps)
-            at += steps
+        history = self._history
+        while fit.has_batches and history.stopped is None:
+            steps = fit.steps(self._span(bar))
             self._record()
             for callback in self._callbacks:
                 if callback.steps and run.step % callback.steps == 0:
                     callback.on_step(run)
             bar.advance(steps, history)
-        if at == n:
+        if not fit.has_batches:
             fit.end_epoch()
             for callback in self._callbacks:
                 callback.on_epoch(run)

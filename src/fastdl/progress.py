@@ -10,6 +10,7 @@ from typing import Any
 from fastdl.history import History
 
 _INTERVAL = 0.2  # seconds between two looks at the bar
+_MANY = 2**62  # steps
 _ROWS = 24  # tqdm hides a bar that has no row to be in, as where the terminal tells of none
 
 
@@ -29,21 +30,21 @@ class Progress:
     ----------
     show : bool or None
         None: where a terminal or a notebook looks on. Never where there is no ``sys.stderr``.
-    total : int
-        Steps.
+    total : int or None
+        Steps; None where nobody knows.
 
     Attributes
     ----------
     span : int
-        About the steps of one interval; all of them where nothing is shown.
+        About the steps of one interval; all that there may be where nothing is shown.
     """
 
-    def __init__(self, show: bool | None, total: int) -> None:
+    def __init__(self, show: bool | None, total: int | None) -> None:
         self._bar: Any = None
         self._done, self._began = 0, time.perf_counter()
         self._history: History | None = None
         self._next = 0.0
-        self.span = total
+        self.span = _MANY if total is None else total
         self._terminal = show is not False and sys.stderr is not None and sys.stderr.isatty()
         if show is None:
             show = "ipykernel" in sys.modules or self._terminal

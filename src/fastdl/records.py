@@ -61,12 +61,12 @@ class Records:
         self._on_validation: Evaluator | None = None
 
     def measure(
-        self, train: Data, rows: Rows, validation: Data | None, workspace: Workspace
+        self, train: Data | None, rows: Rows | None, validation: Data | None, workspace: Workspace
     ) -> None:
-        """Measure these data sets; the first one's rows are those that are trained on."""
+        """Measure these data sets, of the first one if it is there; rows are those trained on."""
         trained = ["loss", "cost", "accuracy"] if self._tells_right else ["loss", "cost"]
         held_out: list[str] = []
-        if self._asked.train_metrics == "full":
+        if train is not None and rows is not None and self._asked.train_metrics == "full":
             self._on_training = self._evaluator(train, rows, workspace)
             trained = self._on_training.columns
         if validation is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from fastdl import _kernels, advice, own
+from fastdl import _kernels, advice, batch
 from fastdl.data import Data, data_sets, led, refuse_if_not_finite, rows_of_fit
 from fastdl.fit import DivergenceError, Terms
 from fastdl.history import History
@@ -70,13 +70,7 @@ class Stepper:
     ) -> float:
         terms, core = self._terms, self._terms.core
         data = self._read(x, y, sample_weight)
-        n = len(data.x)
-        threads = core.threads(terms.settings.n_threads, n)
-        with core.serial_blas(n, trains=True):
-            if core.loss.y == "own":
-                loss = own.take(core, self._steps, data, rate, threads)
-            else:
-                loss = self._steps.take(rows_of_fit(core, data, check_finite=True), rate, threads)
+        loss = batch.take(core, self._steps, data, rate, terms.settings.n_threads)
         if loss - loss == 0:
             core.inputs = data.inputs
         return loss

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from fastdl import _check, _hints, _html, _threads, resume, schedules
 from fastdl._epoch import Program
 from fastdl._settings import Setting, T, show
-from fastdl.data import ClassWeight, Validation, data_sets, refuse_unless_one
+from fastdl.arrays import ArrayFit
+from fastdl.data import ClassWeight, Validation, data_sets, refuse_unless_one, validation_set
 from fastdl.evaluation import Metric, own_metrics
-from fastdl.fit import Fit, Room, Terms
+from fastdl.fit import Fit, Terms
 from fastdl.history import History
 from fastdl.inputs import Inputs
 from fastdl.layers import Dense, Layer, penalised
@@ -24,9 +25,11 @@ from fastdl.loop import Loop
 from fastdl.network import Network, core_of
 from fastdl.optim import Optimiser
 from fastdl.records import Asked
+from fastdl.room import Room
 from fastdl.run import Callback, Run
 from fastdl.state import State
 from fastdl.stepper import Stepper
+from fastdl.stream import Source, StreamFit, source
 
 Shuffle = Literal["rows", "batches"] | None
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
@@ -342,8 +345,8 @@ class Trainer(_hints.Hinted):
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: ArrayLike | Source,
+        y: ArrayLike | None = None,
         *,
         epochs: int = 1,
         validation: Validation | None = None,
@@ -364,6 +367,8 @@ class Trainer(_hints.Hinted):
             Finite numbers of any real dtype, or a data frame. Arrays of float32, float64 and uint8
             are never copied where the items of a row lie side by side. What uint8 means, and what
             the network remembers of it: see ``Network``.
+            Without y: batches, an iterable of (x, y) or (x, y, sample_weight), such as a generator
+            or another library's loader, or a function that gives one for each epoch. See Notes.
         y : labels (n,) in [0, k), or targets (n, k), as the loss takes them; (n,) too where k is 1
         epochs : int
             After ``resume``: those of the fit that goes on, with what it has done.
@@ -417,6 +422,29 @@ class Trainer(_hints.Hinted):
             Where the training loss at the end is no better than that of the best constant answer,
             and columns of x, or targets, lie orders of magnitude from unit size; of a trainer that
             has learnt something in an earlier fit nobody asks again.
+
+        Notes
+        -----
+        Batches are trained on as they come, whatever the trainer's batch_size and shuffle are, to
+        the bits of a fit of arrays with the same ones. A thread reads and checks the next two while
+        one is trained on, and copies what it is given, so that a generator may fill one array again
+        and again; no more than four are in memory. Their records have the means over batches
+        (``train_metrics="batches"``), and the epochs that are done; weights are brought to a mean
+        of one over a batch. Such a fit cannot be resumed.
+
+        Examples
+        --------
+        Batches, here of random numbers; ``pyarrow.parquet.ParquetFile(path).iter_batches(1000)``
+        gives those of a file.
+
+        >>> def batches():
+        ...     rng = np.random.default_rng(0)
+        ...     for _ in range(4):
+        ...         x = rng.normal(size=(50, 2))
+        ...         yield x, (x[:, 0] > 0).astype(int)
+        >>> trainer = fd.Trainer(fd.Network([2, 8, 2]), fd.SGD(0.5))
+        >>> trainer.fit(batches, epochs=3)["step"]
+        array([ 4,  8, 12])
         """
         epochs = _check.integer("epochs", epochs)
         _check.choice("train_metrics", train_metrics, ("full", "batches"))
@@ -441,22 +469,53 @@ class Trainer(_hints.Hinted):
         core.take()
         try:
             core.refuse_if_not_finite()
-            train, held_out = data_sets(
-                core, x, y, sample_weight=sample_weight, class_weight=class_weight,
-                validation=validation, validation_split=validation_split, seed=self._split_seed,
-            )  # fmt: skip
-            asked.refuse_metrics_of_nothing(held_out)
-            fit = Fit(self._now(), train, held_out, asked, self._resumed)
+            if y is None:
+                self._refuse_of_arrays(sample_weight, class_weight, validation_split)
+                fit = self._of_batches(cast(Source, x), validation, asked)
+                found = core.inputs
+            else:
+                train, held_out = data_sets(
+                    core, cast(ArrayLike, x), y, sample_weight=sample_weight,
+                    class_weight=class_weight, validation=validation,
+                    validation_split=validation_split, seed=self._split_seed,
+                )  # fmt: skip
+                asked.refuse_metrics_of_nothing(held_out)
+                fit = ArrayFit(self._now(), train, held_out, asked, self._resumed)
+                found = train.inputs
             loop = Loop(fit, Run(self, fit), callbacks, record)
             loop.check()
-            self._train(fit, loop, train.inputs, progress)
+            self._train(fit, loop, found, progress)
         finally:
             core.give_back()
         if not self._learns:
             self._learns = fit.advise()
         return fit.records.history
 
-    def _train(self, fit: Fit, loop: Loop, found: Inputs, progress: bool | None) -> None:
+    def _of_batches(self, batches: Source, validation: Validation | None, asked: Asked) -> Fit:
+        """A fit of batches that come one by one."""
+        if self._resumed is not None:
+            raise RuntimeError(
+                "batches must come after the fit that resume goes on with; got none yet, call "
+                "trainer.fit as that fit was called"
+            )
+        begin = source(batches, asked.epochs)
+        held_out = None if validation is None else validation_set(self._core, validation)
+        asked = asked._replace(train_metrics="batches")
+        asked.refuse_metrics_of_nothing(held_out)
+        return StreamFit(self._now(), begin, held_out, asked)
+
+    @staticmethod
+    def _refuse_of_arrays(*given: object) -> None:
+        """Refuse what only goes with arrays."""
+        names = "sample_weight", "class_weight", "validation_split"
+        for name, value in zip(names, given, strict=True):
+            if value is not None:
+                raise ValueError(
+                    f"{name} must go with arrays x and y; got batches or no y, use {name}=None "
+                    "and batches (x, y, sample_weight), or give y"
+                )
+
+    def _train(self, fit: Fit, loop: Loop, found: Inputs | None, progress: bool | None) -> None:
         """Remember what rows are, and go on from a checkpoint once; not if no step is taken."""
         core, before, step, resumed = self._core, self._core.inputs, self.n_steps, self._resumed
         try:
@@ -634,7 +693,7 @@ class Trainer(_hints.Hinted):
         high = _check.real("high", high, above=low)
         rates = np.geomspace(low, high, _check.integer("steps", steps, 2))
         with self._core.exclusive(), self._undone():
-            fit = Fit(self._now(), data_sets(self._core, x, y)[0], None, Asked())
+            fit = ArrayFit(self._now(), data_sets(self._core, x, y)[0], None, Asked())
             losses = fit.range(rates)
         return RangeTest(rates[: len(losses)], losses)
 

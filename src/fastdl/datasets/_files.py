@@ -13,6 +13,8 @@ from fastdl import _check
 from fastdl.datasets._errors import DatasetError, MissingDatasetError
 from fastdl.datasets._types import PathLike, Stream
 
+_STEP = 1 << 17  # bytes that are read at a time
+
 
 def data_root(data_dir: PathLike | None) -> Path:
     """Return the argument, else $FASTDL_DATA_DIR, else the user's cache."""
@@ -46,12 +48,15 @@ def reading(name: str, path: Path) -> Iterator[None]:
 
 
 def fill(stream: Stream, out: NDArray[np.uint8]) -> None:
-    """Read ``out.size`` bytes into the contiguous array, no fewer."""
+    """Read ``out.size`` bytes into the contiguous array, no fewer.
+
+    A gzip file first reads what is asked for to memory of its own, so it is asked for little.
+    """
     if out.size == 0:
         return
     rest = out.reshape(-1).data
     while rest:
-        n = stream.readinto(rest)
+        n = stream.readinto(rest[:_STEP])
         if not n:
             raise DatasetError(f"it ends {len(rest):,} bytes early")
         rest = rest[n:]

@@ -52,7 +52,7 @@ OTHERS = oldest 3.12 3.13
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '*.c')
 
-.PHONY: help experiments reproduce test lint types suite variants pythons wheels sanitize mutants nightly bench develop clean
+.PHONY: help experiments reproduce test lint types suite variants pythons wheels sanitize mutants nightly bench docs develop clean
 .DEFAULT_GOAL := experiments
 
 # The durations are of two cores, once the environment is there: a target's line after ##.
@@ -80,7 +80,7 @@ lint: $(VENV)/.dev ## ruff, cython-lint, codespell; 10 seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src
-	$(BIN)/codespell src experiments tests bench README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md
+	$(BIN)/codespell src experiments tests bench docs README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md
 
 types: $(VENV)/.dev ## mypy, stubtest; half a minute
 	$(BIN)/mypy
@@ -166,6 +166,10 @@ bench: $(VENV)/.dev ## kernels and epochs beside NumPy; 5 minutes
 	  --benchmark-storage=file://./$(RECORDS) --benchmark-columns=median,iqr,rounds
 	$(BIN)/python bench/compare.py
 
+# The site, in build/site, with notebooks that are run meanwhile; a warning is an error.
+docs: $(VENV)/.docs ## the documentation as a site in build/site; 2 minutes
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/site
+
 # An editable installation of its own; after a change of a .pyx, .pxd, .h or .c run it again.
 develop: .venv-dev/.installed ## an editable installation, or what has changed of it; 2 minutes, then seconds
 	.venv-dev/bin/python setup.py -q build_ext --inplace
@@ -191,6 +195,12 @@ $(VENV)/.dev: build/wheel/.made
 	$(BIN)/pip install -q --no-deps --force-reinstall build/wheel/*.whl
 	@touch $@ $(VENV)/.experiments
 
+$(VENV)/.docs: build/wheel/.made
+	@echo "installing into $(VENV): about a minute"
+	$(BIN)/pip install -q "$$(echo build/wheel/*.whl)[docs]"
+	$(BIN)/pip install -q --no-deps --force-reinstall build/wheel/*.whl
+	@touch $@
+
 build/wheel/.made: $(SOURCES) | $(BIN)/python
 	@echo "compiling a wheel: about a minute"
 	rm -rf build/wheel build/lib.*
@@ -198,4 +208,4 @@ build/wheel/.made: $(SOURCES) | $(BIN)/python
 	@touch $@
 
 clean: ## remove all that was made
-	rm -rf .venv .venv-dev build results src/*.egg-info src/fastdl/*.so
+	rm -rf .venv .venv-dev build results docs/api src/*.egg-info src/fastdl/*.so

@@ -54,8 +54,8 @@ def _agrees(pages: Sequence[Page]) -> str:
         )
     renamed = counts.get(Verdict.MISLABELLED, 0)
     return (
-        f"Of {n} reported numbers that can be judged {right} are reproduced, {renamed} of which "
-        "are not of what the report says."
+        f"Of {n} reported numbers that can be judged {right} come out again, {renamed} of which "
+        "belong to another quantity than the report names."
     )
 
 

@@ -31,7 +31,7 @@ _MARKS = {
 _MEANINGS = {
     "reproduced": "Our mean lies in the band, or outside by less than its own noise; so does the "
     "reported number.",
-    "mislabelled": "The same, but the number is not of what the report says.",
+    "mislabelled": "The same, but the number belongs to another quantity than the report names.",
     "report wrong": "The number contradicts itself, lies outside a band that ours lies in, or is "
     "what another run of ours gives; the reason stands below the table.",
     "outside, explained": "Our mean lies outside; the reason below the table may explain it.",

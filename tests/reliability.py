@@ -2,8 +2,8 @@
 
     python tests/reliability.py build/nightly.jsonl docs/reliability.md
 
-`make nightly` comes here only if every test has passed. What stands in the page from
-"## Found and mended" on is written by hand, and kept.
+`make nightly` comes here only if every test has passed. What stands in the page before
+"## What was tried" is written by hand, and kept.
 """
 
 import json
@@ -18,7 +18,7 @@ import numpy as np
 import fastdl as fd
 from fastdl import _kernels
 
-BY_HAND = "## Found and mended"
+TRIED = "## What was tried"
 COUNTS = {  # the numbers of the lines that are added up, of what has really run, and what they are
     "inputs": "inputs of kernels",
     "files": "damaged and forged files",
@@ -55,7 +55,7 @@ def page(reports: list[dict[str, float | str]]) -> str:
     machine = f"{platform.system()}, {processor()}, {os.cpu_count()} cores, {_kernels.ISA}"
     totals = {key: sum(report.get(key, 0) for report in reports) for key in COUNTS}
     lines = [
-        "# Reliability",
+        TRIED,
         "",
         f"What `make nightly` tried on {date.today()}; every test passed.",
         f"{software}; {machine}.",
@@ -72,12 +72,12 @@ def page(reports: list[dict[str, float | str]]) -> str:
 
 
 def main(source: str, target: str) -> None:
-    """Put a new first part before what is written by hand."""
+    """Put a new last part behind what is written by hand."""
     lines = Path(source).read_text().splitlines()
     reports = sorted(map(json.loads, lines), key=lambda report: report["test"])
     old = Path(target).read_text() if Path(target).exists() else ""
-    by_hand = old[old.find(BY_HAND) :] if BY_HAND in old else f"{BY_HAND}\n"
-    Path(target).write_text(f"{page(reports)}\n\n{by_hand}")
+    by_hand = old.partition(TRIED)[0] or "# Reliability\n\n"
+    Path(target).write_text(f"{by_hand}{page(reports)}\n")
 
 
 if __name__ == "__main__":

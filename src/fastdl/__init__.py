@@ -31,7 +31,7 @@ from fastdl.run import Callback, Run
 from fastdl.scaling import Scaling
 from fastdl.trainer import RangeTest, Trainer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "SGD",

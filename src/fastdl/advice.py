@@ -17,7 +17,14 @@ _BETTER = 0.98  # the share of the best constant answer's loss below which somet
 
 
 class ScalingWarning(UserWarning):
-    """A fit has learnt nothing, and its data lie orders of magnitude from unit size."""
+    """A fit has learnt nothing, and its data lie orders of magnitude from unit size.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", fd.ScalingWarning)  # a fit that learnt nothing raises
+    """
 
 
 def learnt_nothing(core: Core, data: Data, about: float) -> str | None:

@@ -52,6 +52,16 @@ class GradientAudit:
         How the function was called.
     notes : tuple of str
         What must be known beside.
+
+    Examples
+    --------
+    >>> def mine(x, y, W, b):  # without the mean over the rows
+    ...     p = fd.ops.softmax(x @ W[0] + b[0]) - np.eye(3)[y]
+    ...     return [x.T @ p], [p.sum(axis=0)]
+    >>> rows = np.random.default_rng(0).normal(size=(6, 4))
+    >>> audit = fd.audit_gradients(mine, fd.Network([4, 3]), rows, [0, 1, 2, 0, 1, 2])
+    >>> audit.right, audit.of("layers.0.weight").diagnosis
+    (False, 'is ours · n: a sum is taken where the mean is asked for')
     """
 
     parameters: tuple[ParameterAudit, ...]
@@ -133,7 +143,7 @@ def audit_gradients(
     ...     p = np.exp(s) / np.exp(s).sum(axis=0)
     ...     return (p - y) @ x.T / x.shape[1] + lam * W, (p - y).mean(axis=1, keepdims=True)
     >>> rows, labels = np.random.default_rng(0).normal(size=(6, 4)), [0, 1, 2, 0, 1, 2]
-    >>> audit = audit_gradients(mine, Network([4, 3]), rows, labels, l2=0.1)
+    >>> audit = fd.audit_gradients(mine, fd.Network([4, 3]), rows, labels, l2=0.1)
     >>> audit.of("layers.0.weight").diagnosis
     "λ W in place of 2 λ W: the penalty's factor 2 is missing"
     """

@@ -144,6 +144,15 @@ class EarlyStopping(_Monitor):
         The best value so far; NaN where there was no number yet.
     best_epoch : float or None
         The epoch of its record.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+    >>> early = fd.EarlyStopping("val_loss", patience=3)
+    >>> history = trainer.fit(x, y, epochs=5, validation_split=0.2, callbacks=[early])
+    >>> early.best_epoch
+    5
     """
 
     def __init__(
@@ -217,6 +226,15 @@ class ReduceOnPlateau(_Monitor):
         The rate is not lowered below it.
     mode : {"max", "min"}, optional
         As for ``EarlyStopping``.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+    >>> plateau = fd.ReduceOnPlateau("loss", factor=0.5, patience=1, min_delta=1.0)
+    >>> history = trainer.fit(x, y, epochs=4, callbacks=[plateau])
+    >>> history["learning_rate"]
+    array([0.5  , 0.5  , 0.25 , 0.125])
     """
 
     factor = Setting(lambda name, value: _check.real(name, value, below=1.0, above=0.0))
@@ -262,6 +280,15 @@ class OverfitWatch(_Watch):
         The greatest absolute difference so far.
     epoch : float or None
         The epoch of the first record over the threshold.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+    >>> watch = fd.OverfitWatch(threshold=0.5)
+    >>> history = trainer.fit(x, y, epochs=2, validation_split=0.2, callbacks=[watch])
+    >>> watch.epoch is None, watch.largest_gap < 0.5
+    (True, True)
     """
 
     threshold = Setting(lambda name, value: _check.real(name, value, 0.0))
@@ -300,6 +327,16 @@ class Snapshot(Callback):
         Epochs.
     take : callable
         Called with the run.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+    >>> copies = []
+    >>> take = fd.Snapshot(2, lambda run: copies.append(run.network.copy()))
+    >>> history = trainer.fit(x, y, epochs=4, callbacks=[take])
+    >>> len(copies)
+    2
     """
 
     every = Setting(_check.integer)
@@ -351,6 +388,14 @@ class CSVLog(Callback):
     path : path
         The first fit of a trainer replaces the file; later fits append to it. That of a fit that
         is resumed has the records before, too.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+    >>> history = trainer.fit(x, y, epochs=2, callbacks=[fd.CSVLog("log.csv")])
+    >>> np.loadtxt("log.csv", delimiter=",", skiprows=1).shape
+    (2, 7)
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -442,6 +487,14 @@ class Checkpoint(_Watch):
         and at no other time. A column that is never a finite number writes no file.
     mode : {"max", "min"}, optional
         Whether ``best`` is to rise or to fall, as for ``EarlyStopping``.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+    >>> history = trainer.fit(x, y, callbacks=[fd.Checkpoint("run.safetensors")])
+    >>> fd.Network.load("run.safetensors")
+    <Network 1-8-2: relu, identity; softmax_cross_entropy; float32; 34 parameters>
     """
 
     every = Setting(_check.integer)

@@ -48,6 +48,12 @@ def config() -> dict[str, str]:
 
 
 def show_config() -> None:
-    """Print versions, instruction sets, OpenMP, and both BLAS pools with their threads."""
+    """Print versions, instruction sets, OpenMP, and both BLAS pools with their threads.
+
+    Examples
+    --------
+    >>> fd.show_config()  # doctest: +ELLIPSIS
+    python   ...
+    """
     for name, value in config().items():
         print(f"{name:22} {value}")

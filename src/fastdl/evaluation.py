@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastdl import _check
+from fastdl import _check, _html
 from fastdl._check import Array
 from fastdl._epoch import Rows, Workspace
 from fastdl.core import Core
@@ -31,11 +31,19 @@ class Evaluation(NamedTuple):
         The loss plus the penalties of all layers.
     accuracy : float
         The share of rows classified rightly, in all outputs; every row counts once.
+
+    Examples
+    --------
+    >>> fd.Network([2, 3]).evaluate(np.zeros((4, 2)), [0, 0, 0, 1]).accuracy
+    0.75
     """
 
     loss: float
     cost: float
     accuracy: float
+
+    def _repr_html_(self) -> str:
+        return _html.table(self._fields, [self])
 
 
 class RegressionEvaluation(NamedTuple):
@@ -52,12 +60,21 @@ class RegressionEvaluation(NamedTuple):
     r2 : float
         One minus the squared errors over those of the best constant; NaN for a single row.
     mean_absolute_error : float
+
+    Examples
+    --------
+    >>> net = fd.Network([2, 1], loss="mse")
+    >>> net.evaluate(np.zeros((2, 2)), [1.0, 3.0]).mean_absolute_error
+    2.0
     """
 
     loss: float
     cost: float
     r2: float
     mean_absolute_error: float
+
+    def _repr_html_(self) -> str:
+        return _html.table(self._fields, [self])
 
 
 class OwnEvaluation(NamedTuple):
@@ -73,6 +90,9 @@ class OwnEvaluation(NamedTuple):
 
     loss: float
     cost: float
+
+    def _repr_html_(self) -> str:
+        return _html.table(self._fields, [self])
 
 
 AnyEvaluation = Evaluation | RegressionEvaluation | OwnEvaluation

@@ -38,7 +38,18 @@ Layout = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 
 class CheckpointError(Exception):
-    """A file is not what fastdl saved, or is of another network or training."""
+    """A file is not what fastdl saved, or is of another network or training.
+
+    Examples
+    --------
+    >>> with open("notes.txt", "w") as file:
+    ...     size = file.write("no network")
+    >>> try:
+    ...     fd.Network.load("notes.txt")
+    ... except fd.CheckpointError as error:
+    ...     print("refused")
+    refused
+    """
 
 
 def pack(arrays: Mapping[str, Array], config: object) -> tuple[bytes, dict[str, str]]:

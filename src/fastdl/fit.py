@@ -37,6 +37,15 @@ class DivergenceError(ArithmeticError):
         What it was.
     history : History
         What was recorded before; of ``Trainer.step`` it is empty.
+
+    Examples
+    --------
+    >>> net = fd.Network([1, 8, 1], loss="mse")
+    >>> try:
+    ...     history = fd.Trainer(net, fd.SGD(1e6)).fit([[1.0], [2.0]], [1.0, 2.0], epochs=99)
+    ... except fd.DivergenceError as error:
+    ...     print(error.epoch > 1)
+    True
     """
 
     def __init__(

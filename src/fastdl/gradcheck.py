@@ -57,6 +57,12 @@ class GradientCheck:
     ----------
     parameters : tuple of ParameterCheck
     tolerance : float
+
+    Examples
+    --------
+    >>> check = fd.check_gradients(fd.Network([4, 8, 3]), np.ones((5, 4)), [0, 1, 2, 1, 0])
+    >>> check.passed, check.of("weight").max_absolute < 1e-6
+    (True, True)
     """
 
     parameters: tuple[ParameterCheck, ...]
@@ -175,8 +181,8 @@ def check_gradients(
 
     Examples
     --------
-    >>> net = Network([4, 8, 3], activation="tanh")
-    >>> assert check_gradients(net, np.ones((5, 4)), [0, 1, 2, 1, 0])
+    >>> net = fd.Network([4, 8, 3], activation="tanh")
+    >>> assert fd.check_gradients(net, np.ones((5, 4)), [0, 1, 2, 1, 0])
     """
     if not isinstance(network, Network):
         raise TypeError(f"network must be a Network; got {network!r:.100}")

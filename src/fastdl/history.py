@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _check, _hints
+from fastdl import _check, _hints, _html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,6 +37,16 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
     ----------
     stopped : str or None
         Why the fit ended before its last epoch, or None.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+    >>> history = trainer.fit(x, y, epochs=3)
+    >>> list(history)
+    ['epoch', 'step', 'learning_rate', 'loss', 'cost', 'accuracy', 'seconds']
+    >>> history["epoch"]
+    array([1, 2, 3])
     """
 
     stopped: str | None = None
@@ -176,16 +186,29 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
             raise ValueError(
                 "the history must hold a metric to plot; got none, use record='epoch' when you fit"
             )
-        columns = min(len(shown), _FIGURES_IN_A_ROW)
-        rows = -(-len(shown) // _FIGURES_IN_A_ROW)
-        at, size = self[x], (4.2 * columns, 3.4 * rows)
+        self[x]  # refused before there is a figure
         plt = _needed("matplotlib.pyplot", "plot")
-        figure: Figure = plt.figure(figsize=size, layout="constrained")
+        figure: Figure = plt.figure(figsize=_size(shown), layout="constrained")
+        self._draw(figure, x, shown)
+        return figure
+
+    def _repr_html_(self) -> str:
+        shown = self._metrics() if "step" in self else []
+        drawn = ""
+        if shown:
+            width, height = (0.75 * inches for inches in _size(shown))  # beside text
+            drawn = _html.figure(width, height, lambda to: self._draw(to, "step", shown))
+        why = [f"stopped: {self.stopped}"] if self.stopped else []
+        rows = [list(record.values()) for record in self._records]
+        return drawn + _html.table(self.columns, rows, why)
+
+    def _draw(self, figure: Any, x: str, shown: list[str]) -> None:
+        columns = min(len(shown), _FIGURES_IN_A_ROW)
+        at, rows = self[x], -(-len(shown) // _FIGURES_IN_A_ROW)
         for i, name in enumerate(shown):
             axes = figure.add_subplot(rows, columns, i + 1)
             axes.set(xlabel=x, ylabel=name)
-            self._draw(axes, at, name)
-        return figure
+            self._draw_metric(axes, at, name)
 
     def _metrics(self) -> list[str]:
         """What there is to draw; training and validation share a name."""
@@ -196,13 +219,18 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
     def _has_numbers(self, column: str) -> bool:
         return column in self and bool(np.isfinite(self[column]).any())
 
-    def _draw(self, axes: Any, at: NDArray[Any], name: str) -> None:
+    def _draw_metric(self, axes: Any, at: NDArray[Any], name: str) -> None:
         marker = "o" if len(at) == 1 else ""  # a line of one point shows nothing
         for column, label in ((name, "training"), (f"val_{name}", "validation")):
             if self._has_numbers(column):
                 axes.plot(at, self[column], marker=marker, label=label)
         axes.xaxis.get_major_locator().set_params(integer=at.dtype.kind == "i")
         axes.legend()
+
+
+def _size(shown: list[str]) -> tuple[float, float]:
+    """The inches of a figure of so many metrics."""
+    return 4.2 * min(len(shown), _FIGURES_IN_A_ROW), 3.4 * -(-len(shown) // _FIGURES_IN_A_ROW)
 
 
 def _needed(module: str, what: str) -> Any:

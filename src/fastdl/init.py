@@ -11,7 +11,15 @@ from fastdl._check import Array
 
 
 class Init(Protocol):
-    """Draws a weight."""
+    """Draws a weight.
+
+    Examples
+    --------
+    >>> class Orthogonal:
+    ...     def draw(self, rng, d, h):
+    ...         return np.linalg.qr(rng.normal(size=(d, h)))[0]
+    >>> net = fd.Network([8, 4, 2], init=Orthogonal())
+    """
 
     def draw(self, rng: np.random.Generator, d: int, h: int) -> Array:
         """A float64 array (d, h)."""
@@ -20,7 +28,13 @@ class Init(Protocol):
 
 @dataclass(frozen=True)
 class Normal:
-    """Normal with mean 0 and standard deviation ``sigma``."""
+    """Normal with mean 0 and standard deviation ``sigma``.
+
+    Examples
+    --------
+    >>> fd.Network([4, 8, 3], init=fd.init.Normal(0.1)).n_parameters
+    67
+    """
 
     sigma: float = 0.01
 
@@ -34,7 +48,13 @@ class Normal:
 
 @dataclass(frozen=True)
 class Xavier:
-    """Normal with standard deviation 1 / sqrt(d), d the inputs: the fan-in form of Glorot's."""
+    """Normal with standard deviation 1 / sqrt(d), d the inputs: the fan-in form of Glorot's.
+
+    Examples
+    --------
+    >>> fd.Network([4, 8, 3], init=fd.init.Xavier()).n_parameters
+    67
+    """
 
     def draw(self, rng: np.random.Generator, d: int, h: int) -> Array:
         """A float64 array (d, h)."""
@@ -43,7 +63,13 @@ class Xavier:
 
 @dataclass(frozen=True)
 class He:
-    """Normal with standard deviation sqrt(2 / d), d the inputs (He et al. 2015), for ReLU."""
+    """Normal with standard deviation sqrt(2 / d), d the inputs (He et al. 2015), for ReLU.
+
+    Examples
+    --------
+    >>> fd.Network([4, 8, 3], init=fd.init.He()).n_parameters
+    67
+    """
 
     def draw(self, rng: np.random.Generator, d: int, h: int) -> Array:
         """A float64 array (d, h)."""
@@ -52,7 +78,13 @@ class He:
 
 @dataclass(frozen=True)
 class Uniform:
-    """Uniform between -1 / sqrt(d) and 1 / sqrt(d), d the inputs."""
+    """Uniform between -1 / sqrt(d) and 1 / sqrt(d), d the inputs.
+
+    Examples
+    --------
+    >>> fd.Network([4, 8, 3], init=fd.init.Uniform()).n_parameters
+    67
+    """
 
     def draw(self, rng: np.random.Generator, d: int, h: int) -> Array:
         """A float64 array (d, h)."""

@@ -90,7 +90,7 @@ def from_torch(module: Any, *, loss: str | Loss | Function = "softmax_cross_entr
 
     Examples
     --------
-    >>> net = fd.from_torch(torch.nn.Sequential(
+    >>> net = fd.from_torch(torch.nn.Sequential(  # doctest: +SKIP
     ...     torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10)))
     """
     torch = _package("torch", "from_torch")
@@ -170,6 +170,11 @@ def to_torch(network: Network) -> Any:
     ------
     ValueError
         For the activation ``exp``, which PyTorch has no module of.
+
+    Examples
+    --------
+    >>> module = fd.to_torch(fd.Network([784, 128, 10]))  # doctest: +SKIP
+    >>> logits = module(torch.from_numpy(x))  # doctest: +SKIP
     """
     torch = _package("torch", "to_torch")
     names = {ours: (name, settings) for name, (settings, ours) in _TORCH.items()}
@@ -230,6 +235,10 @@ def from_keras(model: Any, *, loss: str | Loss | Function = "softmax_cross_entro
     ------
     TypeError, ValueError
         For what only Keras knows.
+
+    Examples
+    --------
+    >>> net = fd.from_keras(model)  # doctest: +SKIP
     """
     layers = getattr(model, "layers", None)
     if not isinstance(layers, list) or type(model).__name__ != "Sequential":

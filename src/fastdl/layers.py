@@ -31,9 +31,14 @@ class Dense:
         "identity", "relu", "leaky_relu", "sigmoid", "tanh", "elu", "selu", "softplus", "exp",
         "gelu" (the tanh form), "silu" or "mish".
     l1, l2 : float
-        The penalty l1 sum(|W|) + l2 sum(W^2); the bias has none.
+        The penalty ``l1 sum(|W|) + l2 sum(W^2)``; the bias has none.
     init : str or Init, optional
         Of W; None: the network's.
+
+    Examples
+    --------
+    >>> fd.Network([fd.Dense(784, 128, "relu"), fd.Dense(10, l2=1e-4)])
+    <Network 784-128-10: relu, identity; softmax_cross_entropy; float32; 101,770 parameters>
     """
 
     d: int = _INFERRED
@@ -105,6 +110,11 @@ class Dropout(Mask):
         The share.
     d : int
         Its inputs; None: a network finds out.
+
+    Examples
+    --------
+    >>> fd.Network([fd.Dense(784, 128, "relu"), fd.Dropout(0.5), fd.Dense(10)]).layers[1]
+    Dropout(rate=0.5, d=128)
     """
 
     name = "dropout"

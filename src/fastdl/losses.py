@@ -33,6 +33,13 @@ class Loss:
         Activations that the last layer may have, the usual one first; none: any.
     kinked : bool
         Whether the derivative by an output jumps at its target.
+
+    Examples
+    --------
+    >>> fd.losses.get("huber")
+    Huber(delta=1.0)
+    >>> print(fd.losses.Huber(delta=2))
+    huber, delta 2
     """
 
     name: ClassVar[str]
@@ -90,6 +97,11 @@ class SoftmaxCrossEntropy(Loss):
     ----------
     label_smoothing : float in [0, 1)
         The share of the label that is spread over all k classes (Szegedy et al. 2016).
+
+    Examples
+    --------
+    >>> fd.Network([4, 8, 3], loss=fd.losses.SoftmaxCrossEntropy(label_smoothing=0.1)).loss
+    'softmax_cross_entropy'
     """
 
     name = "softmax_cross_entropy"
@@ -111,6 +123,12 @@ class Hinge(Loss):
     ----------
     margin : float
         Not negative.
+
+    Examples
+    --------
+    >>> net = fd.Network([4, 8, 3], loss=fd.losses.Hinge(margin=0.5))
+    >>> net.margin
+    0.5
     """
 
     name = "hinge"
@@ -122,7 +140,13 @@ class Hinge(Loss):
 
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(Loss):
-    """Binary cross-entropy of sigmoid(logits) and the one-hot label: the mean over the outputs."""
+    """Binary cross-entropy of sigmoid(logits) and the one-hot label: the mean over the outputs.
+
+    Examples
+    --------
+    >>> fd.Network([4, 8, 3], loss="sigmoid_cross_entropy").predict_proba([[0.0] * 4])
+    array([[0.5, 0.5, 0.5]], dtype=float32)
+    """
 
     name = "sigmoid_cross_entropy"
     probabilities = "sigmoid"
@@ -133,6 +157,13 @@ class BinaryCrossEntropy(Loss):
     """Binary cross-entropy of sigmoid(logits) and targets of 0 and 1: the mean over the outputs.
 
     Of several outputs each is a question of its own (multi-label); a single one tells two classes.
+
+    Examples
+    --------
+    >>> net = fd.Network([4, 8, 2], loss="binary_cross_entropy")
+    >>> history = fd.Trainer(net, fd.SGD(0.1)).fit(np.eye(4), [[0, 1], [1, 1], [0, 0], [1, 0]])
+    >>> net.predict(np.eye(4)).shape
+    (4, 2)
     """
 
     name = "binary_cross_entropy"
@@ -142,7 +173,14 @@ class BinaryCrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class MeanSquared(Loss):
-    """(output - target)^2: the mean over the outputs."""
+    """(output - target)^2: the mean over the outputs.
+
+    Examples
+    --------
+    >>> net = fd.Network([2, 8, 1], loss="mse")
+    >>> net.evaluate([[0.0, 0.0]], [2.0]).loss
+    4.0
+    """
 
     name = "mse"
     y = "numbers"
@@ -150,7 +188,14 @@ class MeanSquared(Loss):
 
 @dataclass(frozen=True)
 class MeanAbsolute(Loss):
-    """|output - target|: the mean over the outputs."""
+    """``|output - target|``: the mean over the outputs.
+
+    Examples
+    --------
+    >>> net = fd.Network([2, 8, 1], loss="mae")
+    >>> net.evaluate([[0.0, 0.0]], [2.0]).loss
+    2.0
+    """
 
     name = "mae"
     y = "numbers"
@@ -159,12 +204,18 @@ class MeanAbsolute(Loss):
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """off^2 / 2 where off = output - target is at most delta, else delta (|off| - delta / 2).
+    """off^2 / 2 where off = output - target is at most delta, else ``delta (|off| - delta / 2)``.
 
     Parameters
     ----------
     delta : float
         Above 0 (Huber 1964).
+
+    Examples
+    --------
+    >>> net = fd.Network([2, 8, 1], loss=fd.losses.Huber(delta=2))
+    >>> net.evaluate([[0.0, 0.0]], [5.0]).loss
+    8.0
     """
 
     name = "huber"
@@ -177,12 +228,18 @@ class Huber(Loss):
 
 @dataclass(frozen=True)
 class Quantile(Loss):
-    """|output - target| times q where the output is below its target, else 1 - q.
+    """``|output - target|`` times q where the output is below its target, else 1 - q.
 
     Parameters
     ----------
     q : float
         Between 0 and 1: the share of targets that are to lie below the outputs (Koenker 1978).
+
+    Examples
+    --------
+    >>> net = fd.Network([2, 8, 1], loss=fd.losses.Quantile(q=0.9))
+    >>> net.evaluate([[0.0, 0.0]], [5.0]).loss
+    4.5
     """
 
     name = "quantile"
@@ -196,7 +253,14 @@ class Quantile(Loss):
 
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """output - target log(output), of counts with the output as their mean: the mean of outputs."""
+    """output - target log(output), of counts with the output as their mean: the mean of outputs.
+
+    Examples
+    --------
+    >>> net = fd.Network([2, 8, 1], loss="poisson")
+    >>> net.layers[-1].activation, net.predict([[0.0, 0.0]])
+    ('exp', array([1.], dtype=float32))
+    """
 
     name = "poisson"
     y = "numbers"

@@ -30,7 +30,7 @@ from fastdl.layers import (
 from fastdl.losses import Function, Hinge, Loss, Own
 from fastdl.parameters import Parameters
 from fastdl.scaling import Scaling
-from fastdl.summary import Summary, summary
+from fastdl.summary import Summary, html, summary
 
 _CONFIG_LOSSES = {"cross-entropy": "softmax_cross_entropy", "MSE": "mse"}
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
@@ -96,7 +96,7 @@ class Network(_hints.Hinted):
 
     Examples
     --------
-    >>> net = Network([4, 8, 3], seed=0)
+    >>> net = fd.Network([4, 8, 3], seed=0)
     >>> net.predict(np.zeros((2, 4), np.float32))
     array([0, 0])
     """
@@ -231,7 +231,7 @@ class Network(_hints.Hinted):
             self._core.set_layers(penalised(self.layers, l1, l2))
 
     def penalty(self) -> float:
-        """The sum over the layers of l1 sum(|W|) + l2 sum(W^2)."""
+        """The sum over the layers of ``l1 sum(|W|) + l2 sum(W^2)``."""
         core = self._core
         return core.places.penalty(core.flat, core.layers)
 
@@ -506,9 +506,10 @@ class Network(_hints.Hinted):
 
         Examples
         --------
-        >>> net.to_onnx("net.onnx")
-        >>> session = onnxruntime.InferenceSession("net.onnx")
-        >>> label, probabilities = session.run(None, {"x": x})
+        >>> net = fd.Network([4, 8, 3])
+        >>> net.to_onnx("net.onnx")  # doctest: +SKIP
+        >>> session = onnxruntime.InferenceSession("net.onnx")  # doctest: +SKIP
+        >>> label, probabilities = session.run(None, {"x": x})  # doctest: +SKIP
         """
         _check.path(path)
         files.replace(path, export.to_onnx(self._core.copy(self.dtype), rows))
@@ -546,9 +547,14 @@ class Network(_hints.Hinted):
         -------
         str
         """
+        return summary(self.layers, self._facts())
+
+    def _facts(self) -> tuple[str, ...]:
         scaling = "none" if self.scaling is None else "(x - shift) * scale, feature by feature"
-        facts = f"loss: {self._core.loss}", f"dtype: {self.dtype.name}", f"scaling: {scaling}"
-        return summary(self.layers, facts)
+        return f"loss: {self._core.loss}", f"dtype: {self.dtype.name}", f"scaling: {scaling}"
+
+    def _repr_html_(self) -> str:
+        return html(self.layers, self._facts())
 
     def __repr__(self) -> str:
         dense = dense_of(self.layers).values()

@@ -100,6 +100,12 @@ def matmul(
     ------
     TypeError, ValueError, OverflowError
         For a wrong dtype, shape or size.
+
+    Examples
+    --------
+    >>> fd.ops.matmul([[1.0, 2.0], [3.0, 4.0]], [[1.0, 0.0], [1.0, 1.0]], transpose_b=True)
+    array([[1., 3.],
+           [3., 7.]])
     """
     a = _check.floats("a", a, (None, None))
     b = _check.floats("b", b, (None, None), a.dtype)
@@ -154,6 +160,14 @@ def gather(
     Returns
     -------
     array (n, d) of ``dtype``
+
+    Examples
+    --------
+    >>> x = np.array([[0, 255], [255, 0]], np.uint8)
+    >>> fd.ops.gather(x, [1, 1, 0], shift=[0.0, 0.0], scale=[1 / 255, 1 / 255])
+    array([[1., 0.],
+           [1., 0.],
+           [0., 1.]], dtype=float32)
     """
     x = _check.rows("x", x)
     rows = _check.order("order", order, len(x))
@@ -195,6 +209,11 @@ def bias_activation(
     Returns
     -------
     float array (n, h)
+
+    Examples
+    --------
+    >>> fd.ops.bias_activation([[1.0, -2.0]], [0.5, 0.5], "relu")
+    array([[1.5, 0. ]])
     """
     z = _check.floats("z", z, (None, None))
     bias = _check.floats("bias", bias, (z.shape[1],), z.dtype)
@@ -225,6 +244,13 @@ def bias_activation_backward(
     -------
     dz : float array (n, h)
     dbias : float array (h,)
+
+    Examples
+    --------
+    >>> out = fd.ops.bias_activation([[1.0, -2.0], [3.0, 4.0]], [0.5, 0.5], "relu")
+    >>> dz, dbias = fd.ops.bias_activation_backward(np.ones((2, 2)), out, "relu")
+    >>> dbias
+    array([2., 1.])
     """
     out = _check.floats("out", out, (None, None))
     dz = _check.floats("dout", dout, out.shape, out.dtype).copy()
@@ -251,122 +277,275 @@ def _activate_backward(dout: ArrayLike, by: ArrayLike, activation: str, name: st
 
 
 def identity(x: ArrayLike) -> Array:
-    """x itself, as a new array; x is a float array of any shape."""
+    """x itself, as a new array; x is a float array of any shape.
+
+    Examples
+    --------
+    >>> fd.ops.identity(np.array([-1.0, 0.5]))
+    array([-1. ,  0.5])
+    """
     return _activate(x, "identity")
 
 
 def relu(x: ArrayLike) -> Array:
-    """max(x, 0); x is a float array of any shape."""
+    """max(x, 0); x is a float array of any shape.
+
+    Examples
+    --------
+    >>> fd.ops.relu(np.array([-1.0, 0.5]))
+    array([0. , 0.5])
+    """
     return _activate(x, "relu")
 
 
 def leaky_relu(x: ArrayLike) -> Array:
-    """x where x >= 0, else 0.01 x; x is a float array of any shape."""
+    """x where x >= 0, else 0.01 x; x is a float array of any shape.
+
+    Examples
+    --------
+    >>> fd.ops.leaky_relu(np.array([-1.0, 0.5]))
+    array([-0.01,  0.5 ])
+    """
     return _activate(x, "leaky_relu")
 
 
 def sigmoid(x: ArrayLike) -> Array:
-    """1 / (1 + exp(-x)), without overflow; x is a float array of any shape."""
+    """1 / (1 + exp(-x)), without overflow; x is a float array of any shape.
+
+    Examples
+    --------
+    >>> fd.ops.sigmoid(np.array([-1.0, 0.5])).round(4)
+    array([0.2689, 0.6225])
+    """
     return _activate(x, "sigmoid")
 
 
 def tanh(x: ArrayLike) -> Array:
-    """The hyperbolic tangent; x is a float array of any shape."""
+    """The hyperbolic tangent; x is a float array of any shape.
+
+    Examples
+    --------
+    >>> fd.ops.tanh(np.array([-1.0, 0.5])).round(4)
+    array([-0.7616,  0.4621])
+    """
     return _activate(x, "tanh")
 
 
 def elu(x: ArrayLike) -> Array:
-    """x where x > 0, else exp(x) - 1 (Clevert et al. 2016); x is a float array of any shape."""
+    """x where x > 0, else exp(x) - 1 (Clevert et al. 2016); x is a float array of any shape.
+
+    Examples
+    --------
+    >>> fd.ops.elu(np.array([-1.0, 0.5])).round(4)
+    array([-0.6321,  0.5   ])
+    """
     return _activate(x, "elu")
 
 
 def selu(x: ArrayLike) -> Array:
-    """1.0507 x where x > 0, else 1.7581 (exp(x) - 1) (Klambauer et al. 2017), to all digits."""
+    """1.0507 x where x > 0, else 1.7581 (exp(x) - 1) (Klambauer et al. 2017), to all digits.
+
+    Examples
+    --------
+    >>> fd.ops.selu(np.array([-1.0, 0.5])).round(4)
+    array([-1.1113,  0.5254])
+    """
     return _activate(x, "selu")
 
 
 def softplus(x: ArrayLike) -> Array:
-    """log(1 + exp(x)), without overflow; x is a float array of any shape."""
+    """log(1 + exp(x)), without overflow; x is a float array of any shape.
+
+    Examples
+    --------
+    >>> fd.ops.softplus(np.array([-1.0, 0.5])).round(4)
+    array([0.3133, 0.9741])
+    """
     return _activate(x, "softplus")
 
 
 def exp(x: ArrayLike) -> Array:
-    """exp(x); x is a float array of any shape."""
+    """exp(x); x is a float array of any shape.
+
+    Examples
+    --------
+    >>> fd.ops.exp(np.array([-1.0, 0.5])).round(4)
+    array([0.3679, 1.6487])
+    """
     return _activate(x, "exp")
 
 
 def gelu(x: ArrayLike) -> Array:
-    """x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 (Hendrycks and Gimpel 2016)."""
+    """x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 (Hendrycks and Gimpel 2016).
+
+    Examples
+    --------
+    >>> fd.ops.gelu(np.array([-1.0, 0.5])).round(4)
+    array([-0.1588,  0.3457])
+    """
     return _activate(x, "gelu")
 
 
 def silu(x: ArrayLike) -> Array:
-    """x sigmoid(x), also called swish; x is a float array of any shape."""
+    """x sigmoid(x), also called swish; x is a float array of any shape.
+
+    Examples
+    --------
+    >>> fd.ops.silu(np.array([-1.0, 0.5])).round(4)
+    array([-0.2689,  0.3112])
+    """
     return _activate(x, "silu")
 
 
 def mish(x: ArrayLike) -> Array:
-    """x tanh(softplus(x)) (Misra 2020); x is a float array of any shape."""
+    """x tanh(softplus(x)) (Misra 2020); x is a float array of any shape.
+
+    Examples
+    --------
+    >>> fd.ops.mish(np.array([-1.0, 0.5])).round(4)
+    array([-0.3034,  0.3752])
+    """
     return _activate(x, "mish")
 
 
 def identity_backward(dout: ArrayLike, out: ArrayLike) -> Array:
-    """dx from dout and out = identity(x)."""
+    """dx from dout and out = identity(x).
+
+    Examples
+    --------
+    >>> out = fd.ops.identity(np.array([-1.0, 0.5]))
+    >>> fd.ops.identity_backward(np.ones(2), out)
+    array([1., 1.])
+    """
     return _activate_backward(dout, out, "identity")
 
 
 def relu_backward(dout: ArrayLike, out: ArrayLike) -> Array:
-    """dx from dout and out = relu(x): dout where out > 0, else 0."""
+    """dx from dout and out = relu(x): dout where out > 0, else 0.
+
+    Examples
+    --------
+    >>> out = fd.ops.relu(np.array([-1.0, 0.5]))
+    >>> fd.ops.relu_backward(np.ones(2), out)
+    array([0., 1.])
+    """
     return _activate_backward(dout, out, "relu")
 
 
 def leaky_relu_backward(dout: ArrayLike, out: ArrayLike) -> Array:
-    """dx from dout and out = leaky_relu(x): dout where out > 0, else 0.01 dout."""
+    """dx from dout and out = leaky_relu(x): dout where out > 0, else 0.01 dout.
+
+    Examples
+    --------
+    >>> out = fd.ops.leaky_relu(np.array([-1.0, 0.5]))
+    >>> fd.ops.leaky_relu_backward(np.ones(2), out)
+    array([0.01, 1.  ])
+    """
     return _activate_backward(dout, out, "leaky_relu")
 
 
 def sigmoid_backward(dout: ArrayLike, out: ArrayLike) -> Array:
-    """dx from dout and out = sigmoid(x): dout out (1 - out)."""
+    """dx from dout and out = sigmoid(x): dout out (1 - out).
+
+    Examples
+    --------
+    >>> out = fd.ops.sigmoid(np.array([-1.0, 0.5]))
+    >>> fd.ops.sigmoid_backward(np.ones(2), out).round(4)
+    array([0.1966, 0.235 ])
+    """
     return _activate_backward(dout, out, "sigmoid")
 
 
 def tanh_backward(dout: ArrayLike, out: ArrayLike) -> Array:
-    """dx from dout and out = tanh(x): dout (1 - out^2)."""
+    """dx from dout and out = tanh(x): dout (1 - out^2).
+
+    Examples
+    --------
+    >>> out = fd.ops.tanh(np.array([-1.0, 0.5]))
+    >>> fd.ops.tanh_backward(np.ones(2), out).round(4)
+    array([0.42  , 0.7864])
+    """
     return _activate_backward(dout, out, "tanh")
 
 
 def elu_backward(dout: ArrayLike, out: ArrayLike) -> Array:
-    """dx from dout and out = elu(x): dout where out > 0, else dout (out + 1)."""
+    """dx from dout and out = elu(x): dout where out > 0, else dout (out + 1).
+
+    Examples
+    --------
+    >>> out = fd.ops.elu(np.array([-1.0, 0.5]))
+    >>> fd.ops.elu_backward(np.ones(2), out).round(4)
+    array([0.3679, 1.    ])
+    """
     return _activate_backward(dout, out, "elu")
 
 
 def selu_backward(dout: ArrayLike, out: ArrayLike) -> Array:
-    """dx from dout and out = selu(x): 1.0507 dout where out > 0, else dout (out + 1.7581)."""
+    """dx from dout and out = selu(x): 1.0507 dout where out > 0, else dout (out + 1.7581).
+
+    Examples
+    --------
+    >>> out = fd.ops.selu(np.array([-1.0, 0.5]))
+    >>> fd.ops.selu_backward(np.ones(2), out).round(4)
+    array([0.6468, 1.0507])
+    """
     return _activate_backward(dout, out, "selu")
 
 
 def softplus_backward(dout: ArrayLike, out: ArrayLike) -> Array:
-    """dx from dout and out = softplus(x): dout (1 - exp(-out))."""
+    """dx from dout and out = softplus(x): dout (1 - exp(-out)).
+
+    Examples
+    --------
+    >>> out = fd.ops.softplus(np.array([-1.0, 0.5]))
+    >>> fd.ops.softplus_backward(np.ones(2), out).round(4)
+    array([0.2689, 0.6225])
+    """
     return _activate_backward(dout, out, "softplus")
 
 
 def exp_backward(dout: ArrayLike, out: ArrayLike) -> Array:
-    """dx from dout and out = exp(x): dout out."""
+    """dx from dout and out = exp(x): dout out.
+
+    Examples
+    --------
+    >>> out = fd.ops.exp(np.array([-1.0, 0.5]))
+    >>> fd.ops.exp_backward(np.ones(2), out).round(4)
+    array([0.3679, 1.6487])
+    """
     return _activate_backward(dout, out, "exp")
 
 
 def gelu_backward(dout: ArrayLike, x: ArrayLike) -> Array:
-    """dx from dout and x, of which gelu(x) was taken."""
+    """dx from dout and x, of which gelu(x) was taken.
+
+    Examples
+    --------
+    >>> fd.ops.gelu_backward(np.ones(2), np.array([-1.0, 0.5])).round(4)
+    array([-0.083 ,  0.8674])
+    """
     return _activate_backward(dout, x, "gelu", "x")
 
 
 def silu_backward(dout: ArrayLike, x: ArrayLike) -> Array:
-    """dx from dout and x, of which silu(x) was taken: dout s (1 + x (1 - s)), s = sigmoid(x)."""
+    """dx from dout and x, of which silu(x) was taken: dout s (1 + x (1 - s)), s = sigmoid(x).
+
+    Examples
+    --------
+    >>> fd.ops.silu_backward(np.ones(2), np.array([-1.0, 0.5])).round(4)
+    array([0.0723, 0.74  ])
+    """
     return _activate_backward(dout, x, "silu", "x")
 
 
 def mish_backward(dout: ArrayLike, x: ArrayLike) -> Array:
-    """dx from dout and x, of which mish(x) was taken."""
+    """dx from dout and x, of which mish(x) was taken.
+
+    Examples
+    --------
+    >>> fd.ops.mish_backward(np.ones(2), np.array([-1.0, 0.5])).round(4)
+    array([0.0592, 0.8864])
+    """
     return _activate_backward(dout, x, "mish", "x")
 
 
@@ -399,6 +578,12 @@ def dropout(
     Returns
     -------
     float array (n, h)
+
+    Examples
+    --------
+    >>> kept = fd.ops.dropout(np.ones((100, 100)), rate=0.5, seed=1)
+    >>> np.unique(kept), bool(abs(kept.mean() - 1) < 0.05)
+    (array([0., 2.]), True)
     """
     x = _check.floats("x", x, (None, None))
     rate = _check.real("rate", rate, 0.0, 1.0)
@@ -425,6 +610,12 @@ def softmax(logits: ArrayLike, *, n_threads: int | None = None) -> Array:
     Returns
     -------
     float array (n, k)
+
+    Examples
+    --------
+    >>> fd.ops.softmax([[0.0, 0.0, 1000.0], [1.0, 2.0, 3.0]]).round(4)
+    array([[0.    , 0.    , 1.    ],
+           [0.09  , 0.2447, 0.6652]])
     """
     out = _check.floats("logits", logits, (None, None)).copy()
     if out.size:
@@ -462,6 +653,13 @@ def softmax_cross_entropy(
     ------
     TypeError, ValueError, OverflowError
         For a wrong dtype, shape or size, no rows, or a label outside [0, k).
+
+    Examples
+    --------
+    >>> loss, dlogits = fd.ops.softmax_cross_entropy([[2.0, 0.0], [0.0, 0.0]], [0, 1])
+    >>> round(loss, 4), dlogits.round(4)
+    (0.41, array([[-0.0596,  0.0596],
+           [ 0.25  , -0.25  ]]))
     """
     return _loss(
         losses.SoftmaxCrossEntropy(label_smoothing), logits, labels, sample_weight, n_threads
@@ -496,6 +694,13 @@ def hinge(
     -------
     loss : float
     dlogits : float array (n, k)
+
+    Examples
+    --------
+    >>> loss, dlogits = fd.ops.hinge([[2.0, 1.5], [0.0, 3.0]], [0, 1])
+    >>> loss, dlogits
+    (0.25, array([[-0.5,  0.5],
+           [ 0. , -0. ]]))
     """
     return _loss(losses.Hinge(margin), logits, labels, sample_weight, n_threads)
 
@@ -521,6 +726,12 @@ def sigmoid_cross_entropy(
     -------
     loss : float
     dlogits : float array (n, k)
+
+    Examples
+    --------
+    >>> loss, dlogits = fd.ops.sigmoid_cross_entropy([[2.0, 0.0]], [0])
+    >>> round(loss, 4), dlogits.round(4)
+    (0.41, array([[-0.0596,  0.25  ]]))
     """
     return _loss(losses.SigmoidCrossEntropy(), logits, labels, sample_weight, n_threads)
 
@@ -546,6 +757,12 @@ def binary_cross_entropy(
     -------
     loss : float
     dlogits : float array (n, k)
+
+    Examples
+    --------
+    >>> loss, dlogits = fd.ops.binary_cross_entropy([[2.0, 0.0]], [[1, 1]])
+    >>> round(loss, 4), dlogits.round(4)
+    (0.41, array([[-0.0596, -0.25  ]]))
     """
     return _loss(losses.BinaryCrossEntropy(), logits, targets, sample_weight, n_threads)
 
@@ -571,6 +788,12 @@ def mse(
     -------
     loss : float
     doutputs : float array (n, k)
+
+    Examples
+    --------
+    >>> loss, doutputs = fd.ops.mse([[1.0], [3.0]], [1.0, 1.0])
+    >>> loss, doutputs.ravel()
+    (2.0, array([0., 2.]))
     """
     return _loss(losses.MeanSquared(), outputs, targets, sample_weight, n_threads)
 
@@ -596,6 +819,12 @@ def mae(
     -------
     loss : float
     doutputs : float array (n, k)
+
+    Examples
+    --------
+    >>> loss, doutputs = fd.ops.mae([[1.5], [3.0]], [1.0, 4.0])
+    >>> loss, doutputs.ravel()
+    (0.75, array([ 0.5, -0.5]))
     """
     return _loss(losses.MeanAbsolute(), outputs, targets, sample_weight, n_threads)
 
@@ -626,6 +855,12 @@ def huber(
     -------
     loss : float
     doutputs : float array (n, k)
+
+    Examples
+    --------
+    >>> loss, doutputs = fd.ops.huber([[1.5], [9.0]], [1.0, 1.0], delta=2.0)
+    >>> loss, doutputs.ravel()
+    (7.0625, array([0.25, 1.  ]))
     """
     return _loss(losses.Huber(delta), outputs, targets, sample_weight, n_threads)
 
@@ -656,6 +891,12 @@ def quantile(
     -------
     loss : float
     doutputs : float array (n, k)
+
+    Examples
+    --------
+    >>> loss, doutputs = fd.ops.quantile([[1.0], [3.0]], [2.0, 2.0], q=0.75)
+    >>> loss, doutputs.ravel()
+    (0.5, array([-0.375,  0.125]))
     """
     return _loss(losses.Quantile(q), outputs, targets, sample_weight, n_threads)
 
@@ -683,6 +924,12 @@ def poisson(
     -------
     loss : float
     doutputs : float array (n, k)
+
+    Examples
+    --------
+    >>> loss, doutputs = fd.ops.poisson([[1.0], [2.0]], [1.0, 4.0])
+    >>> round(loss, 4), doutputs.ravel()
+    (0.1137, array([ 0. , -0.5]))
     """
     return _loss(losses.Poisson(), outputs, targets, sample_weight, n_threads)
 
@@ -725,6 +972,11 @@ def accuracy(logits: ArrayLike, labels: ArrayLike) -> float:
     ----------
     logits : float array (n, k)
     labels : array (n,) of whole numbers in [0, k)
+
+    Examples
+    --------
+    >>> fd.ops.accuracy([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0], [0.0, 1.0]], [0, 1, 1, 1])
+    0.75
     """
     logits = _check.floats("logits", logits, (None, None))
     _check.some("logits", logits)
@@ -737,7 +989,7 @@ def accuracy(logits: ArrayLike, labels: ArrayLike) -> float:
 
 
 def penalty(weight: ArrayLike, *, l1: float = 0.0, l2: float = 0.0) -> tuple[float, Array]:
-    """l1 sum(|w|) + l2 sum(w^2), and its gradient l1 sign(w) + 2 l2 w.
+    """``l1 sum(|w|) + l2 sum(w^2)``, and its gradient ``l1 sign(w) + 2 l2 w``.
 
     Parameters
     ----------
@@ -749,6 +1001,12 @@ def penalty(weight: ArrayLike, *, l1: float = 0.0, l2: float = 0.0) -> tuple[flo
     -------
     penalty : float
     dweight : float array of that shape
+
+    Examples
+    --------
+    >>> total, dweight = fd.ops.penalty([1.0, -2.0], l1=0.5, l2=0.25)
+    >>> total, dweight
+    (2.75, array([ 1. , -1.5]))
     """
     weight = _check.floats("weight", weight)
     l1, l2 = _check.real("l1", l1, 0.0), _check.real("l2", l2, 0.0)
@@ -771,6 +1029,13 @@ def sgd_update(
     grad : float array of that shape and dtype
     learning_rate, l1, l2 : float
         Not negative.
+
+    Examples
+    --------
+    >>> param = np.array([1.0, -1.0])
+    >>> fd.ops.sgd_update(param, [2.0, 2.0], learning_rate=0.25)
+    >>> param
+    array([ 0.5, -1.5])
     """
     _update(("sgd", ()), 1, param, grad, {}, learning_rate, l1, l2)
 
@@ -799,6 +1064,14 @@ def momentum_update(
         Not negative.
     momentum : float in [0, 1)
     nesterov : bool
+
+    Examples
+    --------
+    >>> param, velocity = np.array([1.0, -1.0]), np.zeros(2)
+    >>> for _ in range(2):
+    ...     fd.ops.momentum_update(param, [2.0, 2.0], velocity, learning_rate=0.25, momentum=0.5)
+    >>> param, velocity
+    (array([-0.25, -2.25]), array([3., 3.]))
     """
     momentum = _check.real("momentum", momentum, 0.0, 1.0)
     name = "nesterov" if _check.boolean("nesterov", nesterov) else "momentum"
@@ -833,6 +1106,13 @@ def adam_update(
     learning_rate, epsilon, l1, l2 : float
         Not negative.
     beta1, beta2 : float in [0, 1)
+
+    Examples
+    --------
+    >>> param, mean, square = np.array([1.0, -1.0]), np.zeros(2), np.zeros(2)
+    >>> fd.ops.adam_update(param, [2.0, -3.0], mean, square, t=1, learning_rate=0.25)
+    >>> param.round(4)
+    array([ 0.75, -0.75])
     """
     _adam("adam", (beta1, beta2, epsilon), t, param, grad, (mean, square), learning_rate, (l1, l2))
 
@@ -857,6 +1137,13 @@ def adam_hat_update(
     ----------
     param, grad, mean, square, t, learning_rate, beta1, beta2, epsilon, l1, l2
         As for ``adam_update``.
+
+    Examples
+    --------
+    >>> param, mean, square = np.array([1.0, -1.0]), np.zeros(2), np.zeros(2)
+    >>> fd.ops.adam_hat_update(param, [2.0, -3.0], mean, square, t=1, learning_rate=0.25)
+    >>> param.round(4)
+    array([ 0.75, -0.75])
     """
     settings = beta1, beta2, epsilon
     _adam("adam_hat", settings, t, param, grad, (mean, square), learning_rate, (l1, l2))
@@ -885,6 +1172,13 @@ def adamw_update(
     learning_rate, weight_decay, epsilon, l1, l2 : float
         Not negative. The decay takes learning_rate weight_decay param; l1 and l2 are part of the
         gradient.
+
+    Examples
+    --------
+    >>> param, mean, square = np.array([1.0, -1.0]), np.zeros(2), np.zeros(2)
+    >>> fd.ops.adamw_update(param, [2.0, -3.0], mean, square, t=1, learning_rate=0.25)
+    >>> param.round(4)
+    array([ 0.7475, -0.7475])
     """
     decay = _check.real("weight_decay", weight_decay, 0.0)
     settings = beta1, beta2, epsilon, decay

@@ -38,6 +38,12 @@ class SGD:
     momentum : float in [0, 1)
     nesterov : bool
         Needs a momentum.
+
+    Examples
+    --------
+    >>> fd.SGD(0.1, momentum=0.9)
+    SGD(learning_rate=0.1, momentum=0.9, nesterov=False)
+    >>> optimiser = fd.SGD(fd.schedules.Cosine(0.1, 20, unit="epoch"))
     """
 
     learning_rate: float | Schedule
@@ -72,6 +78,11 @@ class Adam:
     beta1, beta2 : float in [0, 1)
     epsilon : float
         Above 0.
+
+    Examples
+    --------
+    >>> fd.Adam(1e-3)
+    Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)
     """
 
     learning_rate: float | Schedule = 1e-3
@@ -109,6 +120,11 @@ class AdamHat(Adam):
     beta1, beta2 : float in [0, 1)
     epsilon : float
         Above 0.
+
+    Examples
+    --------
+    >>> fd.AdamHat(1e-3).epsilon
+    1e-08
     """
 
     @property
@@ -132,6 +148,11 @@ class AdamW:
     beta1, beta2 : float in [0, 1)
     epsilon : float
         Above 0.
+
+    Examples
+    --------
+    >>> fd.AdamW(1e-3, weight_decay=0.05)
+    AdamW(learning_rate=0.001, weight_decay=0.05, beta1=0.9, beta2=0.999, epsilon=1e-08)
     """
 
     learning_rate: float | Schedule = 1e-3

@@ -29,6 +29,16 @@ class Run:
         Whether it goes on where a checkpoint was written.
     failed, interrupted : bool
         Whether the fit has ended with an error, or by Ctrl-C.
+
+    Examples
+    --------
+    >>> class Tell(fd.Callback):
+    ...     def on_epoch(self, run):
+    ...         print(run.epoch, run.step, run.columns[:3])
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5), batch_size=2)
+    >>> history = trainer.fit([[0.0], [1.0]], [0, 1], epochs=2, callbacks=[Tell()])
+    1 1 ['epoch', 'step', 'learning_rate']
+    2 2 ['epoch', 'step', 'learning_rate']
     """
 
     def __init__(self, trainer: Any, fit: Fit) -> None:
@@ -116,6 +126,17 @@ class Callback:
     ----------
     steps : int or None
         ``on_step`` is called whenever so many more steps are done; None: never.
+
+    Examples
+    --------
+    >>> class StopAtNine(fd.Callback):
+    ...     def on_epoch(self, run):
+    ...         if run.epoch == 9:
+    ...             run.stop("nine are enough")
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5), batch_size=2)
+    >>> history = trainer.fit([[0.0], [1.0]], [0, 1], epochs=99, callbacks=[StopAtNine()])
+    >>> history.stopped
+    'nine are enough'
     """
 
     steps: int | None = None

@@ -22,6 +22,14 @@ class Scaling:
     Parameters
     ----------
     shift, scale : float64 array (d,)
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 100.0], [3.0, 300.0]])
+    >>> scaling = fd.Scaling.standard(x)
+    >>> scaling.shift, scaling.scale
+    (array([  2., 200.]), array([1.  , 0.01]))
+    >>> net = fd.Network([2, 8, 3], scaling=scaling)
     """
 
     shift: Array

@@ -20,7 +20,15 @@ Unit = Literal["epoch", "step"]
 
 
 class Schedule(Protocol):
-    """Anything with a method ``rates``."""
+    """Anything with a method ``rates``.
+
+    Examples
+    --------
+    >>> class Halved:
+    ...     def rates(self, steps, epoch):
+    ...         return np.full(len(steps), 0.1 * 0.5**epoch)
+    >>> optimiser = fd.SGD(Halved())
+    """
 
     def rates(self, steps: Steps, epoch: int) -> Rates:
         """The learning rate of each step."""
@@ -29,7 +37,13 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Constant:
-    """The same rate always."""
+    """The same rate always.
+
+    Examples
+    --------
+    >>> fd.schedules.Constant(0.1).rates(np.arange(3), epoch=0)
+    array([0.1, 0.1, 0.1])
+    """
 
     rate: float
 
@@ -55,6 +69,12 @@ class ExponentialDecay:
     unit : {"epoch", "step"}
     floor : float
         The least rate.
+
+    Examples
+    --------
+    >>> schedule = fd.schedules.ExponentialDecay(0.1, 0.5)
+    >>> [schedule.rates(np.arange(1), epoch).item() for epoch in range(3)]
+    [0.1, 0.05, 0.025]
     """
 
     rate: float
@@ -87,6 +107,12 @@ class StepDecay:
     factor : float in (0, 1)
     every : int
         Epochs.
+
+    Examples
+    --------
+    >>> schedule = fd.schedules.StepDecay(0.5, factor=0.5, every=2)
+    >>> [schedule.rates(np.arange(1), epoch).item() for epoch in range(5)]
+    [0.5, 0.5, 0.25, 0.25, 0.125]
     """
 
     rate: float
@@ -113,6 +139,11 @@ class Triangular:
     half_cycle : int
         Steps from low to high (n_s), or epochs, as ``unit`` says.
     unit : {"step", "epoch"}
+
+    Examples
+    --------
+    >>> fd.schedules.Triangular(0.0, 1.0, half_cycle=2).rates(np.arange(6), epoch=0)
+    array([0. , 0.5, 1. , 0.5, 0. , 0.5])
     """
 
     low: float
@@ -147,6 +178,11 @@ class Cosine:
         Of the half cosine; with ``unit="epoch"`` they are epochs.
     low : float
     unit : {"step", "epoch"}
+
+    Examples
+    --------
+    >>> fd.schedules.Cosine(1.0, 4).rates(np.arange(6), epoch=0).round(3)
+    array([1.   , 0.854, 0.5  , 0.146, 0.   , 0.   ])
     """
 
     high: float
@@ -179,6 +215,11 @@ class Warmup:
     steps : int
         With the full rate from the last of them on; with ``unit="epoch"`` they are epochs.
     unit : {"step", "epoch"}
+
+    Examples
+    --------
+    >>> fd.schedules.Warmup(1.0, steps=4).rates(np.arange(6), epoch=0)
+    array([0.25, 0.5 , 0.75, 1.  , 1.  , 1.  ])
     """
 
     schedule: float | Schedule

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fastdl import _html
 from fastdl.layers import Dense, Layer
 
 _COLUMNS = ("layer", "kind", "inputs", "units", "activation", "parameters", "penalty")
@@ -19,12 +20,7 @@ class Summary(str):
 
 def summary(layers: Sequence[Layer], facts: Sequence[str]) -> Summary:
     """A line for each layer, one for all of them, and the facts below."""
-    total = sum(layer.n_parameters for layer in layers)
-    rows = [
-        _COLUMNS,
-        *(_row(str(i), layer) for i, layer in enumerate(layers)),
-        ("all", "", f"{layers[0].d:,}", f"{layers[-1].h:,}", "", f"{total:,}", ""),
-    ]
+    rows = [_COLUMNS, *_rows(layers)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -33,6 +29,19 @@ def summary(layers: Sequence[Layer], facts: Sequence[str]) -> Summary:
         lines.append("  ".join(adjusted).rstrip())
     rule = "-" * max(map(len, lines))
     return Summary("\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *facts]))
+
+
+def html(layers: Sequence[Layer], facts: Sequence[str]) -> str:
+    """The same for a notebook."""
+    return _html.table(_COLUMNS, _rows(layers), facts)
+
+
+def _rows(layers: Sequence[Layer]) -> list[tuple[str, ...]]:
+    total = sum(layer.n_parameters for layer in layers)
+    return [
+        *(_row(str(i), layer) for i, layer in enumerate(layers)),
+        ("all", "", f"{layers[0].d:,}", f"{layers[-1].h:,}", "", f"{total:,}", ""),
+    ]
 
 
 def _row(name: str, layer: Layer) -> tuple[str, ...]:

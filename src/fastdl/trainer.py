@@ -11,7 +11,7 @@ from typing import Any, Literal, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check, _hints, _threads, resume, schedules
+from fastdl import _check, _hints, _html, _threads, resume, schedules
 from fastdl._epoch import Program
 from fastdl._settings import Setting, T, show
 from fastdl.arrays import ArrayFit
@@ -64,6 +64,15 @@ class RangeTest:
     ----------
     learning_rate, loss : float64 array
         The rate of each step and its batch's loss, smoothed.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+    >>> test = trainer.range_test(x, y, steps=50)
+    >>> low, high = test.suggestion
+    >>> low < high, len(test.loss) == len(test.learning_rate)
+    (True, True)
     """
 
     learning_rate: NDArray[np.float64]
@@ -92,12 +101,26 @@ class RangeTest:
     def __repr__(self) -> str:
         if len(self.loss) < 2:
             return f"<RangeTest: {len(self.loss)} steps, the loss blew up at once>"
+        steps, rates, loss, suggestion = self._said()
+        return f"<RangeTest: {steps} steps, rates {rates}, loss {loss}; suggestion {suggestion}>"
+
+    def _said(self) -> list[str]:
         rates, losses = self.learning_rate, self.loss
-        low, high = self.suggestion
-        return (
-            f"<RangeTest: {len(losses)} steps, rates {rates[0]:.3g} to {rates[-1]:.3g}, "
-            f"loss {losses[0]:.3g} to {losses.min():.3g}; suggestion {low:.3g} to {high:.3g}>"
-        )
+        ends = (rates[0], rates[-1]), (losses[0], losses.min()), self.suggestion
+        return [str(len(losses)), *(f"{first:.3g} to {last:.3g}" for first, last in ends)]
+
+    def _repr_html_(self) -> str:
+        if len(self.loss) < 2:
+            return _html.table((), (), [repr(self)])
+        names = "steps", "rates", "loss", "suggestion"
+        return _html.figure(4.8, 3.4, self._draw) + _html.table(names, [self._said()])
+
+    def _draw(self, figure: Any) -> None:
+        axes = figure.add_subplot()
+        axes.semilogx(self.learning_rate, self.loss)
+        for rate in self.suggestion:
+            axes.axvline(rate, color="gray", linestyle="--")
+        axes.set(xlabel="learning rate", ylabel="loss")
 
 
 def _penalty(name: str, value: object) -> float | None:
@@ -161,6 +184,14 @@ class Trainer(_hints.Hinted):
     A second ``fit`` goes on where the first one ended, and so do ``step`` and a fit after it: the
     schedule, the optimiser's moments and the shuffling are the trainer's. Settings but the network,
     the optimiser and the seed may be changed between fits.
+
+    Examples
+    --------
+    >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+    >>> trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5, momentum=0.9), batch_size=10)
+    >>> history = trainer.fit(x, y, epochs=20)
+    >>> history.last["accuracy"] > 0.9, trainer.epoch, trainer.n_steps
+    (True, 20, 80)
     """
 
     # With these alone a setting that is misspelt, or that there is not, cannot be set.
@@ -403,11 +434,17 @@ class Trainer(_hints.Hinted):
 
         Examples
         --------
+        Batches, here of random numbers; ``pyarrow.parquet.ParquetFile(path).iter_batches(1000)``
+        gives those of a file.
+
         >>> def batches():
-        ...     for part in pyarrow.parquet.ParquetFile("rows.parquet").iter_batches(1000):
-        ...         frame = part.to_pandas()
-        ...         yield frame.drop(columns="y"), frame["y"]
-        >>> trainer.fit(batches, epochs=5, validation=(xv, yv))
+        ...     rng = np.random.default_rng(0)
+        ...     for _ in range(4):
+        ...         x = rng.normal(size=(50, 2))
+        ...         yield x, (x[:, 0] > 0).astype(int)
+        >>> trainer = fd.Trainer(fd.Network([2, 8, 2]), fd.SGD(0.5))
+        >>> trainer.fit(batches, epochs=3)["step"]
+        array([ 4,  8, 12])
         """
         epochs = _check.integer("epochs", epochs)
         _check.choice("train_metrics", train_metrics, ("full", "batches"))
@@ -547,13 +584,15 @@ class Trainer(_hints.Hinted):
 
         Examples
         --------
-        >>> for x, y in stream:
+        >>> trainer = fd.Trainer(fd.Network([4, 8, 3]), fd.SGD(0.1))
+        >>> for x, y in [(np.eye(4), [0, 1, 2, 0])] * 3:
         ...     loss = trainer.step(x, y)
 
         A policy gradient, of actions that were taken and what came of them:
 
+        >>> actions, advantages = np.array([0, 2, 1, 1]), np.array([1.0, -0.5, 0.25, 0.0])
         >>> p = trainer.network.predict_proba(x)
-        >>> trainer.step(x, dlogits=(p - np.eye(k)[actions]) * advantages[:, None] / len(x))
+        >>> trainer.step(x, dlogits=(p - np.eye(3)[actions]) * advantages[:, None] / len(x))
         """
         core = self._core
         core.take()
@@ -615,9 +654,16 @@ class Trainer(_hints.Hinted):
 
         Examples
         --------
-        >>> if os.path.exists("run.safetensors"):
-        ...     trainer.resume("run.safetensors")
-        >>> trainer.fit(x, y, epochs=100, callbacks=[fd.Checkpoint("run.safetensors")])
+        >>> import os
+        >>> x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) // 20
+        >>> for epochs in (2, 4):  # as if the process had ended after two epochs
+        ...     trainer = fd.Trainer(fd.Network([1, 8, 2]), fd.SGD(0.5))
+        ...     if os.path.exists("run.safetensors"):
+        ...         trainer.resume("run.safetensors")
+        ...     saved = fd.Checkpoint("run.safetensors")
+        ...     history = trainer.fit(x, y, epochs=epochs, callbacks=[saved])
+        >>> history["epoch"]
+        array([1, 2, 3, 4])
         """
         with self._core.exclusive():
             paused = resume.read(path, self._core, self._settings())

@@ -43,8 +43,8 @@ def test_of_real_data(page):
     run, agrees, differs, *_ = findings.sentences([on_real_data(page, *found)])
     assert "on the real data" in run
     assert agrees == (
-        "Of 4 reported numbers that can be judged 2 are reproduced, 1 of which are not of what "
-        "the report says."
+        "Of 4 reported numbers that can be judged 2 come out again, 1 of which belong to another "
+        "quantity than the report names."
     )
     assert differs == (
         "1 number is judged wrong in the report, outside our noise is 1-2; of 1 too few seeds "

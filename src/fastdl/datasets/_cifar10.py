@@ -65,6 +65,10 @@ def load_cifar10(
         If a file is damaged.
     ValueError, TypeError
         If ``train`` or ``validation`` ask for batches or rows that there are not.
+
+    Examples
+    --------
+    >>> splits = fd.datasets.load_cifar10(train=range(1, 6), validation=1000)  # doctest: +SKIP
     """
     numbers = _batch_numbers("train", train)
     if not numbers:

@@ -38,6 +38,10 @@ def download(name: str, *, data_dir: PathLike | None = None) -> None:
         If no mirror has the official file, or it cannot be written.
     ValueError
         If the name is not known.
+
+    Examples
+    --------
+    >>> fd.datasets.download("mnist")  # doctest: +SKIP
     """
     load = _LOADERS[_check.choice("name", name, NAMES)]
     try:

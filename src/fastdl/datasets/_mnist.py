@@ -46,6 +46,10 @@ def load_mnist(*, validation: int = 10_000, data_dir: PathLike | None = None) ->
         If a file is damaged.
     ValueError, TypeError
         If ``validation`` is not a number of rows that leaves some to train on.
+
+    Examples
+    --------
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_mnist()  # doctest: +SKIP
     """
     n_held_out = _check.integer("validation", validation, 0, N_TRAIN - 1)
     folder = locate(_files.data_root(data_dir))

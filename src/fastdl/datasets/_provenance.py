@@ -30,6 +30,10 @@ def provenance(name: str, *, data_dir: PathLike | None = None) -> Provenance:
         If its first file is damaged.
     ValueError
         If the name is not known.
+
+    Examples
+    --------
+    >>> print(fd.datasets.provenance("mnist"))  # doctest: +SKIP
     """
     import hashlib
 

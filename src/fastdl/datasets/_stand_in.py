@@ -60,6 +60,12 @@ def stand_in(name: str, n: int = 10_000, seed: int = 0) -> Splits:
     ------
     ValueError, TypeError
         If the name is not known, ``n`` is not positive or ``seed`` is negative.
+
+    Examples
+    --------
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.stand_in("mnist", 500)
+    >>> x.shape, xt.shape
+    ((500, 784), (1000, 784))
     """
     new_world = _WORLDS[_check.choice("name", name, tuple(_WORLDS))]
     n = _check.integer("n", n)

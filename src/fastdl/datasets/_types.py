@@ -32,6 +32,11 @@ class Provenance(NamedTuple):
         The file format in words.
     official : bool
         Whether the first training file holds the official bytes.
+
+    Examples
+    --------
+    >>> print(fd.datasets.Provenance("mnist", "/data/mnist", "idx files", official=True))
+    mnist: idx files in /data/mnist (the official data)
     """
 
     name: str

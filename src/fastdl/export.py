@@ -82,8 +82,21 @@ def _onnx() -> Any:
         ) from error
 
 
-def to_onnx(core: Core, rows: str | None) -> bytes:
-    """A network as the bytes of an ONNX file; rows are the dtype of its input, see ``Network``."""
+Answers = Callable[[Graph, Core, str], list[Any]]
+
+
+def to_onnx(core: Core, rows: str | None, answers: Answers | None = None) -> bytes:
+    """A network as the bytes of an ONNX file.
+
+    Parameters
+    ----------
+    core : Core
+    rows : str or None
+        The dtype of its input, see ``Network.to_onnx``.
+    answers : callable, optional
+        Adds what answers are made of to a graph with these logits, and tells its outputs; None: as
+        ``Network.predict`` and ``predict_proba`` have them.
+    """
     if rows is None:
         pixels = core.inputs is not None and core.inputs.kind == "pixels"
         rows = "uint8" if pixels else core.dtype.name
@@ -97,7 +110,7 @@ def to_onnx(core: Core, rows: str | None) -> bytes:
             for name in (f"layers.{i}.weight", f"layers.{i}.bias")
         )
         x = _ACTIVATIONS[layer.activation](graph, graph.node("Gemm", x, weight, bias))
-    outputs = _answers(graph, core, x)
+    outputs = (answers or _answers)(graph, core, x)
     doc = f"A network of fastdl with the loss {core.loss}."
     model = graph.model(("x", dtype, core.layers[0].d), outputs, doc)
     return bytes(model.SerializeToString())

@@ -19,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastdl.network import Network
 from fastdl.sklearn import _lbfgs
 from fastdl.sklearn._engine import Engine, Shape
+from fastdl.sklearn._onnx import ToOnnx
 from fastdl.sklearn._optimizer import Optimizer
 from fastdl.sklearn._parameters import CONSTRAINTS, NAMES
 from fastdl.sklearn._training import Data, Rule, Training, mean_loss, rule
@@ -34,7 +35,7 @@ class Fold(NamedTuple):
     truth: Array
 
 
-class BaseMLP(BaseEstimator, ABC):
+class BaseMLP(ToOnnx, BaseEstimator, ABC):
     """A multilayer perceptron with scikit-learn's parameters, attributes and arithmetic."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS

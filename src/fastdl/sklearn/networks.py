@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastdl.network import Network
 from fastdl.run import Callback
+from fastdl.sklearn._onnx import ToOnnx
 from fastdl.trainer import Trainer
 
 Array = NDArray[Any]
@@ -23,7 +24,7 @@ Maker = Callable[[int, int], Trainer]
 _TYPES = (np.float32, np.float64, np.uint8)  # uint8 are pixels, as a network takes them
 
 
-class _Estimator(BaseEstimator):
+class _Estimator(ToOnnx, BaseEstimator):
     """What both have: a copy of the trainer that is given, or one that is made for the data."""
 
     def __init__(

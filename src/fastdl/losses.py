@@ -61,15 +61,20 @@ class Loss:
     @property
     def ready(self) -> str:
         """What it goes by if the loops can tell whether that is right: labels, or any numbers."""
-        plain = type(self).read is Loss.read and self.y in ("labels", "numbers")
-        return self.y if plain else ""
+        if type(self).read is not Loss.read or self.y == "own":
+            return ""
+        return "labels" if self.y == "labels" else "numbers"
+
+    def takes(self, y: object) -> bool:
+        """Whether what the loops do not look at is right, of an array that is ready for them."""
+        return self.y != "binary" or (type(y) is np.ndarray and _are_binary(y))
 
     def read(self, name: str, y: ArrayLike, n: int, k: int, dtype: np.dtype[Any]) -> Answers:
         """Labels or targets, the other None, checked for n rows of k outputs."""
         ready = self.ready
         if ready == "labels" and (labels := ready_labels(y, n, k)) is not None:
             return labels, None
-        if ready == "numbers" and ready_numbers(y, n, k, dtype == np.float32):
+        if ready == "numbers" and self.takes(y) and ready_numbers(y, n, k, dtype == np.float32):
             return None, np.reshape(y, (n, k))
         if self.y == "labels":
             return _check.labels(name, y, n, k), None
@@ -80,6 +85,12 @@ class Loss:
     def __str__(self) -> str:
         settings = [f"{name} {value:g}" for name, value in self.settings.items()]
         return ", ".join([self.name, *settings])
+
+
+def _are_binary(y: Array) -> bool:
+    if y.size == 1:
+        return y.item() in (0, 1)
+    return bool(((y == 0) | (y == 1)).all())
 
 
 @dataclass(frozen=True)

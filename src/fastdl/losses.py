@@ -15,6 +15,8 @@ from fastdl._epoch import ready_labels, ready_numbers
 
 Answers = tuple[NDArray[np.intc] | None, Array | None]
 
+_FEW = 4096  # targets that are looked at before a step
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -88,9 +90,10 @@ class Loss:
 
 
 def _are_binary(y: Array) -> bool:
+    """Whether a few targets are 0 or 1; of many, for which a check costs nothing, say no."""
     if y.size == 1:
         return y.item() in (0, 1)
-    return bool(((y == 0) | (y == 1)).all())
+    return y.size <= _FEW and bool(((y == 0) | (y == 1)).all())
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def _turn(x: Pixels) -> None:
     """Make rows of columns in every image, in place."""
     for start in range(0, len(x), _BLOCK):
         block = x[start : start + _BLOCK].reshape(-1, SIDE, SIDE)
-        block[...] = block.swapaxes(1, 2).copy()
+        block[...] = block.swapaxes(1, 2)
 
 
 @contextmanager

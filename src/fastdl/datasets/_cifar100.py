@@ -83,6 +83,10 @@ def load_cifar100(
     ValueError, TypeError
         If ``labels`` is none of the two, or ``validation`` is not a number of rows that leaves some
         to train on.
+
+    Examples
+    --------
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_cifar100(labels="coarse")
     """
     column = ("coarse", "fine").index(_check.choice("labels", labels, ("coarse", "fine")))
     drawn = _cifar_forms.draw(ROWS["train"], validation, seed)

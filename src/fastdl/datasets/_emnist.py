@@ -69,6 +69,10 @@ def load_emnist(
     ------
     MissingDatasetError, DatasetError, ValueError, TypeError
         As `load_mnist`; ValueError also for a split that there is not.
+
+    Examples
+    --------
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_emnist(split="letters")
     """
     images = SPLITS[_check.choice("split", split, tuple(SPLITS))]
     return _idx_sets.load(images, validation, data_dir)

@@ -43,7 +43,7 @@ def load_idx(path: PathLike) -> NDArray[Any]:
 
     Examples
     --------
-    >>> images = load_idx("train-images-idx3-ubyte.gz")
+    >>> images = fd.datasets.load_idx("train-images-idx3-ubyte.gz")
     >>> x = images.reshape(len(images), -1)
     """
     import gzip

@@ -79,6 +79,10 @@ def load_fashion_mnist(*, validation: int = 10_000, data_dir: PathLike | None = 
     ------
     MissingDatasetError, DatasetError, ValueError, TypeError
         As `load_mnist`.
+
+    Examples
+    --------
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_fashion_mnist()
     """
     return _idx_sets.load(FASHION_MNIST, validation, data_dir)
 
@@ -103,5 +107,9 @@ def load_kmnist(*, validation: int = 10_000, data_dir: PathLike | None = None) -
     ------
     MissingDatasetError, DatasetError, ValueError, TypeError
         As `load_mnist`.
+
+    Examples
+    --------
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_kmnist()
     """
     return _idx_sets.load(KMNIST, validation, data_dir)

@@ -86,7 +86,7 @@ def load_cifar100(
 
     Examples
     --------
-    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_cifar100(labels="coarse")
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_cifar100(labels="coarse")  # doctest: +SKIP
     """
     column = ("coarse", "fine").index(_check.choice("labels", labels, ("coarse", "fine")))
     drawn = _cifar_forms.draw(ROWS["train"], validation, seed)

@@ -72,7 +72,7 @@ def load_emnist(
 
     Examples
     --------
-    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_emnist(split="letters")
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_emnist(split="letters")  # doctest: +SKIP
     """
     images = SPLITS[_check.choice("split", split, tuple(SPLITS))]
     return _idx_sets.load(images, validation, data_dir)

@@ -82,7 +82,7 @@ def load_fashion_mnist(*, validation: int = 10_000, data_dir: PathLike | None = 
 
     Examples
     --------
-    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_fashion_mnist()
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_fashion_mnist()  # doctest: +SKIP
     """
     return _idx_sets.load(FASHION_MNIST, validation, data_dir)
 
@@ -110,6 +110,6 @@ def load_kmnist(*, validation: int = 10_000, data_dir: PathLike | None = None) -
 
     Examples
     --------
-    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_kmnist()
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_kmnist()  # doctest: +SKIP
     """
     return _idx_sets.load(KMNIST, validation, data_dir)

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 import fastdl as fd
-from fastdl import data
+from fastdl import data, river
 from fastdl._epoch import Workspace
 from fastdl.network import core_of
 
@@ -105,6 +105,17 @@ def fits(name, n=1000, size=100):
         show(f"fit {name}, {n} rows, record={record}", fit, products)
 
 
+def by_rows(made, y):
+    """What dictionaries of features cost beside the step of the same row."""
+    x = {f"f{i}": float(i) for i in range(20)}
+    made.learn_one(x, y)
+    row = np.array([[*x.values()]], np.float32)
+    labels = made.trainer.network.loss_function.y == "labels"
+    target = np.zeros(1, np.int64) if labels else np.ones((1, 1), np.float32)
+    name = f"learn_one {type(made).__name__} {made.trainer.network.loss}"
+    show(name, partial(made.learn_one, x, y), microseconds(partial(made.trainer.step, row, target)))
+
+
 def serve(net, x, stop, done):
     """Answer until it is time to stop; how often goes to done."""
     n = 0
@@ -146,6 +157,9 @@ if __name__ == "__main__":
         steps(name)
         answers(name)
         fits(name)
+    print("beside the step alone")
+    for kind, k in ((river.Regressor, 1), (river.Classifier, 1), (river.Classifier, 2)):
+        by_rows(kind([20, 32, k], fd.SGD(0.001)), 1)
     for name in SHAPES | LARGE if "--server" in sys.argv else ():
         for n_threads in (1, 2, 8):
             server(name, n_threads)

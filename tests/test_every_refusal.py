@@ -37,9 +37,16 @@ MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
     "must be of a fit of arrays": "likewise: test_stream.py",
     "y must be given with an array": "likewise: test_stream.py",
     "module must": "it needs another library: test_interop.py",
-    "model must": "it needs another library: test_interop.py",
     "{self.name} must": "it needs another library: test_interop.py",
     "PyTorch has modules of": "it needs another library: test_interop.py",
+    "model must": "it needs another library, or is of fastdl.river: test_interop.py, test_river.py",
+    "optimiser must go with layers": "fastdl.river: test_river.py",
+    "X must be a data frame": "likewise: test_river.py",
+    "must be a dictionary of features": "likewise: test_river.py",
+    "must have features that the network": "likewise: test_river.py",
+    "x must have numbers as features": "likewise: test_river.py",
+    "y must be one of the": "likewise: test_river.py",
+    "y must be a number; got": "likewise: test_river.py",
     "which is not installed": "it needs a machine without a package: test_history.py",
 }
 

@@ -409,3 +409,24 @@ def test_two_networks_step_side_by_side():
             thread.join()
         results += [bits(each) for each in trainers]
     assert found == expected
+
+
+@pytest.mark.parametrize("n", [1, 3, 5000])
+def test_targets_of_0_and_1_that_come_ready_are_as_those_that_are_read(n):
+    """Ready ones go to the loops at once, integers are looked at; wrong ones are refused alike."""
+    x = np.random.default_rng(0).normal(size=(n, 4)).astype(np.float32)
+    y = (x[:, :1] > 0).astype(np.float32)
+    both = [
+        fd.Trainer(fd.Network([4, 3, 1], loss="binary_cross_entropy"), fd.Adam(0.1)) for _ in "12"
+    ]
+    for _ in range(3):
+        assert both[0].step(x, y) == both[1].step(x, y.astype(int))
+    for wrong in (0.5, -1, np.nan):
+        bad = y.copy()
+        bad[-1] = wrong
+        before = both[0].n_steps
+        with pytest.raises(ValueError, match="y must be"):
+            both[0].step(x, bad)
+        assert both[0].n_steps == before
+    for a, b in zip(*(each.network.parameters.values() for each in both), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -15,6 +15,8 @@ from fastdl._epoch import ready_labels, ready_numbers
 
 Answers = tuple[NDArray[np.intc] | None, Array | None]
 
+_FEW = 4096  # targets that are looked at before a step
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -68,15 +70,20 @@ class Loss:
     @property
     def ready(self) -> str:
         """What it goes by if the loops can tell whether that is right: labels, or any numbers."""
-        plain = type(self).read is Loss.read and self.y in ("labels", "numbers")
-        return self.y if plain else ""
+        if type(self).read is not Loss.read or self.y == "own":
+            return ""
+        return "labels" if self.y == "labels" else "numbers"
+
+    def takes(self, y: object) -> bool:
+        """Whether what the loops do not look at is right, of an array that is ready for them."""
+        return self.y != "binary" or (type(y) is np.ndarray and _are_binary(y))
 
     def read(self, name: str, y: ArrayLike, n: int, k: int, dtype: np.dtype[Any]) -> Answers:
         """Labels or targets, the other None, checked for n rows of k outputs."""
         ready = self.ready
         if ready == "labels" and (labels := ready_labels(y, n, k)) is not None:
             return labels, None
-        if ready == "numbers" and ready_numbers(y, n, k, dtype == np.float32):
+        if ready == "numbers" and self.takes(y) and ready_numbers(y, n, k, dtype == np.float32):
             return None, np.reshape(y, (n, k))
         if self.y == "labels":
             return _check.labels(name, y, n, k), None
@@ -87,6 +94,13 @@ class Loss:
     def __str__(self) -> str:
         settings = [f"{name} {value:g}" for name, value in self.settings.items()]
         return ", ".join([self.name, *settings])
+
+
+def _are_binary(y: Array) -> bool:
+    """Whether a few targets are 0 or 1; of many, for which a check costs nothing, say no."""
+    if y.size == 1:
+        return y.item() in (0, 1)
+    return y.size <= _FEW and bool(((y == 0) | (y == 1)).all())
 
 
 @dataclass(frozen=True)

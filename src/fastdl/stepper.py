@@ -27,7 +27,7 @@ class Stepper:
         self.layers, self._terms, self._state = core.layers, terms, state
         self._rates = Rates(terms.schedule, 1)
         self._rate = terms.schedule.rate if isinstance(terms.schedule, Constant) else None
-        self._steps = terms.steps()
+        self._steps, self._takes = terms.steps(), core.loss.takes
 
     def take(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> float:
         """One step; the mean loss of its batch."""
@@ -35,7 +35,7 @@ class Stepper:
         steps.t = state.step
         try:
             rate = self._planned() if self._rate is None else self._rate
-            if sample_weight is None:
+            if sample_weight is None and self._takes(y):
                 loss = steps.take_ready(x, y, rate)
             if loss is None:
                 loss = self._take_checked(x, y, sample_weight, rate)

@@ -6,6 +6,7 @@ import io
 import struct
 import tarfile
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fastdl.datasets import _cifar10_forms, _mnist
+from fastdl.datasets import _cifar10_forms, _cifar100, _emnist, _mnist
 
 ROWS = 4
 BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
@@ -30,10 +31,13 @@ def no_environment(monkeypatch, request):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Let a batch of CIFAR-10 have 4 rows, and MNIST 6 and 4."""
+    """Let a batch of CIFAR-10 have 4 rows, CIFAR-100 6 and 4, and MNIST and its like, too."""
     monkeypatch.setattr(_cifar10_forms, "ROWS", ROWS)
-    monkeypatch.setattr(_mnist, "N_TRAIN", 6)
-    monkeypatch.setattr(_mnist, "N_TEST", 4)
+    monkeypatch.setattr(_cifar100, "ROWS", {"train": 6, "test": 4})
+    for name in ("MNIST", "FASHION_MNIST", "KMNIST"):
+        monkeypatch.setattr(_mnist, name, getattr(_mnist, name)._replace(n_train=6, n_test=4))
+    for name, split in _emnist.SPLITS.items():
+        monkeypatch.setitem(_emnist.SPLITS, name, split._replace(n_train=6, n_test=4))
 
 
 def cifar10_rows(batch: str) -> tuple[np.ndarray, np.ndarray]:
@@ -48,26 +52,37 @@ def binary_batch(batch: str) -> bytes:
 
 def python_batch(batch: str) -> bytes:
     """Pickle as Python 2 did, memo and all."""
+    labels, pixels = cifar10_rows(batch)
+    names = [f"camion_s_{i:06}.png" for i in range(ROWS)]
+    words = {"batch_label": "training batch 1 of 5"}
+    return pickled({"labels": labels, "filenames": names}, pixels, words)
+
+
+def pickled(
+    lists: dict[str, list[str] | np.ndarray],
+    pixels: np.ndarray,
+    words: dict[str, str] | None = None,
+) -> bytes:
+    """A dict of words, lists and the matrix "data", as Python 2 wrote it."""
 
     def text(value: str) -> bytes:
         return b"U%c%s" % (len(value), value.encode())
 
-    labels, pixels = cifar10_rows(batch)
     shape = b"".join(b"M" + n.to_bytes(2, "little") for n in pixels.shape)
-    return b"".join(
-        [
-            b"\x80\x02}q\x01(",
-            text("batch_label") + b"q\x02" + text("training batch 1 of 5") + b"q\x03",
-            text("labels") + b"q\x04]q\x05(" + b"".join(b"K%c" % i for i in labels) + b"e",
-            text("data") + b"q\x06cnumpy.core.multiarray\n_reconstruct\nq\x07",
-            b"cnumpy\nndarray\nq\x08K\x00\x85U\x01bq\x09\x87Rq\x0a(K\x01" + shape + b"\x86",
-            b"cnumpy\ndtype\nq\x0bU\x02u1K\x00K\x01\x87Rq\x0c",
-            b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89",
-            b"T" + pixels.size.to_bytes(4, "little") + pixels.tobytes() + b"tb",
-            text("filenames") + b"r\x0d\x00\x00\x00]q\x0e(",
-            b"".join(text(f"camion_s_{i:06}.png") for i in range(ROWS)) + b"eu.",
-        ]
-    )
+    parts = [b"\x80\x02}q\x01("]
+    for i, (name, word) in enumerate((words or {}).items()):
+        parts += [text(name), b"q%c" % (32 + 2 * i), text(word), b"q%c" % (33 + 2 * i)]
+    for i, (name, items) in enumerate(lists.items()):
+        each = [b"K%c" % v if not isinstance(v, str) else text(v) for v in items]
+        parts += [text(name), b"q%c]r%c\x00\x00\x00(" % (64 + 2 * i, 65 + 2 * i), *each, b"e"]
+    parts += [
+        text("data") + b"q\x06cnumpy.core.multiarray\n_reconstruct\nq\x07",
+        b"cnumpy\nndarray\nq\x08K\x00\x85U\x01bq\x09\x87Rq\x0a(K\x01" + shape + b"\x86",
+        b"cnumpy\ndtype\nq\x0bU\x02u1K\x00K\x01\x87Rq\x0c",
+        b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89",
+        b"T" + pixels.size.to_bytes(4, "little") + pixels.tobytes() + b"tb",
+    ]
+    return b"".join([*parts, b"u."])
 
 
 WRITERS = {
@@ -109,6 +124,41 @@ def write_cifar10(root: Path, form: str, archived: bool = False) -> Path:
     return root / folder
 
 
+def cifar100_rows(batch: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coarse labels, fine ones, pixels."""
+    n = {"train": 6, "test": 4}[batch]
+    rng = np.random.default_rng(n)
+    coarse, fine = (rng.integers(0, k, n, np.uint8) for k in (20, 100))
+    return coarse, fine, rng.integers(0, 256, (n, 3072), np.uint8)
+
+
+def cifar100_binary(batch: str) -> bytes:
+    return np.column_stack(cifar100_rows(batch)).tobytes()
+
+
+def cifar100_python(batch: str) -> bytes:
+    """The pickle of CIFAR-10 with two kinds of labels."""
+    coarse, fine, pixels = cifar100_rows(batch)
+    names = [f"bos_taurus_s_{i:06}.png" for i in range(len(fine))]
+    return pickled({"filenames": names, "fine_labels": fine, "coarse_labels": coarse}, pixels)
+
+
+def write_cifar100(root: Path, form: str, archived: bool = False) -> Path:
+    """Write 6 training rows and 4 test rows; return the folder or the archive."""
+    content = {"binary": cifar100_binary, "python": cifar100_python}[form]
+    suffix, remark = {"binary": (".bin", "fine_label_names.txt"), "python": ("", "meta")}[form]
+    folder = f"cifar-100-{form}"
+    files = {f"{folder}/{batch}{suffix}": content(batch) for batch in ("test", "train")}
+    if archived:
+        members = [(f"{folder}/", b""), (f"{folder}/{remark}", b"apple"), *files.items()]
+        (root / f"{folder}.tar.gz").write_bytes(tar_gz(members))
+        return root / f"{folder}.tar.gz"
+    (root / folder).mkdir()
+    for name, packed in files.items():
+        (root / name).write_bytes(packed)
+    return root / folder
+
+
 def idx(array: np.ndarray) -> bytes:
     magic = 2048 + array.ndim
     return struct.pack(f">{1 + array.ndim}i", magic, *array.shape) + array.tobytes()
@@ -119,16 +169,39 @@ def mnist_rows(n: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, (n, 28, 28), np.uint8), rng.integers(0, 10, n, np.uint8)
 
 
-def write_mnist(root: Path, packed: bool = True) -> Path:
+def write_mnist(root: Path, packed: bool = True, folder: str = "MNIST/raw") -> Path:
     """Write 6 training rows and 4 test rows; return the folder."""
-    folder = root / "MNIST" / "raw"
-    folder.mkdir(parents=True)
+    place = root / folder
+    place.mkdir(parents=True)
     for part, n in (("train", 6), ("t10k", 4)):
         images, labels = mnist_rows(n)
         for kind, rows in (("images-idx3", images), ("labels-idx1", labels)):
-            file = folder / f"{part}-{kind}-ubyte{'.gz' if packed else ''}"
+            file = place / f"{part}-{kind}-ubyte{'.gz' if packed else ''}"
             content = idx(rows)
             file.write_bytes(gzip.compress(content, mtime=0) if packed else content)
+    return place
+
+
+def write_emnist(root: Path, split: str, packed: bool = True) -> Path:
+    """Write a split as it was published, the images lying on their side; or unpacked files."""
+    files = {}
+    for part, n in (("train", 6), ("test", 4)):
+        images, labels = mnist_rows(n)
+        first = int(split == "letters")
+        for kind, rows in (("images-idx3", images.swapaxes(1, 2)), ("labels-idx1", labels + first)):
+            content = idx(np.ascontiguousarray(rows, np.uint8))
+            files[f"emnist-{split}-{part}-{kind}-ubyte"] = content
+    if packed:
+        archive = root / "EMNIST" / "gzip.zip"
+        archive.parent.mkdir(parents=True)
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+            for name, content in files.items():
+                members.writestr(f"gzip/{name}.gz", gzip.compress(content, mtime=0))
+        return archive
+    folder = root / "EMNIST" / "raw"
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
     return folder
 
 
@@ -146,6 +219,11 @@ def make() -> SimpleNamespace:
         tar_gz=tar_gz,
         mnist=write_mnist,
         mnist_rows=mnist_rows,
+        emnist=write_emnist,
+        cifar100=write_cifar100,
+        cifar100_rows=cifar100_rows,
+        cifar100_binary=cifar100_binary,
+        cifar100_python=cifar100_python,
     )
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from fastdl.datasets import DatasetError, load_cifar10, load_mnist
+from fastdl.datasets import DatasetError, load_cifar10, load_cifar100, load_emnist, load_mnist
 from fastdl.datasets import _cifar10_forms as forms
 from tests import nightly
 
@@ -28,6 +28,8 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 one_batch = partial(load_cifar10, train=[1], validation=[])
 mnist = partial(load_mnist, validation=1)
+emnist = partial(load_emnist, split="digits", validation=1)
+cifar100 = partial(load_cifar100, labels="coarse", validation=1)
 
 
 class Format(NamedTuple):
@@ -39,6 +41,7 @@ class Format(NamedTuple):
     file: str
     seen: float  # least share of changed bytes that show: not those of pixels
     inside: bool = False  # damage what is packed, so that the checksum is right
+    k: int = 10  # classes
 
 
 def archive(form, seen, inside=False):
@@ -57,6 +60,9 @@ FORMATS = {
     "MNIST, labels": Format(mnist, "mnist", (False,), LABELS, 0.95),
     "MNIST, packed images": Format(mnist, "mnist", (True,), f"{IMAGES}.gz", 0.99),
     "MNIST, packed labels": Format(mnist, "mnist", (True,), f"{LABELS}.gz", 0.8),
+    "EMNIST": Format(emnist, "emnist", ("digits",), "gzip.zip", 0.3),
+    "CIFAR-100, binary": Format(cifar100, "cifar100", ("binary",), "train.bin", 0.0, k=20),
+    "CIFAR-100, Python": Format(cifar100, "cifar100", ("python",), "train", 0.03, k=20),
 }
 
 
@@ -71,7 +77,7 @@ def measured(load):
     return splits, time.process_time() - start, tracemalloc.get_traced_memory()[1] - before
 
 
-def survey(file, contents, cuts, load, pack=lambda content: content):
+def survey(file, contents, cuts, load, pack=lambda content: content, k=10):
     """Load the file with each content, the first of which are cut; return what came of it."""
     whole = load()
     shapes = [(a.shape, a.dtype) for split in whole for a in split]
@@ -90,7 +96,7 @@ def survey(file, contents, cuts, load, pack=lambda content: content):
                 found["refused_cuts"] += found["files"] <= cuts
                 continue
             assert [(a.shape, a.dtype) for split in splits for a in split] == shapes
-            assert all(((y >= 0) & (y < 10)).all() for _, y in splits)
+            assert all(((y >= 0) & (y < k)).all() for _, y in splits)
             if checked:  # what has passed the checksum is what was packed
                 assert all(
                     (a == b).all()
@@ -117,7 +123,7 @@ def test_damaged_files_give_data_or_an_error(make, tmp_path, damaged, name):
     load = partial(form.load, data_dir=tmp_path)
     pack = gzip.compress if form.inside else bytes
     changes = nightly.count(300, 10_000)
-    found = survey(file, damaged(content, CUTS, changes), CUTS, load, pack)
+    found = survey(file, damaged(content, CUTS, changes), CUTS, load, pack, form.k)
     nightly.report(f"damaged files: {name}", **found)
     assert found["refused_cuts"] >= CUTS - (PADDING if form.inside else 0)
     assert found["refused"] - found["refused_cuts"] >= form.seen * changes

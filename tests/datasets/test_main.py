@@ -19,7 +19,7 @@ def test_status_says_what_is_found_and_what_is_missing(make, tmp_path, capsys):
     assert f"cifar10: binary files in {tmp_path}" in printed.out
     assert "mnist was not found" in printed.err
     make.mnist(tmp_path)
-    assert main(["status", "--dir", str(tmp_path)]) == 0
+    assert main(["status", "mnist", "cifar10", "--dir", str(tmp_path)]) == 0
 
 
 @pytest.mark.usefixtures("small")

@@ -39,7 +39,7 @@ def test_mnist_is_known_packed_or_not(make, tmp_path, monkeypatch, packed):
 def test_what_is_missing_and_what_is_unknown(tmp_path):
     with pytest.raises(MissingDatasetError):
         provenance("mnist", data_dir=tmp_path)
-    with pytest.raises(ValueError, match="name must be one of cifar10, mnist; got 'svhn'"):
+    with pytest.raises(ValueError, match=r"name must be one of cifar10, .*; got 'svhn'"):
         provenance("svhn")
 
 
@@ -48,3 +48,36 @@ def test_what_is_missing_and_what_is_unknown(tmp_path):
 def test_real_data():
     assert provenance("mnist").official
     assert provenance("cifar10").path.startswith(os.environ["FASTDL_DATA_DIR"])
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_known_packed_alone_is_compared_so(make, tmp_path, monkeypatch):
+    folder = make.mnist(tmp_path, folder="KMNIST/raw")
+    assert provenance("kmnist", data_dir=tmp_path).official is False
+    first, *rest = _sources.REMOTES["kmnist"]
+    content = (folder / "train-images-idx3-ubyte.gz").read_bytes()
+    known = first._replace(sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(_sources.REMOTES, "kmnist", (known, *rest))
+    assert provenance("kmnist", data_dir=tmp_path).official is True
+    make.mnist(tmp_path / "plain", packed=False, folder="KMNIST/raw")
+    found = provenance("kmnist", data_dir=tmp_path / "plain")
+    assert found.official is None
+    assert str(found).endswith("(not compared)")
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("packed", [True, False])
+def test_emnist_is_found_by_any_of_its_splits(make, tmp_path, packed):
+    archive = make.emnist(tmp_path, "balanced" if packed else "letters", packed)
+    found = provenance("emnist", data_dir=tmp_path)
+    assert (found.path, found.official) == (str(archive), False if packed else None)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("form", ["binary", "python"])
+def test_cifar100_is_known_in_every_form(make, tmp_path, monkeypatch, form):
+    make.cifar100(tmp_path, form)
+    assert provenance("cifar100", data_dir=tmp_path).official is False
+    digest = hashlib.sha256(make.cifar100_binary("train")).hexdigest()
+    monkeypatch.setitem(_sources.OFFICIAL, "cifar100", digest)
+    assert provenance("cifar100", data_dir=tmp_path).official is True

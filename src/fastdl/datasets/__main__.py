@@ -16,10 +16,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     where.add_argument("--dir", help="instead of $FASTDL_DATA_DIR or else the user's cache")
     fetching = commands.add_parser("download", parents=[where], help="fetch data sets")
     fetching.add_argument("names", nargs="+", choices=NAMES, metavar="name", help=", ".join(NAMES))
-    commands.add_parser("status", parents=[where], help="say which data sets are found, and where")
+    status = commands.add_parser("status", parents=[where], help="say which are found, and where")
+    status.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="name", help="or all")
     chosen = parser.parse_args(arguments)
     if chosen.command == "status":
-        return max(_report(name, chosen.dir) for name in NAMES)
+        return max(_report(name, chosen.dir) for name in chosen.names or NAMES)
     return max(_download(name, chosen.dir) for name in chosen.names)
 
 

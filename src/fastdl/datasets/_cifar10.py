@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fastdl import _check
 from fastdl.datasets import _cifar10_forms as forms
+from fastdl.datasets import _cifar_forms
 from fastdl.datasets._files import data_root
 from fastdl.datasets._types import PathLike, Split, Splits, empty_split
 
@@ -122,10 +123,8 @@ def _plan_batches(train: Sequence[int], validation: Sequence[int]) -> Plan:
 def _plan_draw(train: Sequence[int], validation: object, seed: int) -> Plan:
     """Draw rows out of the training batches."""
     n = len(train) * forms.ROWS
-    n_drawn = _check.integer("validation", validation, 0, n - 1)
-    generator = np.random.Generator(np.random.PCG64(_check.integer("seed", seed, 0, 2**63 - 1)))
-    drawn = np.zeros(n, bool)
-    drawn[generator.permutation(n)[:n_drawn]] = True
+    drawn = _cifar_forms.draw(n, validation, seed)
+    n_drawn = int(np.count_nonzero(drawn))
     splits = empty_split(n - n_drawn, forms.D), empty_split(n_drawn, forms.D)
     targets: dict[str, list[Target]] = {}
     for i, number in enumerate(train):

@@ -6,15 +6,21 @@ from pathlib import Path
 
 from fastdl import _check
 from fastdl.datasets._cifar10 import load_cifar10
+from fastdl.datasets._cifar100 import load_cifar100
+from fastdl.datasets._emnist import load_emnist
 from fastdl.datasets._errors import DatasetError
 from fastdl.datasets._files import data_root
-from fastdl.datasets._mnist import load_mnist
+from fastdl.datasets._mnist import load_fashion_mnist, load_kmnist, load_mnist
 from fastdl.datasets._sources import NAMES, REMOTES
 from fastdl.datasets._types import PathLike, Splits
 
 _LOADERS: dict[str, Callable[..., Splits]] = {
     "cifar10": partial(load_cifar10, train=range(1, 6), validation=0),
     "mnist": load_mnist,
+    "fashion_mnist": load_fashion_mnist,
+    "kmnist": load_kmnist,
+    "emnist": load_emnist,
+    "cifar100": load_cifar100,
 }
 
 
@@ -28,7 +34,8 @@ def download(name: str, *, data_dir: PathLike | None = None) -> None:
     Parameters
     ----------
     name : str
-        ``"cifar10"`` or ``"mnist"``.
+        ``"cifar10"``, ``"mnist"``, ``"fashion_mnist"``, ``"kmnist"``, ``"emnist"`` or
+        ``"cifar100"``.
     data_dir : path-like, optional
         Where to put it, instead of ``$FASTDL_DATA_DIR`` or else the user's cache.
 

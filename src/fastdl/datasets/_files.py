@@ -36,15 +36,19 @@ def missing(name: str, root: Path, places: list[str]) -> MissingDatasetError:
 
 
 @contextmanager
-def reading(name: str, path: Path) -> Iterator[None]:
-    """Turn whatever a broken file provokes into a DatasetError that names the file."""
+def reading(name: str | None, path: Path) -> Iterator[None]:
+    """Turn whatever a broken file provokes into a DatasetError that names the file.
+
+    name: of the data set that it belongs to; None where it is one of the user's own.
+    """
     try:
         yield
     except (DatasetError, OSError, EOFError, zlib.error) as error:
-        raise DatasetError(
-            f"{path} cannot be read: {error}; give it another name and run "
-            f"`python -m fastdl.datasets download {name}`"
-        ) from error
+        message = f"{path} cannot be read: {error}"
+        if name is not None:
+            command = f"python -m fastdl.datasets download {name}"
+            message += f"; give it another name and run `{command}`"
+        raise DatasetError(message) from error
 
 
 def fill(stream: Stream, out: NDArray[np.uint8]) -> None:
@@ -75,14 +79,16 @@ def expect_size(size: int, least: int, most: int) -> None:
         raise DatasetError(f"it should hold {wanted} bytes, but holds {size:,}")
 
 
-def expect_packed_size(path: Path, most: int) -> None:
+def expect_packed_size(size: int, most: int) -> None:
     """Hold a gzip file to what its content may take; one that unpacks to nothing has no end."""
-    expect_size(path.stat().st_size, 0, most + most // 1000 + (1 << 16))
+    expect_size(size, 0, most + most // 1000 + (1 << 16))
 
 
-def expect_labels(labels: NDArray[np.integer]) -> None:
-    """Hold the labels to the ten classes."""
-    wrong = np.flatnonzero((labels < 0) | (labels > 9))
+def expect_labels(labels: NDArray[np.integer], k: int = 10, first: int = 0) -> None:
+    """Hold the labels to k classes, of which the first has this number."""
+    wrong = np.flatnonzero((labels < first) | (labels >= first + k))
     if wrong.size:
         row = int(wrong[0])
-        raise DatasetError(f"labels must lie in [0, 10), but row {row} has {labels[row]}")
+        raise DatasetError(
+            f"labels must lie in [{first}, {first + k}), but row {row} has {labels[row]}"
+        )

@@ -1,24 +1,31 @@
-"""MNIST from its official idx files, packed or not."""
+"""MNIST and the sets that were made to stand in its place, from their official idx files."""
 
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from fastdl.datasets import _idx_sets
+from fastdl.datasets._idx_sets import ImageSet
+from fastdl.datasets._types import PathLike, Splits
 
-import numpy as np
-from numpy.typing import NDArray
+FASHION_MNIST_LABELS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+KMNIST_LABELS = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
-from fastdl import _check
-from fastdl.datasets import _files
-from fastdl.datasets._errors import DatasetError
-from fastdl.datasets._types import PathLike, Split, Splits, Stream, empty_split
-
-N_TRAIN, N_TEST = 60_000, 10_000
-FOLDER = "MNIST/raw"
-_SIDE = 28
-_D = _SIDE * _SIDE
-_IMAGES, _LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
-FILES = tuple(f"{part}-{kind}" for part in ("train", "t10k") for kind in (_IMAGES, _LABELS))
+MNIST = ImageSet("mnist", "MNIST", "MNIST/raw")
+FASHION_MNIST = ImageSet(
+    "fashion_mnist",
+    "Fashion-MNIST",
+    "FashionMNIST/raw",
+    system="/usr/share/datasets/fashion-mnist",  # of Debian's dataset-fashion-mnist
+)
+KMNIST = ImageSet("kmnist", "KMNIST", "KMNIST/raw")
 
 
 def load_mnist(*, validation: int = 10_000, data_dir: PathLike | None = None) -> Splits:
@@ -51,81 +58,62 @@ def load_mnist(*, validation: int = 10_000, data_dir: PathLike | None = None) ->
     --------
     >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_mnist()  # doctest: +SKIP
     """
-    n_held_out = _check.integer("validation", validation, 0, N_TRAIN - 1)
-    folder = locate(_files.data_root(data_dir))
-    training, held_out, test = (
-        empty_split(n, _D) for n in (N_TRAIN - n_held_out, n_held_out, N_TEST)
-    )
-    _read(folder, "train", training, held_out)
-    _read(folder, "t10k", test)
-    return training, held_out, test
+    return _idx_sets.load(MNIST, validation, data_dir)
 
 
-def locate(root: Path) -> Path:
-    """Return the folder that holds the four files."""
-    folder = root / FOLDER
-    if all(find(folder, name) for name in FILES):
-        return folder
-    raise _files.missing("mnist", root, [f"{FOLDER}/{name}[.gz]" for name in FILES])
+def load_fashion_mnist(*, validation: int = 10_000, data_dir: PathLike | None = None) -> Splits:
+    """Load Fashion-MNIST, pictures of clothes, from the official idx files.
+
+    Without ``data_dir`` those of Debian's package ``dataset-fashion-mnist`` are found, too.
+
+    Parameters
+    ----------
+    validation : int
+        How many of the 60,000 training rows, the last ones, to validate on instead.
+    data_dir : path-like, optional
+        Where to look, instead of ``$FASTDL_DATA_DIR`` or else the user's cache: the files lie in
+        ``FashionMNIST/raw`` there.
+
+    Returns
+    -------
+    (x, y), (xv, yv), (xt, yt)
+        As `load_mnist`; ``fd.datasets.FASHION_MNIST_LABELS`` are the names of the classes.
+
+    Raises
+    ------
+    MissingDatasetError, DatasetError, ValueError, TypeError
+        As `load_mnist`.
+
+    Examples
+    --------
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_fashion_mnist()  # doctest: +SKIP
+    """
+    return _idx_sets.load(FASHION_MNIST, validation, data_dir)
 
 
-def find(folder: Path, name: str) -> Path | None:
-    """Return the unpacked file or else the packed one, if there is any."""
-    files = folder / name, folder / f"{name}.gz"
-    return next((file for file in files if file.is_file()), None)
+def load_kmnist(*, validation: int = 10_000, data_dir: PathLike | None = None) -> Splits:
+    """Load Kuzushiji-MNIST, ten characters of old Japanese, from the official idx files.
 
+    Parameters
+    ----------
+    validation : int
+        How many of the 60,000 training rows, the last ones, to validate on instead.
+    data_dir : path-like, optional
+        Where to look, instead of ``$FASTDL_DATA_DIR`` or else the user's cache: the files lie in
+        ``KMNIST/raw`` there.
 
-def first_file(folder: Path) -> NDArray[np.uint8]:
-    """Return the bytes of the training images, unpacked."""
-    header = _header(_IMAGES, N_TRAIN)
-    content = np.empty(len(header) + N_TRAIN * _D, np.uint8)
-    content[: len(header)] = bytearray(header)
-    with _open_idx(folder, "train", _IMAGES, N_TRAIN) as stream:
-        _files.fill(stream, content[len(header) :])
-    return content
+    Returns
+    -------
+    (x, y), (xv, yv), (xt, yt)
+        As `load_mnist`; ``fd.datasets.KMNIST_LABELS`` are the names of the classes.
 
+    Raises
+    ------
+    MissingDatasetError, DatasetError, ValueError, TypeError
+        As `load_mnist`.
 
-def _read(folder: Path, part: str, *splits: Split) -> None:
-    """Fill the splits, which lie one after the other in the files."""
-    n = sum(len(y) for _, y in splits)
-    with _open_idx(folder, part, _IMAGES, n) as stream:
-        for x, _ in splits:
-            _files.fill(stream, x)
-    with _open_idx(folder, part, _LABELS, n) as stream:
-        for _, y in splits:
-            labels = np.empty(len(y), np.uint8)
-            _files.fill(stream, labels)
-            _files.expect_labels(labels)
-            y[:] = labels
-
-
-@contextmanager
-def _open_idx(folder: Path, part: str, kind: str, n: int) -> Iterator[Stream]:
-    """Open a file behind its header, and see that it ends where its reader has stopped."""
-    import gzip
-
-    file = find(folder, f"{part}-{kind}")
-    if file is None:  # removed since it was located
-        raise _files.missing("mnist", folder, [f"{part}-{kind}[.gz]"])
-    opener = gzip.open if file.suffix == ".gz" else open
-    with _files.reading("mnist", file), opener(file, "rb") as stream:
-        expected = _header(kind, n)
-        if file.suffix == ".gz":
-            _files.expect_packed_size(file, len(expected) + n * (_D if kind == _IMAGES else 1))
-        header = np.empty(len(expected), np.uint8)
-        _files.fill(stream, header)
-        if header.tobytes() != expected:
-            whole = "gzip.open(path).read()" if file.suffix == ".gz" else "open(path, 'rb').read()"
-            raise DatasetError(
-                f"its header is not that of the {n:,} {kind[:6]} of MNIST (a file of your own "
-                f"is read by np.frombuffer({whole}, np.uint8, offset={len(expected)}))"
-            )
-        yield stream
-        _files.expect_end(stream)
-
-
-def _header(kind: str, n: int) -> bytes:
-    """Return the magic number and the dimensions, big-endian."""
-    if kind == _IMAGES:
-        return struct.pack(">4i", 2051, n, _SIDE, _SIDE)
-    return struct.pack(">2i", 2049, n)
+    Examples
+    --------
+    >>> (x, y), (xv, yv), (xt, yt) = fd.datasets.load_kmnist()  # doctest: +SKIP
+    """
+    return _idx_sets.load(KMNIST, validation, data_dir)

@@ -25,13 +25,14 @@ class Provenance(NamedTuple):
     Attributes
     ----------
     name : str
-        ``"cifar10"`` or ``"mnist"``.
+        As `download` takes it.
     path : str
         The folder or the archive that the loader reads.
     form : str
         The file format in words.
-    official : bool
-        Whether the first training file holds the official bytes.
+    official : bool or None
+        Whether the first training file holds the official bytes; None where there is nothing to
+        compare it with: KMNIST is known by its packed files alone, EMNIST by its archive.
 
     Examples
     --------
@@ -42,11 +43,11 @@ class Provenance(NamedTuple):
     name: str
     path: str
     form: str
-    official: bool
+    official: bool | None
 
     def __str__(self) -> str:
-        bytes_ = "the official data" if self.official else "not the official bytes"
-        return f"{self.name}: {self.form} in {self.path} ({bytes_})"
+        bytes_ = {True: "the official data", False: "not the official bytes", None: "not compared"}
+        return f"{self.name}: {self.form} in {self.path} ({bytes_[self.official]})"
 
 
 def empty_split(n: int, d: int) -> Split:

@@ -16,6 +16,7 @@ MODULES = {  # whose public names have a page each, beside those of fastdl itsel
     "fastdl.datasets": "Data sets",
     "fastdl.ops": "Compiled operations",
     "fastdl.sklearn": "Estimators for scikit-learn",
+    "fastdl.river": "Row by row, for River",
 }
 
 project = "fastdl"

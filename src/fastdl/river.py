@@ -189,6 +189,8 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
 
     Examples
     --------
+    >>> import fastdl as fd
+    >>> from fastdl import river
     >>> model = river.Classifier([2, 16, 2], fd.SGD(0.1))
     >>> for _ in range(200):
     ...     model.learn_one({"a": 1.0, "b": 0.0}, "left")
@@ -312,6 +314,8 @@ class Regressor(MiniBatchRegressor):  # type: ignore[misc,valid-type,unused-igno
 
     Examples
     --------
+    >>> import fastdl as fd
+    >>> from fastdl import river
     >>> model = river.Regressor([1, 16, 1], fd.SGD(0.05))
     >>> for i in range(2000):
     ...     model.learn_one({"a": i % 10 / 10}, 2 * (i % 10) / 10)

@@ -46,13 +46,19 @@ BUILD_clang = CC=clang
 BUILD_address = FASTDL_SANITIZE=address,undefined
 BUILD_thread = FASTDL_SANITIZE=thread
 BUILD_thread_own = $(BUILD_thread) $(BUILD_own)
+BUILD_emulated = CC=aarch64-linux-gnu-gcc
 TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
 # Environments in which a wheel is tried (tests/wheel.py): versions of Python, and the oldest packages.
 OTHERS = oldest 3.12 3.13
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '*.c')
 
-.PHONY: help experiments reproduce test lint types suite variants pythons wheels sanitize mutants nightly bench develop clean
+# Systems for which the sources are compiled, by clang's names, and those whose tests an emulator runs.
+CROSS = aarch64-macos x86_64-macos x86_64-windows-gnu x86_64-linux-musl
+WRITTEN = $(addprefix build/release/src/fastdl/,_kernels.c _epoch.c)
+EMULATED = $(addprefix tests/test_,kernels.py ops.py losses.py)
+
+.PHONY: help experiments reproduce test lint types suite variants cross emulated pythons wheels sanitize mutants nightly bench develop clean
 .DEFAULT_GOAL := experiments
 
 # The durations are of two cores, once the environment is there: a target's line after ##.
@@ -110,6 +116,18 @@ variant/%: build/%/lib
 build/%/lib: $(SOURCES) | $(VENV)/.dev
 	@echo "compiling into $@: about a minute"
 	$(BUILD_$*) $(BIN)/python setup.py -q build --build-base build/$* --build-lib $@
+	@touch $@
+
+# That the C, and what Cython writes, compile without a warning for systems that are not here: all for each,
+# without optimisation. Nothing is linked and nothing runs.
+cross: build/cross/.made $(VENV)/.dev ## the sources compiled for macOS, Windows and musl; half a minute
+	$(BIN)/python setup.py -q --name > build/cross/setup.log # has Cython write what is old
+	for system in $(CROSS); do printf "$$system %s\n" $(WRITTEN) $(shell find src/fastdl/c -name '*.c'); done \
+	  | xargs -P $(JOBS) -L 1 tests/cross/compile build/cross/env/bin/python
+
+build/cross/.made:
+	$(PYTHON) -m venv build/cross/env
+	build/cross/env/bin/pip install -q ziglang
 	@touch $@
 
 # One wheel serves every Python from 3.11 on; what `make test` installs is that wheel. Here it is tried on

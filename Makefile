@@ -17,7 +17,7 @@ PART_network = $(call tests,network layers init parameters summary evaluation gr
 PART_fit = $(call tests,trainer optim schedules callbacks resume history progress advice read_only golden)
 PART_data = $(call tests,data inputs intake scaling bad_input) tests/datasets
 PART_experiments = tests/experiments
-PART_house = $(call tests,layering packaging import config hints refusals every_refusal bad_settings) tests/mutants
+PART_house = $(call tests,layering packaging setup import config hints refusals every_refusal bad_settings) tests/mutants
 PARTS = kernels loops network fit data experiments house
 # Not changing_arrays.py, whose other threads write to what is read: a race of the tests, on purpose.
 THREADED = $(addprefix tests/test_,threads.py kernels.py epoch.py ops.py)

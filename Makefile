@@ -17,7 +17,7 @@ PART_network = $(call tests,network layers init parameters summary evaluation gr
 PART_fit = $(call tests,trainer optim schedules callbacks resume history progress advice read_only golden)
 PART_data = $(call tests,data inputs intake scaling bad_input) tests/datasets
 PART_experiments = tests/experiments
-PART_house = $(call tests,layering packaging import config hints refusals every_refusal bad_settings) tests/mutants
+PART_house = $(call tests,layering packaging setup import config hints refusals every_refusal bad_settings) tests/mutants
 PARTS = kernels loops network fit data experiments house
 # Not changing_arrays.py, whose other threads write to what is read: a race of the tests, on purpose.
 THREADED = $(addprefix tests/test_,threads.py kernels.py epoch.py ops.py)
@@ -38,7 +38,7 @@ COMPILED_own = $(addprefix tests/test_,balance.py changing_arrays.py config.py e
 # What reads or writes memory that a caller handed over, in whichever extension.
 COMPILED_address = $(sort $(COMPILED_debug) $(COMPILED_own) tests/datasets $(addprefix tests/test_,bad_files.py \
   bad_input.py data.py files.py inputs.py intake.py own_loss.py promises.py read_only.py resume.py scaling.py))
-COMPILED_clang = $(addprefix tests/test_,config.py golden.py kernels.py lists.py losses.py threads.py)
+COMPILED_clang = $(addprefix tests/test_,config.py golden.py kernels.py lists.py losses.py processes.py threads.py)
 # Other builds of the package, in build/KIND/lib, which the tests take instead of the installed one.
 BUILD_debug = FASTDL_DEBUG=1
 BUILD_own = CC="$(CURDIR)/tests/cc_without_openmp" CFLAGS=-DFASTDL_NO_FUTEX
@@ -46,13 +46,19 @@ BUILD_clang = CC=clang
 BUILD_address = FASTDL_SANITIZE=address,undefined
 BUILD_thread = FASTDL_SANITIZE=thread
 BUILD_thread_own = $(BUILD_thread) $(BUILD_own)
+BUILD_emulated = CC=aarch64-linux-gnu-gcc
 TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
 # Environments in which a wheel is tried (tests/wheel.py): versions of Python, and the oldest packages.
 OTHERS = oldest 3.12 3.13
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '*.c')
 
-.PHONY: help experiments reproduce test lint types suite variants pythons wheels sanitize mutants nightly bench docs develop clean
+# Systems for which the sources are compiled, by clang's names, and those whose tests an emulator runs.
+CROSS = aarch64-macos x86_64-macos x86_64-windows-gnu x86_64-linux-musl
+WRITTEN = $(addprefix build/release/src/fastdl/,_kernels.c _epoch.c)
+EMULATED = $(addprefix tests/test_,kernels.py ops.py losses.py lists.py epoch.py)
+
+.PHONY: help experiments reproduce test lint types suite variants cross emulated pythons wheels sanitize mutants nightly bench docs develop clean
 .DEFAULT_GOAL := experiments
 
 # The durations are of two cores, once the environment is there: a target's line after ##.
@@ -112,6 +118,29 @@ build/%/lib: $(SOURCES) | $(VENV)/.dev
 	$(BUILD_$*) $(BIN)/python setup.py -q build --build-base build/$* --build-lib $@
 	@touch $@
 
+# That the C, and what Cython writes, compile without a warning for systems that are not here: all for each,
+# without optimisation. Nothing is linked and nothing runs.
+cross: build/cross/.made $(VENV)/.dev ## the sources compiled for macOS, Windows and musl; half a minute
+	$(BIN)/python setup.py -q --name > build/cross/setup.log # has Cython write what is old
+	for system in $(CROSS); do printf "$$system %s\n" $(WRITTEN) $(shell find src/fastdl/c -name '*.c'); done \
+	  | xargs -P $(JOBS) -L 1 tests/cross/compile build/cross/env/bin/python
+
+build/cross/.made:
+	$(PYTHON) -m venv build/cross/env
+	build/cross/env/bin/pip install -q ziglang
+	@touch $@
+
+# The kernels and the loops on 64-bit ARM: built by Debian's cross compiler (gcc-aarch64-linux-gnu) and run by
+# an emulator (qemu-user-static), in a Python of such a machine. An emulator shows results, not speed.
+emulated: build/emulated/lib build/emulated/.made ## the tests of kernels and loops on an emulated ARM; some 10 minutes
+	tests/emulated/run -c "from fastdl import _kernels; assert _kernels.ISA == 'neon'"
+	printf '%s\n' $(EMULATED) | xargs -P $(JOBS) -n 1 \
+	  tests/emulated/run -m pytest -q -p no:cacheprovider -m 'not alone'
+
+build/emulated/.made: tests/emulated/make | $(VENV)/.dev
+	tests/emulated/make $(BIN)/pip > build/emulated.log
+	@touch $@
+
 # One wheel serves every Python from 3.11 on; what `make test` installs is that wheel. Here it is tried on
 # the others, and with the oldest packages that pyproject.toml allows. A Python that is not there is told.
 pythons: build/pythons/.made build/wheel/.made ## the wheel on other Pythons and on the oldest packages; 2 minutes
@@ -154,6 +183,7 @@ nightly: $(VENV)/.dev ## the tests with their long counts; hours
 	mkdir -p build && rm -f build/nightly.jsonl
 	$(MAKE) --no-print-directory -k -j $(JOBS) $(addprefix nightly/,$(FIRST) $(LONG))
 	$(MAKE) --no-print-directory $(addprefix nightly/,$(ALONE))
+	$(if $(shell command -v qemu-aarch64-static),$(MAKE) --no-print-directory emulated)
 	$(BIN)/python tests/reliability.py build/nightly.jsonl docs/reliability.md
 
 nightly/%:

@@ -1,8 +1,8 @@
 """The compiled extensions; everything else about the package stands in pyproject.toml."""
 
 import hashlib
+import logging
 import os
-import platform
 import subprocess
 import sysconfig
 import tempfile
@@ -18,10 +18,15 @@ from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("FASTDL_DEBUG") == "1"
 SANITIZE = os.environ.get("FASTDL_SANITIZE", "")  # as -fsanitize takes it: "address,undefined"
-X86 = platform.machine().lower() in {"x86_64", "amd64"}
 HEADERS = glob("src/fastdl/**/*.h", recursive=True)
 # One build for every Python from 3.11 on; those without a GIL have no limited API.
 ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED")
+# Where Homebrew keeps LLVM's OpenMP, which Apple's clang has not.
+BREWS = [os.environ.get("HOMEBREW_PREFIX", "/opt/homebrew"), "/opt/homebrew", "/usr/local"]
+# What a compiler defines where these can be built, the best first.
+INSTRUCTION_SETS = {"__x86_64__": "avx512, avx2, baseline", "__aarch64__": "neon, baseline"}
+USES_OPENMP = """#include <omp.h>
+int main(void) { return omp_get_max_threads() < 1; }"""
 
 DIRECTIVES = {
     "language_level": 3,
@@ -64,15 +69,17 @@ class build_ext_portable(build_ext):
         wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-MMD"]
         # GCC makes a loop of its own for what a tile asks for; clang has to be told to.
         wanted += ["-mllvm -unswitch-threshold=500"]
-        wanted += ["-march=x86-64-v2", "-mtune=generic"] if X86 else []
+        wanted += ["-march=x86-64-v2", "-mtune=generic"]
         flags = [part for flag in wanted if self.compiles(flag.split()) for part in flag.split()]
-        threads = next(([one] for one in ("-fopenmp", "-pthread") if self.compiles([one])), [])
+        whose, threads, libraries = self.threads()
+        sets = self.instruction_sets()
+        self.announce(f"fastdl: threads of {whose}; instruction sets: {sets}", logging.INFO)
         # Not asked whether it compiles: a build that checks nothing would pass every test. Python
         # wraps integers that overflow, which would keep the sanitizer from seeing one.
         sanitize = [f"-fsanitize={SANITIZE}", "-O1", "-g1", "-fno-wrapv"] if SANITIZE else []
         for extension in self.extensions:
             extension.extra_compile_args += flags + threads + sanitize
-            extension.extra_link_args += threads + sanitize
+            extension.extra_link_args += libraries + sanitize
         self.build_temp = f"build/objects/{self.key()}"
         compile_one = self.compiler.compile
         with ThreadPoolExecutor(self.parallel) as pool:
@@ -96,15 +103,30 @@ class build_ext_portable(build_ext):
             told += [each.include_dirs, each.define_macros, each.extra_compile_args]
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
-    def compiles(self, flags: list[str]) -> bool:
-        """Whether a program that calls OpenMP's runtime (if asked for) compiles and links."""
-        source = "int main(void) { return 0; }"
-        if "-fopenmp" in flags:
-            source = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }"
+    def threads(self) -> tuple[str, list[str], list[str]]:
+        """Whose threads a build has, and the flags for its compiler and for its linker."""
+        if self.compiles(["-fopenmp"], USES_OPENMP):
+            return "OpenMP", ["-fopenmp"], ["-fopenmp"]
+        for brew in BREWS:
+            compiling = ["-Xpreprocessor", "-fopenmp", f"-I{brew}/opt/libomp/include"]
+            linking = [f"-L{brew}/opt/libomp/lib", "-lomp"]
+            if self.compiles([*compiling, *linking], USES_OPENMP):
+                return f"OpenMP ({brew}/opt/libomp)", compiling, linking
+        posix = ["-pthread"] if self.compiles(["-pthread"]) else []
+        return "its own, for the compiler finds no OpenMP", posix, posix
+
+    def instruction_sets(self) -> str:
+        for machine, names in INSTRUCTION_SETS.items():
+            if self.compiles([], f"int main(void) {{ return !{machine}; }}"):
+                return names
+        return "baseline"
+
+    def compiles(self, flags: list[str], source: str = "int main(void) { return 0; }") -> bool:
+        """Whether a program compiles and links with these flags."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "probe.c")
             path.write_text(source + "\n")
-            command = [*self.compiler.compiler_so, *flags, str(path), "-o", f"{folder}/probe"]
+            command = [*self.compiler.compiler_so, str(path), *flags, "-o", f"{folder}/probe"]
             return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

@@ -1,6 +1,8 @@
 """What the tests share: a generator, dtypes, instruction sets, thread counts, calls of ops."""
 
+import importlib.util
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,28 @@ from tests import cases
 
 settings.register_profile("fastdl", deadline=None)  # a busy machine is no failure
 settings.load_profile("fastdl")
+
+# What a test may need that not every system has, and whether this one does.
+HAS = {
+    "affinity": hasattr(os, "sched_setaffinity"),
+    "fork": hasattr(os, "fork"),
+    "posix": os.name == "posix",  # permissions, users, symbolic links
+    "proc": os.path.isdir("/proc/self/task"),
+    "resource": importlib.util.find_spec("resource") is not None,
+    "signals": hasattr(signal, "SIGKILL"),  # from one process to another, and alarms
+    "terminals": importlib.util.find_spec("fcntl") is not None,
+}
+
+
+def require(*needed):
+    for what in needed:
+        if not HAS[what]:
+            pytest.skip(f"needs {what}")
+
+
+def pytest_runtest_setup(item):
+    for marker in item.iter_markers("needs"):
+        require(*marker.args)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -138,8 +162,7 @@ def on_disk(monkeypatch):
         path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         calls.append(f"folder {path.name}" if path.is_dir() else "file")
 
-    if not Path("/proc/self/fd").exists():
-        pytest.skip("what a descriptor is of is read from /proc")
+    require("proc")
     monkeypatch.setattr(os, "replace", replace)
     monkeypatch.setattr(os, "fsync", fsync)
     return calls
@@ -148,12 +171,11 @@ def on_disk(monkeypatch):
 @pytest.fixture
 def little_memory():
     """A gigabyte more than now, and no more: what would fill the machine fails instead."""
-    resource = pytest.importorskip("resource")
-    statm = Path("/proc/self/statm")
-    if not statm.exists():
-        pytest.skip("how much memory is in use is read from /proc")
+    require("proc", "resource")
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    used = int(statm.read_text().split()[0]) * resource.getpagesize()
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, hard))
     yield
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

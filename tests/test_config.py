@@ -46,9 +46,11 @@ def test_show_config_prints_both_blas_pools_with_their_threads(capsys):
     assert len(pools) == len(loaded)
 
 
-def test_a_build_without_openmp_says_so(capsys, monkeypatch):
+def test_a_build_without_openmp_says_so_and_how_to_get_it(capsys, monkeypatch):
     monkeypatch.setattr(_kernels, "OPENMP", "")
-    assert lines(capsys)["OpenMP"].startswith("no: fastdl starts threads of its own")
+    told = lines(capsys)["OpenMP"]
+    assert told.startswith("no: fastdl starts threads of its own")
+    assert "brew install libomp" in told
 
 
 def test_a_package_that_is_not_there_is_no_error(capsys, monkeypatch):

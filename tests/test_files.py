@@ -133,7 +133,7 @@ else:
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.needs("posix")
 def test_the_old_file_stays_when_permission_is_denied(path):
     subprocess.run([sys.executable, "-c", DENIED, path], check=True, timeout=60)
     assert fd.Network.load(path).n_parameters == 8
@@ -199,8 +199,8 @@ fd.Network([3, 2], seed=5).save(path + ".small")
 """
 
 
+@pytest.mark.needs("resource")
 def test_the_old_file_stays_when_the_disk_is_full(path):
-    pytest.importorskip("resource")
     fd.Network([3, 2]).save(path)
     before = path.read_bytes()
     subprocess.run([sys.executable, "-c", FULL, path], check=True, timeout=60)
@@ -231,7 +231,7 @@ def test_a_file_is_whole_whenever_the_process_is_killed(path):
         assert not weight.any() or (weight != 0).mean() > 0.99
 
 
-@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.needs("posix")
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_a_file_has_the_permissions_of_any_new_one(path, mask, mode):
     before = os.umask(mask)

@@ -20,4 +20,4 @@ def test_a_fit_has_the_bits_that_it_always_had(isa, dtype, n_threads):
 
 def test_every_fit_is_known_with_every_instruction_set():
     assert list(KNOWN) == [fit.name for fit in golden.fits()]
-    assert set(_kernels.ISAS) <= {*golden.ISAS, "baseline"}
+    assert set(_kernels.ISAS) <= {*golden.ISAS, "neon", "baseline"}  # whose bits are not kept

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import inspect
-import os
 import subprocess
 import sys
 import threading
@@ -80,7 +79,7 @@ assert count() == before, (before, count())
 """
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
+@pytest.mark.needs("proc")
 def test_no_threads_are_started():
     run_python(THREADS)
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from tests import nightly
 from tests.fresh import run_python
 
 pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc"),
+    pytest.mark.needs("proc", "resource"),
     pytest.mark.timeout(nightly.count(300, 14_400)),
 ]
 

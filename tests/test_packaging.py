@@ -89,6 +89,7 @@ def test_every_file_that_tests_need_is_in_the_sdist(monkeypatch):
     assert {Path(name) for name in held.files} >= wanted - python - {Path("src/fastdl/py.typed")}
 
 
+@pytest.mark.needs("posix")
 def test_the_command_tells_itself_by_its_name(command):
     done = command("--help")
     assert done.stdout.startswith("usage: fastdl-experiments [-h] COMMAND")
@@ -100,6 +101,7 @@ def test_the_command_tells_itself_by_its_name(command):
     assert done.returncode == 2
 
 
+@pytest.mark.needs("posix")
 def test_an_assignment_of_ones_own_runs_where_the_package_is_installed(command, tmp_path):
     done = command("new", "mine")
     assert done.returncode == 0, done.stderr
@@ -109,6 +111,7 @@ def test_an_assignment_of_ones_own_runs_where_the_package_is_installed(command, 
     assert (tmp_path / "results" / "quick" / "report.html").is_file()
 
 
+@pytest.mark.needs("posix")
 @pytest.mark.parametrize("package", ["optuna", "PIL", "jinja2", "matplotlib"])
 def test_a_package_that_is_missing_is_named_with_the_remedy(package, command):
     done = command("report", lacking=package)

@@ -1,7 +1,6 @@
 """What docs/promises.md says of processes: a child works whatever the parent did before, and
 processes beside each other do not get in each other's way."""
 
-import os
 import statistics
 import subprocess
 import sys
@@ -70,7 +69,7 @@ METHODS = ["os.fork", "fork", "spawn", "forkserver", "loky", "threads"]
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.skipif(sys.platform == "win32", reason="needs alarms")
+@pytest.mark.needs("fork", "signals")
 def test_a_child_trains_and_predicts_within_5_seconds(method, tmp_path):
     """After its parent has had threads, and with the parent's bits."""
     if method == "loky":
@@ -116,7 +115,7 @@ assert status == 0 and blas() == before
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.needs("fork", "signals")
 def test_a_child_forked_during_a_fit_of_another_thread_holds_nothing():
     run_python(FORKED_DURING_A_FIT)
 
@@ -140,7 +139,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
+@pytest.mark.needs("fork", "proc")
 def test_a_forked_child_starts_its_own_threads_unless_they_are_those_of_openmp():
     assert int(run_python(FORKED_AFTER_THREADS)) == (0 if _kernels.OPENMP else 20)
 
@@ -174,7 +173,7 @@ for thread in threads:
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.needs("fork", "signals")
 def test_a_child_forked_while_threads_are_at_work_has_its_own():
     run_python(FORKED_DURING_CALLS.format(times=nightly.count(10, 500)), timeout=3000)
 

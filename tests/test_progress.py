@@ -1,13 +1,10 @@
 """progress.py: a bar where somebody looks on, nothing elsewhere."""
 
 import contextlib
-import fcntl
 import os
-import pty
 import struct
 import subprocess
 import sys
-import termios
 import types
 
 import numpy as np
@@ -138,6 +135,10 @@ trainer.fit(np.ones((60, 3)), np.arange(60) % 2, epochs=4)
 
 def on_a_terminal(rows, columns, **environment):
     """What a fit writes to a terminal that says it has so many rows and columns."""
+    import fcntl
+    import pty
+    import termios
+
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     kept = {name: os.environ[name] for name in os.environ if name not in ("COLUMNS", "LINES")}
@@ -154,6 +155,7 @@ def on_a_terminal(rows, columns, **environment):
     return text.decode()
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize(("size", "environment"), [
     ((0, 0), {}), ((0, 0), {"TERM": "dumb"}), ((0, 0), {"COLUMNS": "0", "LINES": "0"}),
     ((0, 0), {"COLUMNS": "wide"}), ((24, 0), {}), ((24, 200), {"COLUMNS": "wide"}),
@@ -164,6 +166,7 @@ def test_a_terminal_shows_the_bar_whether_or_not_it_tells_its_size(size, environ
         assert part in text
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_the_rows_of_a_terminal_do_not_matter(rows):
     text = on_a_terminal(rows, 120)
@@ -171,6 +174,7 @@ def test_the_rows_of_a_terminal_do_not_matter(rows):
     assert "hidden" not in text
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize(("columns", "environment", "width"), [
     (60, {}, 59), (120, {"COLUMNS": "60"}, 119), (0, {"COLUMNS": "60"}, 59), (0, {}, 99),
 ])  # fmt: skip

@@ -461,6 +461,7 @@ def test_a_fit_that_is_interrupted_before_its_first_batch_leaves_the_file(
     assert path.read_bytes() == before
 
 
+@pytest.mark.needs("signals")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(nightly.count(300, 3600))
 def test_a_fit_that_is_interrupted_anywhere_ends_with_the_same_bits(path, problem, rng):
@@ -771,6 +772,7 @@ def run(program, path, epochs, number):
     return json.loads(done.stdout)
 
 
+@pytest.mark.needs("fork", "signals")
 @pytest.mark.timeout(nightly.count(300, 3600))
 def test_a_fit_that_is_killed_at_any_moment_ends_with_the_same_bits(path):
     found = run(ANY_MOMENT, path, 5, nightly.count(12, 400))
@@ -778,6 +780,7 @@ def test_a_fit_that_is_killed_at_any_moment_ends_with_the_same_bits(path):
     assert found["in a write"] < found["kills"]
 
 
+@pytest.mark.needs("fork", "signals")
 def test_a_fit_that_is_killed_at_any_line_of_a_write_ends_with_the_same_bits(path):
     found = run(EVERY_LINE, path, 1, nightly.count(12, 1))
     nightly.report("fits killed at a line of a write", **found)

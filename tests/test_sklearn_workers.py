@@ -54,7 +54,7 @@ def work(path, n_trials, waits_at=None):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills a process")
+@pytest.mark.needs("signals")
 def test_a_worker_of_optunas_queue_that_is_killed_loses_no_result(tmp_path):
     pytest.importorskip("optuna")
     path = tmp_path / "journal"

@@ -1,5 +1,6 @@
 """_system.py: what systems differ in, and that nothing else asks which one it is."""
 
+import ast
 import os
 import re
 import subprocess
@@ -94,3 +95,12 @@ def test_no_other_module_asks_which_system_it_is():
     asks = re.compile(r"os\.(name|fork|register_at_fork|sched_\w+|uname)\b|sys\.platform|\bfcntl\b")
     found = {p.name for p in SOURCE.rglob("*.py") if asks.search(p.read_text("utf-8"))}
     assert found - {"_system.py"} == set()
+
+
+def test_no_file_of_tests_needs_what_windows_lacks_to_be_read():
+    """What a test needs beyond that is said by the marker needs."""
+    lacking = {"fcntl", "grp", "pty", "pwd", "resource", "termios"}
+    for path in Path(__file__).parent.rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Import):
+                assert lacking.isdisjoint(name.name for name in node.names), path

@@ -392,6 +392,7 @@ LONG = {  # of some seconds each
 
 
 @pytest.mark.alone
+@pytest.mark.needs("signals")
 @pytest.mark.parametrize(("code", "settings"), LONG.values(), ids=LONG)
 def test_ctrl_c_is_heard_within_200_milliseconds(code, settings, request):
     """The best of a few: neighbours of this machine can only lengthen it."""

@@ -8,7 +8,8 @@ from fastdl import _kernels, _pools, _threads
 
 _PACKAGES = ("fastdl", "numpy", "scipy", "threadpoolctl", "safetensors", "tqdm")
 _OWN_THREADS = (
-    "no: fastdl starts threads of its own; built where the compiler has OpenMP it has those"
+    "no: fastdl starts threads of its own; to have OpenMP's, install it for the compiler (macOS: "
+    "brew install libomp; Debian's clang: apt install libomp-dev) and build fastdl again"
 )
 
 

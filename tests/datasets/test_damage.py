@@ -219,6 +219,7 @@ REAL = {  # how many bytes are changed: in a day's run a few, in a nightly one s
 
 
 @pytest.mark.real_data
+@pytest.mark.needs("posix")
 @pytest.mark.skipif("FASTDL_DATA_DIR" not in os.environ, reason="needs FASTDL_DATA_DIR")
 @pytest.mark.parametrize("name", REAL)
 def test_damaged_real_files_give_data_or_an_error(tmp_path, damaged, name):

@@ -160,6 +160,7 @@ def test_what_was_not_run_cannot_be_compared(tmp_path, capsys):
     assert "must hold results of dd2424_a1; got none, run it first" in capsys.readouterr().err
 
 
+@pytest.mark.needs("signals")
 def test_ctrl_c_keeps_what_is_finished(tmp_path):
     command = [sys.executable, "-c", COMMAND, "run", "dd2424_a1", "--out", str(tmp_path)]
     process = subprocess.Popen(

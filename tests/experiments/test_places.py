@@ -71,6 +71,7 @@ def test_what_cannot_be_read_is_refused(name, refused):
         assert line.endswith("give the path of one")
 
 
+@pytest.mark.needs("proc")
 @pytest.mark.parametrize("name", WRITES)
 def test_what_cannot_be_written_is_refused(name, refused):
     option = name.split()[-1]
@@ -81,14 +82,17 @@ def test_what_cannot_be_written_is_refused(name, refused):
         assert "give another path" in line
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+@pytest.mark.needs("posix")
 def test_what_is_closed_is_refused(refused, tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("nothing is closed to root")
     closed = tmp_path / "folder"
     closed.chmod(stat.S_IRUSR)
     assert "(Permission denied)" in refused("run", "dd2424_a1", "--out", closed)
     closed.chmod(stat.S_IRWXU)
 
 
+@pytest.mark.needs("proc")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

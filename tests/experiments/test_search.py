@@ -231,6 +231,7 @@ def test_five_trials_for_four_workers(do, store):
     assert store.load(FIT, 0).environment["threads"] == 1
 
 
+@pytest.mark.needs("signals")
 def test_sigkill_loses_no_trial_and_repeats_none(do, store, monkeypatch):
     workers, popen = [], subprocess.Popen
     monkeypatch.setattr(
@@ -288,6 +289,7 @@ search.do([Trial(run, seed) for seed in range(5)], shared, study="s", jobs=2)
 """
 
 
+@pytest.mark.needs("signals")
 def test_ctrl_c_ends_the_workers_and_keeps_what_is_finished(do, store):
     driver = subprocess.Popen(
         [sys.executable, "-c", DRIVER, json.dumps(coding.plain(LONG)), str(store.folder.parent)],
@@ -416,6 +418,7 @@ def test_results_that_are_too_old_are_made_again(do, store):
     assert not list(store.folder.glob(".*"))
 
 
+@pytest.mark.needs("signals")
 def test_workers_leave_with_the_command_that_started_them(store):
     command = [json.dumps(coding.plain(LONG)), str(store.folder.parent)]
     driver = subprocess.Popen(

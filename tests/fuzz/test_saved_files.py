@@ -24,7 +24,7 @@ resource = pytest.importorskip("resource")
 pytestmark = [
     pytest.mark.timeout(nightly.count(300, 7200)),
     pytest.mark.filterwarnings("ignore:nothing of the resumed fit is left"),
-    pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="keeps files in memory"),
+    pytest.mark.needs("proc"),
 ]
 WARM = 200  # files, before memory is looked at
 MARGIN = 64 << 20  # bytes that a million files may leave behind, the interpreter's own included

@@ -1,7 +1,7 @@
 """Small calls, in microseconds beyond their products: python bench/small.py
 
 The products of a step are what a batch of such rows takes in an epoch of many; those of an answer
-what the bare call of the loops takes, with everything made before; those of an epoch likewise.
+what the bare call of the loops takes, with everything made before; those of a fit are a step.
 """
 
 import sys
@@ -95,14 +95,25 @@ def answers(name):
                 show(f"{method} {name}, {n} rows", partial(getattr(net, method), x), bare(net, x))
 
 
-def fits(name, n=1000, size=100):
-    net, x, y = made(name, n)
-    trainer = trainer_of(net, size)
+def fits(name):
+    """A fit of one batch beside a step of it, the least of many single calls of each."""
+    net, x, y = made(name, 10)
+    trainer = trainer_of(net, 10)
     trainer.fit(x, y, epochs=50, record=None)  # so that it has learnt something
-    base = n // size * batch(net, x[:size], y[:size], 20)
-    for record, products in ((None, base), ("epoch", base + bare(net, x))):
-        fit = partial(trainer.fit, x, y, record=record, progress=False)
-        show(f"fit {name}, {n} rows, record={record}", fit, products)
+    base = least(partial(trainer.step, x, y))
+    for record in (None, "epoch"):
+        whole = least(partial(trainer.fit, x, y, record=record, progress=False))
+        print(f"{f'fit {name}, 10 rows, {record=}':40}{whole:9.2f}{base:10.2f}{whole - base:9.2f}")
+
+
+def least(call, calls=2000):
+    """Microseconds of the quickest of single calls, which neighbours seldom disturb."""
+    best = float("inf")
+    for _ in range(calls):
+        began = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - began)
+    return 1e6 * best
 
 
 def by_rows(made, y):

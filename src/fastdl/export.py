@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastdl import _check
+from fastdl import _check, _needed
 from fastdl._check import Array
 from fastdl.core import Core
 from fastdl.layers import dense_of
@@ -30,7 +29,7 @@ class Graph:
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
-        self._onnx = _onnx()
+        self._onnx = _needed.module("onnx", "to_onnx", "use pip install 'fastdl[onnx]'")
         self.dtype, self.nodes, self.constants = dtype, list[Any](), list[Any]()
 
     def node(self, kind: str, *inputs: str, out: str = "", **attributes: Any) -> str:
@@ -52,6 +51,11 @@ class Graph:
         """The same in another dtype."""
         return self.node("Cast", x, to=self.type(dtype), out=out)
 
+    def above_zero(self, x: str, out: str = "") -> str:
+        """Whether items are, as int64."""
+        above = self.node("Greater", x, self.constant(0.0))
+        return self.cast(above, np.dtype(np.int64), out)
+
     def type(self, dtype: np.dtype[Any]) -> int:
         """What ONNX calls a dtype."""
         return int(self._onnx.helper.np_dtype_to_tensor_dtype(dtype))
@@ -71,15 +75,6 @@ class Graph:
         """What the graph tells of one of its outputs (n, ...)."""
         kind = self.type(np.dtype(dtype))
         return self._onnx.helper.make_tensor_value_info(name, kind, ["n", *shape])
-
-
-def _onnx() -> Any:
-    try:
-        return importlib.import_module("onnx")
-    except ImportError as error:
-        raise ImportError(
-            "to_onnx must have the package onnx; got none, use pip install 'fastdl[onnx]'"
-        ) from error
 
 
 Answers = Callable[[Graph, Core, str], list[Any]]
@@ -138,19 +133,20 @@ def _answers(graph: Graph, core: Core, logits: str) -> list[Any]:
         return [graph.output("output", dtype, k)]
     if loss.y == "labels":
         graph.node("ArgMax", logits, axis=1, keepdims=0, out="label")
-        label = graph.output("label", np.int64)
-    else:
-        above = graph.node("Greater", logits, graph.constant(0.0))
-        graph.cast(above, np.dtype(np.int64), out="label")
-        label = graph.output("label", np.int64, k)
-    if loss.probabilities is None:
-        graph.node("Identity", logits, out="scores")
-        return [label, graph.output("scores", dtype, k)]
-    if loss.probabilities == "softmax":
-        graph.node("Softmax", logits, axis=1, out="probabilities")
-    else:
-        graph.node("Sigmoid", logits, out="probabilities")
-    return [label, graph.output("probabilities", dtype, k)]
+        return [graph.output("label", np.int64), scores(graph, core, logits)]
+    graph.above_zero(logits, "label")
+    return [graph.output("label", np.int64, k), scores(graph, core, logits)]
+
+
+def scores(graph: Graph, core: Core, logits: str) -> Any:
+    """The output by which labels are chosen: probabilities, or where there are none the logits."""
+    kind = core.loss.probabilities
+    operator, settings = {
+        None: ("Identity", {}), "softmax": ("Softmax", {"axis": 1}), "sigmoid": ("Sigmoid", {}),
+    }[kind]  # fmt: skip
+    name = "scores" if kind is None else "probabilities"
+    graph.node(operator, logits, out=name, **settings)
+    return graph.output(name, core.dtype, core.layers[-1].h)
 
 
 # --- activations -----------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdl import _check, _hints, _html
+from fastdl import _check, _hints, _html, _needed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,7 +162,7 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
         -------
         pandas.DataFrame
         """
-        frame: DataFrame = _needed("pandas", "to_frame").DataFrame(dict(self))
+        frame: DataFrame = _needed.module("pandas", "History.to_frame").DataFrame(dict(self))
         return frame
 
     def plot(self, x: str = "step") -> Figure:
@@ -187,7 +186,7 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
                 "the history must hold a metric to plot; got none, use record='epoch' when you fit"
             )
         self[x]  # refused before there is a figure
-        plt = _needed("matplotlib.pyplot", "plot")
+        plt = _needed.module("matplotlib.pyplot", "History.plot")
         figure: Figure = plt.figure(figsize=_size(shown), layout="constrained")
         self._draw(figure, x, shown)
         return figure
@@ -231,17 +230,3 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
 def _size(shown: list[str]) -> tuple[float, float]:
     """The inches of a figure of so many metrics."""
     return 4.2 * min(len(shown), _FIGURES_IN_A_ROW), 3.4 * -(-len(shown) // _FIGURES_IN_A_ROW)
-
-
-def _needed(module: str, what: str) -> Any:
-    """A module of a package that fastdl does not install."""
-    package = module.partition(".")[0]
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != package:
-            raise
-        raise ModuleNotFoundError(
-            f"History.{what} must have {package}, which is not installed; pip install {package}",
-            name=package,
-        ) from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from fastdl import _needed
 from fastdl._check import Array
 from fastdl.layers import Dense, Dropout, Layer, dense_of
 from fastdl.losses import Function, Loss
@@ -93,7 +93,7 @@ def from_torch(module: Any, *, loss: str | Loss | Function = "softmax_cross_entr
     >>> net = fd.from_torch(torch.nn.Sequential(  # doctest: +SKIP
     ...     torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10)))
     """
-    torch = _package("torch", "from_torch")
+    torch = _needed.module("torch", "from_torch", "use pip install torch")
     chain, dtypes = Chain("module"), set()
     if not isinstance(module, torch.nn.Module):
         raise TypeError(
@@ -176,7 +176,7 @@ def to_torch(network: Network) -> Any:
     >>> module = fd.to_torch(fd.Network([784, 128, 10]))  # doctest: +SKIP
     >>> logits = module(torch.from_numpy(x))  # doctest: +SKIP
     """
-    torch = _package("torch", "to_torch")
+    torch = _needed.module("torch", "to_torch", "use pip install torch")
     names = {ours: (name, settings) for name, (settings, ours) in _TORCH.items()}
     made: list[Any] = []
     for i, layer in enumerate(network.layers):
@@ -280,12 +280,3 @@ def _activate(chain: Chain, name: object, is_last: bool) -> None:
             f"{', '.join(_KERAS)}"
         )
     chain.activate(_KERAS[str(name)], repr(name))
-
-
-def _package(name: str, function: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f"{function} must have the package {name}; got none, use pip install {name}"
-        ) from error

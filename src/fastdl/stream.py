@@ -33,7 +33,7 @@ def source(given: object, epochs: int) -> Callable[[], Iterator[Batch]]:
     if callable(given):
         return lambda: iter(_iterable(given()))
     iterable = _iterable(given)
-    if iter(iterable) is iterable and epochs > 1:
+    if isinstance(iterable, Iterator) and epochs > 1:  # to begin one may cost, as a loader's does
         raise ValueError(
             f"epochs must be 1 with an iterator, which is spent after one; got {epochs}, use "
             "trainer.fit(function, epochs=...) with a function that begins a new one"

@@ -68,35 +68,23 @@ def _numbers(estimator: Any, graph: Graph, core: Core, logits: str) -> list[Any]
 
 def _labels(estimator: Any, graph: Graph, core: Core, logits: str) -> list[Any]:
     """A classifier's outputs: labels, and what they are chosen by."""
-    k, kind, dtype = core.layers[-1].h, core.loss.probabilities, core.dtype
-    several = core.loss.y == "binary" and k > 1
-    if kind is None:
-        graph.node("Identity", logits, out="scores")
-        scores = graph.output("scores", dtype, k)
-    elif k == 1:
+    k = core.layers[-1].h
+    if k == 1:
         likely = graph.node("Sigmoid", logits)
         other = graph.node("Sub", graph.constant(1.0), likely)
         graph.node("Concat", other, likely, axis=1, out="probabilities")
-        scores = graph.output("probabilities", dtype, 2)
-    else:
-        settings = {"axis": 1} if kind == "softmax" else {}
-        graph.node(kind.capitalize(), logits, out="probabilities", **settings)
-        scores = graph.output("probabilities", dtype, k)
-    if several:
-        graph.cast(graph.node("Greater", logits, graph.constant(0.0)), _INT, out="label")
-        return [graph.output("label", _INT, k), scores]
-    if k == 1:
-        above = graph.cast(graph.node("Greater", logits, graph.constant(0.0)), _INT)
+        scores = graph.output("probabilities", core.dtype, 2)
         flat = graph.constant(np.array([-1]), "flat")
-        numbers = graph.node("Reshape", above, flat)
+        numbers = graph.node("Reshape", graph.above_zero(logits), flat)
     else:
+        scores = export.scores(graph, core, logits)
+        if core.loss.y == "binary":  # several labels a row
+            graph.above_zero(logits, "label")
+            return [graph.output("label", np.int64, k), scores]
         numbers = graph.node("ArgMax", logits, axis=1, keepdims=0)
     classes = _classes(estimator.classes_)
     graph.node("Gather", graph.constant(classes, "classes"), numbers, out="label")
     return [graph.output("label", classes.dtype), scores]
-
-
-_INT = np.dtype(np.int64)
 
 
 def _classes(classes: NDArray[Any]) -> NDArray[Any]:

@@ -24,7 +24,7 @@ from fastdl.fit import DivergenceError
 from fastdl.gradcheck import GradientCheck, check_gradients
 from fastdl.history import History
 from fastdl.interop import from_keras, from_torch, to_torch
-from fastdl.layers import Dense, Dropout
+from fastdl.layers import Activation, BatchNorm, Dense, Dropout
 from fastdl.network import Network
 from fastdl.optim import SGD, Adam, AdamHat, AdamW
 from fastdl.run import Callback, Run
@@ -35,9 +35,11 @@ __version__ = "0.2.0"
 
 __all__ = [
     "SGD",
+    "Activation",
     "Adam",
     "AdamHat",
     "AdamW",
+    "BatchNorm",
     "CSVLog",
     "Callback",
     "Checkpoint",

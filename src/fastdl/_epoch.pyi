@@ -10,6 +10,7 @@ _Hyper = tuple[int, tuple[float, ...], float]
 
 KIND_DENSE: int
 KIND_MASK: int
+KIND_NORM: int
 ANSWERS: dict[str, int]
 
 def weight_stride(columns: int) -> int: ...
@@ -76,7 +77,12 @@ class Program:
         n_threads: int,
     ) -> int: ...
     def gradient(
-        self, rows: Rows, workspace: Workspace, params: _Array, doutputs: _Array | None = None
+        self,
+        rows: Rows,
+        workspace: Workspace,
+        params: _Array,
+        doutputs: _Array | None = None,
+        outputs: _Array | None = None,
     ) -> float: ...
     def evaluate(
         self,

@@ -39,9 +39,10 @@ from fastdl._loops.evaluation cimport (
 from fastdl._loops.input cimport View, are_often_sparse, lies_ready, may_skip, trains_in_place
 from fastdl._loops.layers cimport weigh
 from fastdl._loops.net cimport (
-    CHUNK_ROWS, DENSE, MASK, TILE_ROWS, Kind, Layer, Net, Stage, count_chunks, lay_out,
+    CHUNK_ROWS, DENSE, MASK, NORM, Kind, Layer, Net, Stage, count_chunks, lay_out, most_rows,
     needs_blas, room_of_piece, room_of_rows, stride_of_weight,
 )
+from fastdl._loops.norms cimport fill_norms
 from fastdl._loops.offset cimport fill_offset_parts
 from fastdl._loops.pace cimport Pace, Stretch, learn, next_stretch
 from fastdl._loops.weights cimport transpose_weights
@@ -54,7 +55,7 @@ from fastdl import _memory
 cdef object empty = numpy.empty, intp = numpy.intp, ndarray = numpy.ndarray
 
 
-KIND_DENSE, KIND_MASK = DENSE, MASK  # of layers
+KIND_DENSE, KIND_MASK, KIND_NORM = DENSE, MASK, NORM  # of layers
 
 cdef enum Answer:
     OUTPUTS  # whatever they are
@@ -236,7 +237,7 @@ cdef class Workspace:
         dtype = "f" if net.single else "d"
         self.seed = seed
         if batch > 0:
-            self.memory.n_rows = min(batch, <Py_ssize_t> TILE_ROWS)
+            self.memory.n_rows = most_rows(net, batch)
             rows, transposed = room_of_rows(net, self.memory.n_rows), net.n_transposed
             self.grads = _memory.zeros(net.n_params, dtype)
             self.notes = _memory.empty(2 * net.n_parts + 3 * self.memory.n_rows, "d")
@@ -248,10 +249,11 @@ cdef class Workspace:
             self.first, self.second = [*moments, None, None][:2]
         else:
             rows = n_threads * room_of_piece(net)
-        self.room = _memory.empty(rows + transposed + net.n_offset_parts, dtype)
+        self.room = _memory.empty(rows + transposed + net.n_offset_parts + net.n_norms, dtype)
         self.memory.rows = <char*> address(self.room, True)
         self.memory.transposed = self.memory.rows + rows * net.item
         self.memory.offset_parts = self.memory.transposed + transposed * net.item
+        self.memory.norms = self.memory.offset_parts + net.n_offset_parts * net.item
 
 
 @cython.final
@@ -263,9 +265,10 @@ cdef class Program:
     layers : int64 array (n_layers, 8)
         Kind, code of the activation or of the mask, d, h; of a dense layer the offset of the
         weight, items from one of its rows to the next, offset of the bias, whether stored by unit.
-        Between rows lie zeros, in gradients too.
+        Between rows lie zeros, in gradients too. Of a norm those of gamma and beta, behind which
+        its running mean and variance lie, all of them as far apart.
     settings : float64 array (n_layers, 2)
-        l1 and l2 of each dense layer's weight; rate of a mask.
+        l1 and l2 of each dense layer's weight; rate of a mask; momentum and epsilon of a norm.
     loss : int
         Code of the loss.
     of_loss : float64 array
@@ -289,7 +292,7 @@ cdef class Program:
         self.net.single = single
         self.net.n_layers = <int> layers.shape[0]
         self.net.layers = <Layer*> PyMem_Calloc(self.net.n_layers, sizeof(Layer))
-        self.net.stages = <Stage*> PyMem_Calloc(2 * self.net.n_layers + 6, sizeof(Stage))
+        self.net.stages = <Stage*> PyMem_Calloc(4 * self.net.n_layers + 8, sizeof(Stage))
         if self.net.layers == NULL or self.net.stages == NULL:
             raise MemoryError
         self.net.loss = loss
@@ -303,6 +306,8 @@ cdef class Program:
             layer.by_unit = <bint> layers[i, 7]
             if layer.kind == DENSE:
                 layer.l1, layer.l2 = settings[i, 0], settings[i, 1]
+            elif layer.kind == NORM:
+                layer.momentum, layer.epsilon = settings[i, 0], settings[i, 1]
             else:
                 layer.rate = settings[i, 0]
         lay_out(&self.net)
@@ -341,16 +346,18 @@ cdef class Program:
             learn(&self.training, &stretch, batches.take(progress.done))
         return batches.done
 
-    def gradient(self, Rows rows, Workspace workspace, params, doutputs=None):
-        """The mean loss of all rows; its gradient, without the penalty, to the workspace.
+    def gradient(self, Rows rows, Workspace workspace, params, doutputs=None, outputs=None):
+        """The mean loss of all rows as one batch; its gradient, without the penalty, to the
+        workspace.
 
-        Or of whatever loss the outputs have the gradient doutputs (n, k) of the network's dtype.
+        Or of whatever loss the outputs have the gradient doutputs (n, k) of the network's dtype;
+        or where outputs (n, k) are given these are filled, and that is all.
         """
         cdef Team team
         cdef Outcome found
         cdef Call call = self.call(&rows.view, workspace, params, &team)
         call.in_place = trains_in_place(&self.net, &rows.view)
-        call.doutputs = <char*> address(doutputs)
+        call.doutputs, call.outputs = <char*> address(doutputs), <char*> address(outputs, True)
         memset(&team, 0, sizeof(Team))
         team.size = 1
         with nogil:
@@ -383,6 +390,7 @@ cdef class Program:
         evaluation.results = &results[0, 0] if results is not None else NULL
         evaluating.call, evaluating.evaluation = &call, &evaluation
         fill_offset_parts(&call)
+        fill_norms(&call)
         while evaluation.done < evaluation.n:
             PyErr_CheckSignals()
             with cython.critical_section(self):
@@ -428,6 +436,7 @@ cdef class Program:
         evaluation.out = <char*> address(out)
         with nogil:
             fill_offset_parts(&call)
+            fill_norms(&call)
             for i in range((evaluation.n + block - 1) // block):
                 evaluate_rows(
                     &call, &evaluation, i * block, min((i + 1) * block, evaluation.n))
@@ -464,7 +473,7 @@ cdef class Program:
         cdef int stage
         memset(&call, 0, sizeof(Call))
         call.kernels, call.net, call.team = kernels_of(self.net.item), &self.net, &team
-        call.memory.n_rows, team.size = min(batch, <Py_ssize_t> TILE_ROWS), n_threads
+        call.memory.n_rows, team.size = most_rows(&self.net, batch), n_threads
         weigh(&call)
         tile = take_batch(&call, batch, 0)
         found = []
@@ -785,7 +794,7 @@ cdef class Steps:
     cdef make_room(self, Py_ssize_t n):
         """A workspace for n rows, or for more, so that few are made."""
         cdef Py_ssize_t room = 16
-        while room < min(n, <Py_ssize_t> TILE_ROWS):
+        while room < most_rows(&self.program.net, n):
             room *= 2
         if self.workspace is None or self.workspace.memory.n_rows < room:
             self.workspace = Workspace(
@@ -804,7 +813,7 @@ cdef class Steps:
         cdef Stretch stretch = next_stretch(&self.program.training, n_threads)
         self.make_room(view.n)
         call = self.program.call(view, self.workspace, self.params, &team)
-        call.memory.n_rows = min(view.n, <Py_ssize_t> TILE_ROWS)  # as of a fit with such batches
+        call.memory.n_rows = most_rows(call.net, view.n)  # as of a fit with such batches
         call.in_place = trains_in_place(call.net, view)
         call.clip_norm, call.once = self.clip_norm, True
         call.outputs, call.doutputs = outputs, doutputs

@@ -59,6 +59,18 @@ cdef extern from "kernels.h" nogil:
         double (*penalise)(
             const void* weight, wide size, double l1, double l2, void* grad) noexcept nogil
         void (*scale)(double factor, void* x, wide size) noexcept nogil
+        void (*moments)(
+            const void* x, wide ldx, wide n, wide h, void* mean, void* variance) noexcept nogil
+        void (*inverse_root)(
+            const void* variance, double epsilon, void* out, wide size) noexcept nogil
+        void (*normalise)(
+            const void* x, wide ldx, const void* mean, const void* inverse, const void* gamma,
+            void* out, wide ldo, wide n, wide h) noexcept nogil
+        void (*normalise_back)(
+            const void* x, wide ldx, const void* mean, const void* inverse, const void* gamma,
+            const void* dout, wide ldd, void* dgamma, void* dbeta, void* dx, wide ldo, wide n,
+            wide h) noexcept nogil
+        void (*follow)(double keep, const void* x, void* out, wide size) noexcept nogil
         void (*activate[1])(
             const void* bias, void* z, void* inputs, wide n, wide h, wide ld) noexcept nogil
         void (*activate_backward[1])(

@@ -45,6 +45,17 @@ def mask(
     out: _Array,
     n_threads: int,
 ) -> None: ...
+def normalise(
+    x: _Array,
+    moments: _Array,
+    of_batch: bool,
+    epsilon: float,
+    gamma: _Array,
+    out: _Array,
+    n_threads: int,
+    dout: _Array | None = None,
+    grads: _Array | None = None,
+) -> None: ...
 def softmax(logits: _Array, n_threads: int) -> None: ...
 def sum_rows(x: _Array, out: _Array) -> None: ...
 def loss_forward_backward(

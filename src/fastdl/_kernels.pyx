@@ -467,6 +467,56 @@ def mask(
     run_blocks(n, mask_block, &call, n_threads)
 
 
+cdef struct Norming:
+    const Kernels* kernels
+    double epsilon
+    Matrix x, dout, out
+    char* mean  # rows: that, the variance, one over its root
+    char* gamma
+    char* grads  # rows: of gamma, of beta; NULL: forward
+    bint of_batch  # whether the mean and the variance are to be those of x
+
+
+cdef void norm_block(const void* data, Py_ssize_t block) noexcept nogil:
+    """Some columns: all of their rows."""
+    cdef const Norming* call = <const Norming*> data
+    cdef const Kernels* kernels = call.kernels
+    cdef Py_ssize_t h = call.x.ld, n = call.x.rows, row = h * kernels.item
+    cdef Py_ssize_t skip = block * BLOCK * kernels.item, columns = block_rows(block, h)
+    cdef char* mean = call.mean + skip
+    if call.of_batch:
+        kernels.moments(call.x.at + skip, h, n, columns, mean, mean + row)
+    kernels.inverse_root(mean + row, call.epsilon, mean + 2 * row, columns)
+    if call.grads == NULL:
+        kernels.normalise(
+            call.x.at + skip, h, mean, mean + 2 * row, call.gamma + skip, call.out.at + skip, h, n,
+            columns)
+    else:
+        kernels.normalise_back(
+            call.x.at + skip, h, mean, mean + 2 * row, call.gamma + skip, call.dout.at + skip, h,
+            call.grads + skip, call.grads + row + skip, call.out.at + skip, h, n, columns)
+
+
+def normalise(
+    const floating[:, ::1] x, floating[:, ::1] moments, bint of_batch, double epsilon,
+    const floating[::1] gamma, floating[:, ::1] out, int n_threads,
+    const floating[:, ::1] dout=None, floating[:, ::1] grads=None,
+):
+    """out = x, normalised by the first two of the three rows of moments, times gamma.
+
+    of_batch: have x's own mean and variance there first. Where dout is given, out is dx instead,
+    and the rows of grads become the gradients of gamma and beta.
+    """
+    cdef Norming call
+    cdef Py_ssize_t n = x.shape[0], h = x.shape[1]
+    call.kernels, call.epsilon, call.of_batch = kernels_of(sizeof(floating)), epsilon, of_batch
+    call.x, call.out = matrix(&x[0, 0], n, h, h), matrix(&out[0, 0], n, h, h)
+    call.mean, call.gamma, call.grads = <char*> &moments[0, 0], <char*> &gamma[0], NULL
+    if dout is not None:
+        call.dout, call.grads = matrix(&dout[0, 0], n, h, h), <char*> &grads[0, 0]
+    run_blocks(h, norm_block, &call, n_threads)
+
+
 cdef void softmax_block(const void* data, Py_ssize_t block) noexcept nogil:
     cdef const Arrays* call = <const Arrays*> data
     cdef Py_ssize_t row, k = call.out.columns

@@ -159,6 +159,34 @@ def bias_activation_backward(dout: Array, out: Array, activation: str) -> tuple[
     return dz, dz.sum(axis=0)
 
 
+# --- batch normalisation ---------------------------------------------------------------------
+
+
+def batch_norm(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    mean: Array | None = None,
+    variance: Array | None = None,
+    *,
+    epsilon: float = 1e-5,
+) -> Array:
+    mean = x.mean(axis=0) if mean is None else mean
+    variance = x.var(axis=0) if variance is None else variance
+    inverse: Array = np.where(np.isinf(variance), np.nan, 1 / np.sqrt(variance + epsilon))
+    return (gamma * (x - mean) * inverse + beta).astype(x.dtype)
+
+
+def batch_norm_backward(
+    dout: Array, x: Array, gamma: Array, *, epsilon: float = 1e-5
+) -> tuple[Array, Array, Array]:
+    inverse = (1 / np.sqrt(x.var(axis=0) + epsilon)).astype(x.dtype)
+    normal: Array = (x - x.mean(axis=0)) * inverse
+    along = (dout * normal).mean(axis=0)
+    dx: Array = gamma * inverse * (dout - dout.mean(axis=0) - normal * along)
+    return dx, (dout * normal).sum(axis=0), dout.sum(axis=0)
+
+
 # --- masks -----------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from fastdl import _calling, _check, _diagnosis, data, gradcheck, ops
 from fastdl._calling import Layout, Problem
 from fastdl._check import Array
-from fastdl.layers import dense_of
+from fastdl.layers import BatchNorm, dense_of
 from fastdl.losses import Own
 from fastdl.network import Network, answering, core_of
 
@@ -117,8 +117,8 @@ def audit_gradients(
         taken. It may return a dict with such names, a list, or a tuple of lists; see
         ``GradientAudit.layout``.
     net : Network
-        Of the same layers; its ``Dropout`` is left out, and not counted. Its penalties are set
-        aside for ``l2``; where all its biases are zero the function gets small ones, for mistakes
+        Of the same layers, without ``BatchNorm``; its ``Dropout`` is left out, and not counted. Its
+        penalties are set aside for ``l2``; where all its biases are zero the function gets small ones, for mistakes
         with zeros do not show.
     x : array (n, d)
         A few rows: the work is that of ``check_gradients``. With one alone, mistakes in the mean
@@ -149,6 +149,11 @@ def audit_gradients(
     """
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network; got {net!r:.100}")
+    if any(isinstance(layer, BatchNorm) for layer in net.layers):
+        raise ValueError(
+            f"net must be of dense layers; got {net}, compare your function's results with "
+            "net.gradients(x, y), which has BatchNorm"
+        )
     l2 = _check.real("l2", l2, 0.0)
     double = answering(net)
     caller = _calling.Caller(function, len(double.layers))

@@ -13,12 +13,21 @@ from fastdl._check import Array
 from fastdl._epoch import ANSWERS, Program, Reading
 from fastdl.init import Init
 from fastdl.inputs import Inputs, read_as_before, read_as_they_are
-from fastdl.layers import Dense, Layer, dense_of
+from fastdl.layers import BatchNorm, Dense, Layer, dense_of, without_masks
 from fastdl.losses import Loss
 from fastdl.parameters import Parameters, Places
 from fastdl.scaling import Applied, Scaling
 
 _TYPES = (np.float32, np.float64, np.uint8)  # of rows, in the order of a ``Reading``
+
+
+def _settings(layer: Layer) -> tuple[float, float]:
+    """Two numbers that the loops need to know of a layer."""
+    if isinstance(layer, Dense):
+        return layer.l1, layer.l2
+    if isinstance(layer, BatchNorm):
+        return layer.momentum, layer.epsilon
+    return layer.rate, 0.0
 
 
 class Core:
@@ -53,7 +62,7 @@ class Core:
         self._inputs: Inputs | None = None
         self.places = Places(layers, dtype)
         self.n_parameters = sum(layer.n_parameters for layer in layers)
-        self._make(self.places.zeros())
+        self._make(self.places.first())
 
     def _make(self, flat: Array) -> None:
         """All that neither a copy nor a pickle takes along."""
@@ -97,9 +106,9 @@ class Core:
         return result
 
     def leave_masks_out(self) -> None:
-        """Be the network that answers: the dense layers alone, which count anew."""
+        """Be the network that answers: the layers that then do something, which count anew."""
         before = self.parameters
-        self.layers = tuple(dense_of(self.layers).values())
+        self.layers = without_masks(self.layers)
         self.places = Places(self.layers, self.dtype)
         self._make(self.places.zeros())
         for view, own in zip(self.parameters.values(), before.values(), strict=True):
@@ -107,10 +116,7 @@ class Core:
 
     def compiled(self, layers: tuple[Layer, ...]) -> Program:
         """The loops over its arrays, with the penalties of these layers."""
-        settings = np.array(
-            [(at.l1, at.l2) if isinstance(at, Dense) else (at.rate, 0.0) for at in layers],
-            np.float64,
-        )
+        settings = np.array([_settings(layer) for layer in layers], np.float64)
         code, single = self.loss.code, self.dtype == np.float32
         return Program(self.places.table, settings, code, self.loss.numbers, single)
 

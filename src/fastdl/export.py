@@ -10,7 +10,7 @@ import numpy as np
 from fastdl import _check, _needed
 from fastdl._check import Array
 from fastdl.core import Core
-from fastdl.layers import dense_of
+from fastdl.layers import BatchNorm, Dense
 
 OPSET, IR = 17, 8  # such as runtimes of the last years read
 _ROWS = ("float32", "float64", "uint8")
@@ -98,17 +98,34 @@ def to_onnx(core: Core, rows: str | None, answers: Answers | None = None) -> byt
     dtype = np.dtype(_check.choice("rows", rows, _ROWS))
     graph = Graph(core.dtype)
     x = _scaled(graph, core, "x", dtype)
-    parameters, dense = core.parameters, dense_of(core.layers)
-    for i, layer in dense.items():
-        weight, bias = (
-            graph.constant(parameters[name], name)
-            for name in (f"layers.{i}.weight", f"layers.{i}.bias")
-        )
-        x = _ACTIVATIONS[layer.activation](graph, graph.node("Gemm", x, weight, bias))
+    for i, layer in enumerate(core.layers):
+        if isinstance(layer, Dense | BatchNorm):
+            z = (_product if isinstance(layer, Dense) else _normalised)(graph, core, i, x)
+            x = _ACTIVATIONS[layer.activation](graph, z)
     outputs = (answers or _answers)(graph, core, x)
     doc = f"A network of fastdl with the loss {core.loss}."
     model = graph.model(("x", dtype, core.layers[0].d), outputs, doc)
     return bytes(model.SerializeToString())
+
+
+def _product(graph: Graph, core: Core, i: int, x: str) -> str:
+    names = f"layers.{i}.weight", f"layers.{i}.bias"
+    return graph.node("Gemm", x, *(graph.constant(core.parameters[name], name) for name in names))
+
+
+def _normalised(graph: Graph, core: Core, i: int, x: str) -> str:
+    """By the running mean and variance, as the loops have it: no shift in which digits are lost."""
+    parameters, layer = core.parameters, core.layers[i]
+    assert isinstance(layer, BatchNorm)
+    variance = parameters[f"layers.{i}.running_variance"].astype(np.float64)
+    scale = parameters[f"layers.{i}.gamma"] / np.sqrt(variance + layer.epsilon)
+    for operator, name, value in (
+        ("Sub", "running_mean", parameters[f"layers.{i}.running_mean"]),
+        ("Mul", "scale", scale.astype(core.dtype)),
+        ("Add", "beta", parameters[f"layers.{i}.beta"]),
+    ):
+        x = graph.node(operator, x, graph.constant(value, f"layers.{i}.{name}"))
+    return x
 
 
 def _scaled(graph: Graph, core: Core, x: str, dtype: np.dtype[Any]) -> str:

@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike
 
 from fastdl import _check, _kernels, activations, data, ops
 from fastdl._check import Array
-from fastdl.layers import Dense, dense_of
+from fastdl.layers import BatchNorm, Dense
 from fastdl.losses import Function, Hinge, Own
 from fastdl.network import Network, answering, core_of
+from fastdl.parameters import is_running
 
 _ROUNDED = 10 * float(np.finfo(np.float64).eps)  # of a cost, at most: sums lose a few digits
 _ITEMS = 2_000_000  # of the largest array that is held at once
+_KINDS = ("weight", "bias", "gamma", "beta")
 _HEADER = "parameter            below   absolute   relative  compared  kinks"
 
 
@@ -85,18 +87,18 @@ class GradientCheck:
         return self.passed
 
     def of(self, kind: str) -> ParameterCheck:
-        """All weights, or all biases, taken together; those that had nothing to compare left out.
+        """All weights, say, taken together; those that had nothing to compare left out.
 
         Parameters
         ----------
-        kind : {"weight", "bias"}
+        kind : {"weight", "bias", "gamma", "beta"}
         """
-        _check.choice("kind", kind, ("weight", "bias"))
+        _check.choice("kind", kind, _KINDS)
         return _together(kind, [row for row in self.parameters if row.name.endswith(kind)])
 
     def __str__(self) -> str:
         percentages, greatest = [], []
-        for kind in ("weight", "bias"):
+        for kind in _KINDS[: 4 if self.of("gamma").n_compared else 2]:
             row = self.of(kind)
             none = f"none compared, {row.n_kinks:,} at kinks"
             below = row.percent_below if row.n_compared else none
@@ -155,7 +157,7 @@ def check_gradients(
 
     An element whose step to either side takes a pre-activation of a ReLU, or a margin of the hinge,
     across zero has no derivative to compare with: it is counted as a kink and left out. ``Dropout``
-    is left out, as in ``Network.gradients``.
+    is left out, and to a ``BatchNorm`` all rows are one batch, as in ``Network.gradients``.
 
     Parameters
     ----------
@@ -195,9 +197,9 @@ def check_gradients(
         core_of(double).loss = Own(_led_by(len(y)))
     with np.errstate(over="ignore", invalid="ignore"):  # what is not a number counts as wrong
         checks = _checks(double, x, y, step, tolerance)  # type: ignore[arg-type]
+        names = [name for name in network.parameters if not is_running(name)]
         named = tuple(
-            check._replace(name=name)
-            for name, check in zip(network.parameters, checks, strict=True)
+            check._replace(name=name) for name, check in zip(names, checks, strict=True)
         )
     return GradientCheck(named, tolerance)
 
@@ -234,17 +236,27 @@ def differences(
     """
     inputs = network_inputs(network, x)
     outcome = _Outcome(network, y, len(inputs))
-    for i, layer in dense_of(network.layers).items():
+    for i, layer in enumerate(network.layers):
         numerical, kinks = _differences(network, i, inputs, outcome, step)
-        weight = network.parameters[f"layers.{i}.weight"]
-        up = layer.l1 * np.abs(weight + step) + layer.l2 * (weight + step) ** 2
-        down = layer.l1 * np.abs(weight - step) + layer.l2 * (weight - step) ** 2
-        numerical[:-1] += (up - down) / (2 * step)
-        if layer.l1:
-            kinks[:-1] |= np.abs(weight) <= step
-        yield f"layers.{i}.weight", numerical[:-1], kinks[:-1]
-        yield f"layers.{i}.bias", numerical[-1], kinks[-1]
+        if isinstance(layer, Dense):
+            _add_penalty(layer, network.parameters[f"layers.{i}.weight"], step, numerical, kinks)
+            yield f"layers.{i}.weight", numerical[:-1], kinks[:-1]
+            yield f"layers.{i}.bias", numerical[-1], kinks[-1]
+        else:
+            yield f"layers.{i}.gamma", numerical[0], kinks[0]
+            yield f"layers.{i}.beta", numerical[1], kinks[1]
         inputs = _forward(network, i, inputs)
+
+
+def _add_penalty(
+    layer: Dense, weight: Array, step: float, numerical: Array, kinks: Array
+) -> None:
+    """To what is known of a weight, over that of its bias."""
+    up = layer.l1 * np.abs(weight + step) + layer.l2 * (weight + step) ** 2
+    down = layer.l1 * np.abs(weight - step) + layer.l2 * (weight - step) ** 2
+    numerical[:-1] += (up - down) / (2 * step)
+    if layer.l1:
+        kinks[:-1] |= np.abs(weight) <= step
 
 
 def network_inputs(network: Network, x: ArrayLike) -> Array:
@@ -257,13 +269,34 @@ def network_inputs(network: Network, x: ArrayLike) -> Array:
     return ops.gather(rows, np.arange(len(rows)), shift=shift, scale=scale, dtype="float64")
 
 
-def _layer(network: Network, i: int) -> Dense:
-    return dense_of(network.layers)[i]
+def _layer(network: Network, i: int) -> Dense | BatchNorm:
+    """One of an ``answering`` network."""
+    layer = network.layers[i]
+    assert isinstance(layer, Dense | BatchNorm)
+    return layer
 
 
-def _preactivation(network: Network, i: int, x: Array) -> Array:
-    parameters = network.parameters
-    return ops.matmul(x, parameters[f"layers.{i}.weight"]) + parameters[f"layers.{i}.bias"]
+def _preactivation(network: Network, i: int, x: Array, copies: int = 1) -> Array:
+    """Of rows (n * copies, d): each copy of all rows is a batch."""
+    parameters, layer = network.parameters, _layer(network, i)
+    if isinstance(layer, Dense):
+        return ops.matmul(x, parameters[f"layers.{i}.weight"]) + parameters[f"layers.{i}.bias"]
+    gamma, beta = (np.tile(parameters[f"layers.{i}.{name}"], copies) for name in _KINDS[2:])
+    batches = x.reshape(-1, copies * layer.d)
+    return ops.batch_norm(batches, gamma, beta, epsilon=layer.epsilon).reshape(x.shape)
+
+
+def _reaches(network: Network, i: int, x: Array) -> Iterator[Array]:
+    """For each unit of layer i, by what (n, parameters) it changes with each of its parameters.
+
+    Those are a column of the weight over the bias, or gamma over beta.
+    """
+    n, layer = len(x), _layer(network, i)
+    if isinstance(layer, Dense):
+        yield from [np.column_stack([x, np.ones(n)])] * layer.h
+    else:
+        normal = ops.batch_norm(x, np.ones(layer.d), np.zeros(layer.d), epsilon=layer.epsilon)
+        yield from (np.column_stack([unit, np.ones(n)]) for unit in normal.T)
 
 
 def _forward(network: Network, i: int, x: Array) -> Array:
@@ -302,20 +335,21 @@ def _differences(
     """d loss / d (weight of layer i over its bias), shape (d + 1, h), and where a kink is crossed.
 
     A change of W[a, j] by step changes unit j of every row by step x[row, a] and no other unit, so
-    all d + 1 changes for one j go through the layers above as so many copies of the rows.
+    all d + 1 changes for one j go through the layers above as so many copies of the rows. Of a norm
+    it is gamma over beta, shape (2, h).
     """
     n, d = x.shape
     h = network.layers[i].h
-    reach = np.column_stack([x, np.ones(n)]) * step
+    size = d + 1 if isinstance(network.layers[i], Dense) else 2
     z = _preactivation(network, i, x)
     widest = max(layer.h for layer in network.layers[i:])
     chunk = max(1, _ITEMS // (n * widest))
-    numerical, kinks = np.empty((d + 1, h)), np.empty((d + 1, h), bool)
-    for j in range(h):
-        for start in range(0, d + 1, chunk):
+    numerical, kinks = np.empty((size, h)), np.empty((size, h), bool)
+    for j, reach in enumerate(_reaches(network, i, x)):
+        for start in range(0, size, chunk):
             part = np.s_[start : start + chunk]
-            up, up_sides = _altered(network, i, z, j, reach[:, part], outcome)
-            down, down_sides = _altered(network, i, z, j, -reach[:, part], outcome)
+            up, up_sides = _altered(network, i, z, j, step * reach[:, part], outcome)
+            down, down_sides = _altered(network, i, z, j, -step * reach[:, part], outcome)
             numerical[part, j] = (up - down).mean(axis=0) / (2 * step)
             crossed = np.zeros(up.shape, bool)
             for one, other in zip(up_sides, down_sides, strict=True):
@@ -338,7 +372,7 @@ def _altered(
             sides.append(altered > 0)
         altered = getattr(ops, activation)(altered)
         if at + 1 < len(network.layers):
-            altered = _preactivation(network, at + 1, altered)
+            altered = _preactivation(network, at + 1, altered, copies)
     losses_of, hinges = outcome(altered, copies)
     return losses_of, [*sides, hinges]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fastdl import _needed
 from fastdl._check import Array
-from fastdl.layers import Dense, Dropout, Layer, dense_of
+from fastdl.layers import BatchNorm, Dense, Dropout, Layer
 from fastdl.losses import Function, Loss
 from fastdl.network import Network
 
@@ -36,31 +37,45 @@ class Chain:
     def __init__(self, name: str) -> None:
         self.name = name
         self.layers: list[Layer] = []
-        self.arrays: list[tuple[Array, Array]] = []
+        self.arrays: dict[str, Array] = {}
+
+    def _add(self, layer: Layer, **arrays: Array) -> None:
+        """Add a layer with what it has."""
+        self.arrays |= {f"layers.{len(self.layers)}.{name}": each for name, each in arrays.items()}
+        self.layers.append(layer)
 
     def dense(self, weight: Array, bias: Array | None, activation: str = "identity") -> None:
         """Add a layer of a weight (d, h)."""
         d, h = weight.shape
-        self.layers.append(Dense(d, h, activation))
-        self.arrays.append((weight, np.zeros(h, weight.dtype) if bias is None else bias))
+        bias = np.zeros(h, weight.dtype) if bias is None else bias
+        self._add(Dense(d, h, activation), weight=weight, bias=bias)
+
+    def norm(self, momentum: float, epsilon: float, arrays: Mapping[str, Array]) -> None:
+        """Add a batch normalisation; where it has no gamma or no beta these are as they begin."""
+        layer = BatchNorm(round(momentum, 12), epsilon, d=len(arrays["running_mean"]))
+        if not self.arrays:
+            raise ValueError(
+                f"{self.name} must have batch normalisation after a dense layer; got it before the "
+                "first one, leave it out and scale the rows"
+            )
+        self._add(layer, **arrays)
 
     def activate(self, activation: str, what: str) -> None:
         """Give the last layer an activation."""
         last = self.layers[-1] if self.layers else None
-        if not isinstance(last, Dense) or last.activation != "identity":
+        if not isinstance(last, Dense | BatchNorm) or last.activation != "identity":
             raise ValueError(
-                f"{self.name} must have an activation after a dense layer alone; got {what} "
-                f"elsewhere, leave it out or put it there"
+                f"{self.name} must have an activation after a dense layer or batch normalisation "
+                f"alone; got {what} elsewhere, leave it out or put it there"
             )
-        self.layers[-1] = Dense(last.d, last.h, activation)
+        self.layers[-1] = replace(last, activation=activation)
 
     def network(self, loss: str | Loss | Function, dtype: str) -> Network:
         """All of it."""
         if not self.arrays:
             raise ValueError(f"{self.name} must hold a dense layer; got none, use {_EXAMPLE}")
         result = Network(self.layers, loss=loss, dtype=dtype)
-        for i, (weight, bias) in zip(dense_of(result.layers), self.arrays, strict=True):
-            result.parameters.update({f"layers.{i}.weight": weight, f"layers.{i}.bias": bias})
+        result.parameters.update(self.arrays)
         return result
 
 
@@ -70,8 +85,8 @@ def from_torch(module: Any, *, loss: str | Loss | Function = "softmax_cross_entr
     Parameters
     ----------
     module : torch.nn.Sequential or torch.nn.Linear
-        Of ``Linear``, ``Dropout``, ``Identity``, ``Flatten`` in front, the activations ``ReLU``,
-        ``LeakyReLU(0.01)``, ``Sigmoid``, ``Tanh``, ``ELU``, ``SELU``, ``Softplus``,
+        Of ``Linear``, ``BatchNorm1d``, ``Dropout``, ``Identity``, ``Flatten`` in front, the
+        activations ``ReLU``, ``LeakyReLU(0.01)``, ``Sigmoid``, ``Tanh``, ``ELU``, ``SELU``, ``Softplus``,
         ``GELU(approximate="tanh")``, ``SiLU``, ``Mish``, and other ``Sequential``. In float32 or
         float64.
     loss : str, Loss or callable
@@ -105,6 +120,8 @@ def from_torch(module: Any, *, loss: str | Loss | Function = "softmax_cross_entr
             dtypes.add(str(each.weight.dtype).removeprefix("torch."))
             bias = None if each.bias is None else _numbers(each.bias)
             chain.dense(_numbers(each.weight).T, bias)
+        elif isinstance(each, torch.nn.BatchNorm1d):
+            _take_norm(chain, each)
         elif isinstance(each, torch.nn.Dropout):
             chain.layers.append(Dropout(each.p))
         elif kind in _TORCH and _is_like(each, _TORCH[kind][0]):
@@ -112,10 +129,29 @@ def from_torch(module: Any, *, loss: str | Loss | Function = "softmax_cross_entr
                 chain.activate(_TORCH[kind][1], repr(each))
         elif kind != "Flatten" or chain.layers:
             raise ValueError(
-                f"module must be made of dense layers, dropout and activations that fastdl has; "
-                f"got {each!r:.100} at place {i}{_TORCH_REMEDY.get(kind, '')}"
+                f"module must be made of dense layers, batch normalisation, dropout and activations "
+                f"that fastdl has; got {each!r:.100} at place {i}{_TORCH_REMEDY.get(kind, '')}"
             )
     return chain.network(loss, _only(dtypes))
+
+
+# What a norm has here, and what PyTorch calls it.
+_OF_NORM = {
+    "gamma": "weight", "beta": "bias",
+    "running_mean": "running_mean", "running_variance": "running_var",
+}  # fmt: skip
+
+
+def _take_norm(chain: Chain, module: Any) -> None:
+    """Add a ``BatchNorm1d``, whose momentum is what a batch adds."""
+    if module.running_mean is None or module.momentum is None:
+        raise ValueError(
+            f"module must have batch normalisation with running statistics and a momentum; got "
+            f"{module!r:.100}, use torch.nn.BatchNorm1d({module.num_features})"
+        )
+    given = {ours: getattr(module, name) for ours, name in _OF_NORM.items()}
+    arrays = {name: _numbers(tensor) for name, tensor in given.items() if tensor is not None}
+    chain.norm(1 - module.momentum, module.eps, arrays)
 
 
 _TORCH_REMEDY = {
@@ -164,7 +200,8 @@ def to_torch(network: Network) -> Any:
     Returns
     -------
     torch.nn.Sequential
-        With copies of the parameters, in the network's dtype; ``Dropout`` as ``torch.nn.Dropout``.
+        With copies of the parameters, in the network's dtype; ``Dropout`` as ``torch.nn.Dropout``,
+        ``BatchNorm`` as ``torch.nn.BatchNorm1d``. Call ``eval()`` before it answers.
 
     Raises
     ------
@@ -180,24 +217,45 @@ def to_torch(network: Network) -> Any:
     names = {ours: (name, settings) for name, (settings, ours) in _TORCH.items()}
     made: list[Any] = []
     for i, layer in enumerate(network.layers):
-        if not isinstance(layer, Dense):
+        if isinstance(layer, Dropout):
             made.append(torch.nn.Dropout(layer.rate))
+        if not isinstance(layer, Dense | BatchNorm):
             continue
         if layer.activation not in names:
             raise ValueError(
                 "network must have activations that PyTorch has modules of; got "
                 f"{layer.activation!r} in layers[{i}], use network.to_onnx(path)"
             )
-        linear = torch.nn.Linear(layer.d, layer.h, dtype=getattr(torch, network.dtype.name))
-        weight, bias = _of_raw_rows(network, i) if not made else _arrays(network, i)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight.T)))
-            linear.bias.copy_(torch.from_numpy(bias))
-        made.append(linear)
+        kind = _linear if isinstance(layer, Dense) else _batch_norm
+        made.append(kind(torch, network, i, bool(made)))
         if layer.activation != "identity":
             name, settings = names[layer.activation]
             made.append(getattr(torch.nn, name)(**settings))
     return torch.nn.Sequential(*made)
+
+
+def _linear(torch: Any, network: Network, i: int, is_later: bool) -> Any:
+    layer = network.layers[i]
+    linear = torch.nn.Linear(layer.d, layer.h, dtype=getattr(torch, network.dtype.name))
+    weight, bias = _arrays(network, i) if is_later else _of_raw_rows(network, i)
+    with torch.no_grad():
+        linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight.T)))
+        linear.bias.copy_(torch.from_numpy(bias))
+    return linear
+
+
+def _batch_norm(torch: Any, network: Network, i: int, is_later: bool) -> Any:
+    layer = network.layers[i]
+    assert isinstance(layer, BatchNorm)
+    norm = torch.nn.BatchNorm1d(
+        layer.d, layer.epsilon, round(1 - layer.momentum, 12),
+        dtype=getattr(torch, network.dtype.name),
+    )  # fmt: skip
+    with torch.no_grad():
+        for ours, name in _OF_NORM.items():
+            array = network.parameters[f"layers.{i}.{ours}"].copy()
+            getattr(norm, name).copy_(torch.from_numpy(array))
+    return norm
 
 
 def _arrays(network: Network, i: int) -> tuple[Array, Array]:
@@ -220,8 +278,8 @@ def from_keras(model: Any, *, loss: str | Loss | Function = "softmax_cross_entro
     Parameters
     ----------
     model : keras.Sequential
-        Built, of ``Dense``, ``Activation``, ``ReLU``, ``Dropout``, and ``Flatten`` or an input in
-        front; the activations linear, relu, sigmoid, tanh, elu, selu, softplus, silu, mish and
+        Built, of ``Dense``, ``BatchNormalization``, ``Activation``, ``ReLU``, ``Dropout``, and
+        ``Flatten`` or an input in front; the activations linear, relu, sigmoid, tanh, elu, selu, softplus, silu, mish and
         exponential. A softmax at the end is left to the loss.
     loss : str, Loss or callable
         As for ``Network``.
@@ -256,6 +314,9 @@ def from_keras(model: Any, *, loss: str | Loss | Function = "softmax_cross_entro
             weight, *bias = arrays
             dtypes.add(weight.dtype.name)
             chain.dense(weight, bias[0] if bias else None)
+        elif kind == "BatchNormalization":
+            chain.norm(config["momentum"], config["epsilon"], _keras_norm(each, config))
+            continue
         elif kind == "Dropout":
             chain.layers.append(Dropout(config["rate"]))
             continue
@@ -263,11 +324,18 @@ def from_keras(model: Any, *, loss: str | Loss | Function = "softmax_cross_entro
             continue
         elif kind not in ("Activation", "ReLU", "Softmax"):
             raise ValueError(
-                "model must be made of dense layers, dropout and activations that fastdl has; got "
-                f"{kind} at place {i}"
+                "model must be made of dense layers, batch normalisation, dropout and activations "
+                f"that fastdl has; got {kind} at place {i}"
             )
         _activate(chain, config.get("activation") or kind.lower(), i == len(layers) - 1)
     return chain.network(loss, _only(dtypes))
+
+
+def _keras_norm(layer: Any, config: Mapping[str, Any]) -> dict[str, Array]:
+    """What a ``BatchNormalization`` has, of which gamma and beta may be left out."""
+    names = [name for name, asked in (("gamma", "scale"), ("beta", "center")) if config[asked]]
+    names += ["running_mean", "running_variance"]
+    return dict(zip(names, map(np.asarray, layer.get_weights()), strict=True))
 
 
 def _activate(chain: Chain, name: object, is_last: bool) -> None:

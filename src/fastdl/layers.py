@@ -68,6 +68,11 @@ class Dense:
         """Weights and biases together."""
         return self.d * self.h + self.h
 
+    @property
+    def title(self) -> str:
+        """What it does to x W + bias, in a word."""
+        return self.activation
+
 
 @dataclass(frozen=True)
 class Mask:
@@ -92,6 +97,11 @@ class Mask:
     def code(self) -> int:
         """The number by which the kernels know it."""
         return _kernels.MASKS[self.name]
+
+    @property
+    def title(self) -> str:
+        """What it does, in two words."""
+        return f"{self.name} {self.rate:g}"
 
 
 class Dropout(Mask):
@@ -120,8 +130,103 @@ class Dropout(Mask):
     name = "dropout"
 
 
+@dataclass(frozen=True)
+class BatchNorm:
+    """activation(gamma (x - mean) / sqrt(variance + epsilon) + beta), unit by unit.
+
+    Mean and variance are those of a batch where a network is trained (Ioffe and Szegedy 2015), the
+    variance the biased one, sum((x - mean)^2) / n; where it answers, running ones, which begin at 0
+    and 1. Each step moves them: running = momentum running + (1 - momentum) batch. gamma, which
+    begins at 1, and beta, at 0, are trained, without a penalty. ``Network.gradients`` and
+    ``check_gradients`` take the rows that they are given as one batch, and move nothing.
+
+    It may stand anywhere after the first ``Dense`` layer but at the end; usually right after a
+    ``Dense`` without an activation, whose bias then does nothing: beta is in its place.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1)
+        What the running mean and variance keep in each step, as Keras means it; PyTorch's momentum
+        is 1 minus this.
+    epsilon : float
+        Above 0. PyTorch's is 1e-5 as well, that of Keras 1e-3.
+    activation : str
+        As for ``Dense``; ``fd.BatchNorm(), fd.Activation("relu")`` is the same.
+    d : int
+        Its inputs; None: a network finds out.
+
+    Notes
+    -----
+    A batch of one row has the variance 0: all that it normalises is 0, the answer of that step is
+    activation(beta) whatever the row, and nothing before the layer learns. So take batches of some
+    rows, with ``drop_last=True`` where one would be left at the end of an epoch. PyTorch's running
+    variance is that of the unbiased one, n / (n - 1) as large; Keras's is as here.
+
+    Examples
+    --------
+    >>> fd.Network([fd.Dense(784, 128), fd.BatchNorm(), fd.Activation("gelu"), fd.Dense(10)])
+    <Network 784-128-10: identity, batch_norm gelu, identity; softmax_cross_entropy; float32; \
+102,026 parameters>
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    activation: str = "identity"
+    d: int = _INFERRED
+    name: ClassVar[str] = "batch_norm"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "momentum", _check.real("momentum", self.momentum, 0.0, 1.0))
+        object.__setattr__(self, "epsilon", _check.real("epsilon", self.epsilon, above=0.0))
+        activations.get(self.activation)
+        if self.d is not None:
+            object.__setattr__(self, "d", _check.integer("d", self.d))
+
+    @property
+    def h(self) -> int:
+        """It gives as much as it takes."""
+        return self.d
+
+    @property
+    def n_parameters(self) -> int:
+        """Those that are trained: gamma and beta."""
+        return 2 * self.d
+
+    @property
+    def title(self) -> str:
+        """What it does, in a word or two."""
+        return self.name if self.activation == "identity" else f"{self.name} {self.activation}"
+
+
+@dataclass(frozen=True)
+class Activation:
+    """The activation of the layer before it, a ``Dense`` or a ``BatchNorm`` that names none.
+
+    It is another way to write that layer's ``activation``, and no layer of its own: a network that
+    is made with it has the activation in the layer before, and counts its layers without it.
+
+    Parameters
+    ----------
+    activation : str
+        As for ``Dense``.
+
+    Examples
+    --------
+    >>> fd.Network([fd.Dense(4, 8), fd.Activation("relu"), fd.Dense(3)]).layers
+    (Dense(d=4, h=8, activation='relu', l1=0.0, l2=0.0, init=None), Dense(d=8, h=3, \
+activation='identity', l1=0.0, l2=0.0, init=None))
+    """
+
+    activation: str
+
+    def __post_init__(self) -> None:
+        activations.get(self.activation)
+
+
 MASKS = {each.name: each for each in (Dropout,)}
-Layer = Dense | Mask
+KINDS = {**MASKS, BatchNorm.name: BatchNorm}  # of layers that a file names
+Layer = Dense | Mask | BatchNorm
+Given = Layer | Activation
 
 
 def dense_of(layers: Sequence[Layer]) -> dict[int, Dense]:
@@ -129,22 +234,27 @@ def dense_of(layers: Sequence[Layer]) -> dict[int, Dense]:
     return {i: layer for i, layer in enumerate(layers) if isinstance(layer, Dense)}
 
 
+def without_masks(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers that do something where a network answers."""
+    return tuple(layer for layer in layers if not isinstance(layer, Mask))
+
+
 def from_given(
-    given: Sequence[int] | Sequence[Layer], activation: str, last: str
+    given: Sequence[int] | Sequence[Given], activation: str, last: str
 ) -> tuple[Layer, ...]:
     """Layers as they are, or by their widths, with the activations of hidden ones and the last."""
     if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
         raise TypeError(f"layers must be widths or layers; got {given!r:.100}, use [784, 128, 10]")
-    if len(given) and not any(isinstance(layer, Layer) for layer in given):
+    if len(given) and not any(isinstance(layer, Given) for layer in given):
         activations.get(activation)
         return joined(from_widths(cast(Sequence[int], given), activation, last))
     for i, layer in enumerate(given):
-        if not isinstance(layer, Layer):
+        if not isinstance(layer, Given):
             raise TypeError(
                 f"layers[{i}] must be a layer, as others are; got {layer!r:.100}, "
                 f"use {_between(given, i)}"
             )
-    return joined(cast(Sequence[Layer], given))
+    return joined(cast(Sequence[Given], given))
 
 
 def from_widths(widths: Sequence[int], activation: str, last: str) -> tuple[Dense, ...]:
@@ -208,33 +318,62 @@ def from_dictionaries(
     return tuple(layers)
 
 
-def joined(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+def joined(given: Sequence[Given]) -> tuple[Layer, ...]:
     """Layers of which each takes what the one before it gives, with all their widths."""
-    if not layers:
+    if not given:
         raise ValueError("layers must hold at least one layer; got none, use [784, 10]")
-    if not isinstance(layers[-1], Dense):
+    layers = [layer for layer in given if not isinstance(layer, Activation)]
+    if not layers or not isinstance(layers[-1], Dense):
         raise ValueError(
-            f"layers[-1] must be a Dense layer, which gives the outputs; got {layers[-1]}, "
+            f"layers[-1] must be a Dense layer, which gives the outputs; got {given[-1]}, "
             f"use fd.Dense({'' if dense_of(layers) else '784, '}10) there for ten outputs"
         )
-    i, first = next(iter(dense_of(layers).items()))
+    i, first = next((i, layer) for i, layer in enumerate(given) if isinstance(layer, Dense))
     if first.d is None:
         raise ValueError(
             f"layers[{i}] must give its inputs too, as the first Dense layer; got {first.h} units "
             f"alone, use fd.Dense(784, {first.h}) where x has 784 columns"
         )
     result: list[Layer] = []
-    for i, layer in enumerate(layers):
+    for i, layer in enumerate(given):
+        if isinstance(layer, Activation):
+            result[-1:] = [_activated(result[-1] if result else None, i, layer.activation)]
+            continue
         below = result[-1].h if result else first.d
         if layer.d is not None and layer.d != below:
             source = f"outputs of layers[{i - 1}]" if i else "inputs of the first Dense layer"
-            given = f"{below}, {layer.h}" if isinstance(layer, Dense) else f"{layer.rate:g}"
             raise ValueError(
-                f"layers[{i}] must take the {below} {source}; got d={layer.d}, "
-                f"use fd.{type(layer).__name__}({given})"
+                f"layers[{i}] must take the {below} {source}; got d={layer.d}, use "
+                f"fd.{type(layer).__name__}({_settings(layer, below)})"
+            )
+        if isinstance(layer, BatchNorm) and not dense_of(result):
+            raise ValueError(
+                f"layers[{i}] must come after a Dense layer, whose outputs it normalises; got "
+                "BatchNorm before the first one, use scaling=fd.Scaling.standard(x) for x itself"
             )
         result.append(replace(layer, d=below))
     return tuple(result)
+
+
+def _settings(layer: Layer, below: int) -> str:
+    """In code, what a layer is made with where it takes so many inputs."""
+    if isinstance(layer, Dense):
+        return f"{below}, {layer.h}"
+    return f"{layer.rate:g}" if isinstance(layer, Mask) else ""
+
+
+def _activated(layer: Layer | None, i: int, activation: str) -> Layer:
+    """The layer before layers[i], with the activation that this gives it."""
+    if isinstance(layer, Dense | BatchNorm) and layer.activation == "identity":
+        return replace(layer, activation=activation)
+    before = "nothing before it" if layer is None else f"it after {layer}"
+    remedy = "put it right after such a layer"
+    if isinstance(layer, Dense | BatchNorm):
+        remedy = "name one of the two"
+    raise ValueError(
+        f"layers[{i}] must be the activation of a Dense or BatchNorm that names none; got "
+        f"{before}, {remedy}"
+    )
 
 
 def penalised(layers: tuple[Layer, ...], l1: float | None, l2: float | None) -> tuple[Layer, ...]:

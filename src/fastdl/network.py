@@ -19,7 +19,7 @@ from fastdl.evaluation import AnyEvaluation, Evaluator, answers
 from fastdl.init import Init, Normal
 from fastdl.inputs import Inputs
 from fastdl.layers import (
-    Dense,
+    Given,
     Layer,
     check_outputs,
     dense_of,
@@ -64,10 +64,10 @@ class Network(_hints.Hinted):
 
     Parameters
     ----------
-    layers : sequence of int, or of Dense and Dropout
+    layers : sequence of int, or of Dense, BatchNorm, Activation and Dropout
         Widths, inputs first: ``[3072, 50, 10]``; or the layers themselves, of which each but the
-        first takes what the one before it gives: ``[Dense(784, 128, "relu"), Dropout(0.5),
-        Dense(10)]``.
+        first takes what the one before it gives: ``[Dense(784, 128), BatchNorm(),
+        Activation("relu"), Dropout(0.5), Dense(10)]``.
     activation : str
         As for ``Dense``: of the hidden layers where ``layers`` are widths.
     loss : str, Loss or callable
@@ -114,7 +114,7 @@ class Network(_hints.Hinted):
 
     def __init__(
         self,
-        layers: Sequence[int] | Sequence[Layer],
+        layers: Sequence[int] | Sequence[Given],
         *,
         activation: str = "relu",
         loss: str | Loss | Function = "softmax_cross_entropy",
@@ -216,7 +216,7 @@ class Network(_hints.Hinted):
 
     @property
     def n_parameters(self) -> int:
-        """Weights and biases together."""
+        """Weights and biases together, and gamma and beta of each ``BatchNorm``."""
         return self._core.n_parameters
 
     def set_penalty(self, *, l1: float | None = None, l2: float | None = None) -> None:
@@ -272,7 +272,10 @@ class Network(_hints.Hinted):
         if found is not None:
             return found
         given = data.read(self._core, "x", x)
-        out = self._outputs(given, n_threads, check_finite=True)
+        return self._finite(given, self._outputs(given, n_threads, check_finite=True))
+
+    def _finite(self, given: Data, out: Array) -> Array:
+        """Outputs of rows, if they are numbers."""
         bad = ~np.isfinite(out).all(axis=1)
         if bad.any():
             data.refuse_if_not_finite(self._core, "x", given.x)
@@ -388,7 +391,8 @@ class Network(_hints.Hinted):
     ) -> dict[str, Array]:
         """The gradient of the cost on a data set, named and shaped like ``parameters``.
 
-        It is that of the network as it answers: ``Dropout`` is left out.
+        It is that of the network as it answers, ``Dropout`` left out, but that a ``BatchNorm``
+        takes all rows as one batch, as in a step; its running mean and variance have none.
 
         Parameters
         ----------
@@ -409,7 +413,7 @@ class Network(_hints.Hinted):
         workspace = Workspace(core.program, batch=len(given.x))
         with core.serial_blas(len(given.x), trains=True):
             core.program.gradient(data.compiled(core, given), workspace, core.flat, led)
-        gradients = core.places.views(workspace.grads)
+        gradients = core.places.trained(workspace.grads)
         for i, layer in dense_of(core.layers).items():
             name = f"layers.{i}.weight"
             gradients[name] += ops.penalty(self.parameters[name], l1=layer.l1, l2=layer.l2)[1]
@@ -422,7 +426,18 @@ class Network(_hints.Hinted):
         data.refuse_if_not_finite(core, "x", given.x)
         if not isinstance(core.loss, Own):
             return given, None
-        return given, core.loss.of(self._answers(x, None), given.targets, None)[1]
+        return given, core.loss.of(self._of_batch(given), given.targets, None)[1]
+
+    def _of_batch(self, given: Data) -> Array:
+        """Outputs of checked rows, which are one batch to layers that normalise by it."""
+        core, n = self._core, len(given.x)
+        outputs = np.empty((n, core.layers[-1].h), core.dtype)
+        workspace = Workspace(core.program, batch=n)
+        with core.serial_blas(n, trains=True):
+            core.program.gradient(
+                data.compiled(core, given), workspace, core.flat, None, outputs
+            )
+        return self._finite(given, outputs)
 
     # --- copies and files --------------------------------------------------------------------
 
@@ -559,12 +574,9 @@ class Network(_hints.Hinted):
     def __repr__(self) -> str:
         dense = dense_of(self.layers).values()
         widths = "-".join(str(d) for d in (self.layers[0].d, *(layer.h for layer in dense)))
-        activations = ", ".join(
-            layer.activation if isinstance(layer, Dense) else f"{layer.name} {layer.rate:g}"
-            for layer in self.layers
-        )
+        titles = ", ".join(layer.title for layer in self.layers)
         return (
-            f"<Network {widths}: {activations}; {self._core.loss}; {self.dtype.name}; "
+            f"<Network {widths}: {titles}; {self._core.loss}; {self.dtype.name}; "
             f"{self.n_parameters:,} parameters>"
         )
 

@@ -25,6 +25,8 @@ __all__ = [
     "adam_hat_update",
     "adam_update",
     "adamw_update",
+    "batch_norm",
+    "batch_norm_backward",
     "bias_activation",
     "bias_activation_backward",
     "binary_cross_entropy",
@@ -594,6 +596,111 @@ def dropout(
         threads = _threads.resolve(n_threads, out.size)
         _kernels.mask(_kernels.MASKS["dropout"], place, rate, x, out, threads)
     return out
+
+
+# --- batch normalisation ---------------------------------------------------------------------
+
+
+def batch_norm(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    mean: ArrayLike | None = None,
+    variance: ArrayLike | None = None,
+    *,
+    epsilon: float = 1e-5,
+    n_threads: int | None = None,
+) -> Array:
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, column by column.
+
+    The variance of a batch is the biased one, found from the differences to the mean. A column
+    whose variance is more than its type holds becomes NaN.
+
+    Parameters
+    ----------
+    x : float array (n, h)
+    gamma, beta : float array (h,)
+    mean, variance : float array (h,), optional
+        Both or neither; None: those of x over its rows.
+    epsilon : float
+        Above 0.
+    n_threads : int or None
+
+    Returns
+    -------
+    float array (n, h)
+
+    Examples
+    --------
+    >>> fd.ops.batch_norm([[1.0, 5.0], [3.0, 5.0]], [2.0, 2.0], [0.0, 1.0]).round(3)
+    array([[-2.,  1.],
+           [ 2.,  1.]])
+    """
+    x = _check.floats("x", x, (None, None))
+    gamma, beta = (
+        _check.floats(name, value, x.shape[1:], x.dtype)
+        for name, value in (("gamma", gamma), ("beta", beta))
+    )
+    if (mean is None) != (variance is None):
+        given = "variance" if mean is None else "mean"
+        raise ValueError(
+            f"mean and variance must be given both, or neither; got {given} alone, use "
+            "x.mean(axis=0) and x.var(axis=0) for those of x"
+        )
+    moments = np.zeros((3, x.shape[1]), x.dtype)
+    if mean is not None:
+        moments[0] = _check.floats("mean", mean, x.shape[1:], x.dtype)
+        moments[1] = _check.floats("variance", variance, x.shape[1:], x.dtype)
+    epsilon = _check.real("epsilon", epsilon, above=0.0)
+    out = np.empty_like(x)
+    if out.size:
+        threads = _threads.resolve(n_threads, out.size)
+        _kernels.normalise(x, moments, mean is None, epsilon, gamma, out, threads)
+        _kernels.bias_activation(_kernels.ACTIVATIONS["identity"], beta, out, threads)
+    return out
+
+
+def batch_norm_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    *,
+    epsilon: float = 1e-5,
+    n_threads: int | None = None,
+) -> tuple[Array, Array, Array]:
+    """The gradients of ``batch_norm`` by the mean and variance of x itself.
+
+    Parameters
+    ----------
+    dout : float array (n, h)
+        Gradient of its result.
+    x : float array (n, h)
+    gamma : float array (h,)
+    epsilon : float
+        As there.
+    n_threads : int or None
+
+    Returns
+    -------
+    dx : float array (n, h)
+    dgamma, dbeta : float array (h,)
+
+    Examples
+    --------
+    >>> dx, dgamma, dbeta = fd.ops.batch_norm_backward([[1.0], [1.0]], [[1.0], [3.0]], [2.0])
+    >>> dx.tolist(), dgamma.tolist(), dbeta.tolist()
+    ([[0.0], [0.0]], [0.0], [2.0])
+    """
+    x = _check.floats("x", x, (None, None))
+    dout = _check.floats("dout", dout, x.shape, x.dtype)
+    gamma = _check.floats("gamma", gamma, x.shape[1:], x.dtype)
+    epsilon = _check.real("epsilon", epsilon, above=0.0)
+    dx, moments = np.empty_like(x), np.zeros((3, x.shape[1]), x.dtype)
+    grads = np.zeros((2, x.shape[1]), x.dtype)
+    if dx.size:
+        threads = _threads.resolve(n_threads, dx.size)
+        _kernels.normalise(x, moments, True, epsilon, gamma, dx, threads, dout, grads)
+    return dx, grads[0], grads[1]
 
 
 # --- losses ----------------------------------------------------------------------------------

@@ -10,12 +10,27 @@ from numpy.typing import ArrayLike
 
 from fastdl import _check, _hints, _kernels, _memory, activations
 from fastdl._check import Array
-from fastdl._epoch import KIND_DENSE, KIND_MASK, weight_stride
-from fastdl.layers import Dense, Layer, dense_of
+from fastdl._epoch import KIND_DENSE, KIND_MASK, KIND_NORM, weight_stride
+from fastdl.layers import BatchNorm, Dense, Layer, Mask, dense_of
+
+
+OF_NORM = ("gamma", "beta", "running_mean", "running_variance")  # as they lie
+
+
+def shapes_of(layer: Layer) -> dict[str, tuple[int, ...]]:
+    """What a layer has, by its name there."""
+    if isinstance(layer, Dense):
+        return {"weight": (layer.d, layer.h), "bias": (layer.h,)}
+    return dict.fromkeys(OF_NORM, (layer.d,)) if isinstance(layer, BatchNorm) else {}
+
+
+def is_running(name: str) -> bool:
+    """Whether a parameter follows the batches instead of being trained."""
+    return ".running_" in name
 
 
 class Places:
-    """Where every weight and bias lies in a flat array.
+    """Where every weight and bias lies in a flat array, and what a norm has.
 
     Attributes
     ----------
@@ -28,10 +43,15 @@ class Places:
     def __init__(self, layers: Sequence[Layer], dtype: np.dtype[Any]) -> None:
         rows, at = [], 0
         for i, layer in enumerate(layers):
-            if not isinstance(layer, Dense):
+            if isinstance(layer, Mask):
                 rows.append((KIND_MASK, layer.code, layer.d, layer.d, at, 0, at, False))
                 continue
             code = activations.ACTIVATIONS[layer.activation].code
+            if isinstance(layer, BatchNorm):
+                ld = _memory.aligned(layer.d)
+                rows.append((KIND_NORM, code, layer.d, layer.d, at, ld, at + ld, False))
+                at += len(OF_NORM) * ld
+                continue
             by_unit = _kernels.lies_by_unit(layer.d, layer.h, dtype == np.float32, i == 0)
             n, columns = (layer.h, layer.d) if by_unit else (layer.d, layer.h)
             ld = weight_stride(columns)
@@ -45,10 +65,26 @@ class Places:
         """A flat array of zeros."""
         return _memory.zeros(self.size, self.dtype)
 
+    def first(self) -> Array:
+        """Parameters of which none is drawn yet: zeros, but gamma and running variance are ones."""
+        flat = self.zeros()
+        for name, view in self.views(flat).items():
+            if name.endswith((".gamma", ".running_variance")):
+                view.fill(1)
+        return flat
+
+    def trained(self, flat: Array) -> dict[str, Array]:
+        """The views of what an optimiser trains."""
+        views = self.views(flat)
+        return {name: view for name, view in views.items() if not is_running(name)}
+
     def views(self, flat: Array) -> dict[str, Array]:
         """A flat array, cut up as the parameters are."""
         views = {}
         for i, (kind, _, d, h, weight, ld, bias, by_unit) in enumerate(self.table.tolist()):
+            if kind == KIND_NORM:
+                for j, name in enumerate(OF_NORM):
+                    views[f"layers.{i}.{name}"] = flat[weight + j * ld : weight + j * ld + d]
             if kind != KIND_DENSE:
                 continue
             w = flat[weight:bias].reshape(-1, ld)
@@ -70,6 +106,8 @@ class Parameters(_hints.Hinted, MutableMapping[str, Array]):
     """Views of a network's parameters: ``layers.0.weight`` (d, h), ``layers.0.bias`` (h,), ...
 
     ``layers.2.weight`` is that of ``net.layers[2]``: ``Dropout``, which has no parameters, counts.
+    A ``BatchNorm`` has ``gamma``, ``beta``, ``running_mean`` and ``running_variance``, (d,) each;
+    the last two follow the batches, and are no parameters to an optimiser.
 
     Writing to a view, ``net.parameters["layers.0.bias"][...] = 0``, or in its place,
     ``net.parameters["layers.0.bias"] = np.zeros(10)``, changes the network. What is given in its
@@ -114,15 +152,20 @@ class Parameters(_hints.Hinted, MutableMapping[str, Array]):
         *args, **arrays
             As for a dict: names and arrays, such as ``other.parameters`` or an ``.npz`` file.
         """
-        checked = [
-            (
-                view := self[name],
-                _check.values(f"parameters[{name!r}]", value, view.shape, view.dtype),
+        checked = {
+            name: _check.values(
+                f"parameters[{name!r}]", value, self[name].shape, self[name].dtype
             )
             for name, value in dict(*args, **arrays).items()
-        ]
-        for view, values in checked:
-            view[...] = values
+        }
+        for name, values in checked.items():
+            if name.endswith(".running_variance") and (values < 0).any():
+                raise ValueError(
+                    f"parameters[{name!r}] must not be negative; got {values.min()}, use its "
+                    "absolute value, or its square where it is a deviation"
+                )
+        for name, values in checked.items():
+            self[name][...] = values
 
     def __repr__(self) -> str:
         return f"<Parameters: {', '.join(f'{name} {p.shape}' for name, p in self.items())}>"

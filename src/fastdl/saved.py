@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +14,12 @@ from fastdl._check import Array
 from fastdl.core import Core
 from fastdl.files import CheckpointError, Layout
 from fastdl.inputs import Inputs
-from fastdl.layers import Dense, Layer, dense_of
+from fastdl.layers import KINDS, Dense, Layer
 from fastdl.losses import Loss, Own
+from fastdl.parameters import shapes_of
 from fastdl.scaling import Scaling
 
 _OF_LAYER = ("d", "h", "activation", "l1", "l2")
-_OF_MASK = ("rate", "d")
 
 
 def contents(core: Core) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -79,9 +80,9 @@ def _described(path: str | os.PathLike[str], config: Mapping[str, Any], given: o
 def _layout(saved: Saved) -> Layout:
     """The arrays of a saved network."""
     layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-    for i, layer in dense_of(saved.layers).items():
-        layout[f"layers.{i}.weight"] = ((layer.d, layer.h), saved.dtype)
-        layout[f"layers.{i}.bias"] = ((layer.h,), saved.dtype)
+    for i, layer in enumerate(saved.layers):
+        for name, shape in shapes_of(layer).items():
+            layout[f"layers.{i}.{name}"] = shape, saved.dtype
     if saved.scaled:
         shape = (saved.layers[0].d,)
         layout["scaling.shift"] = layout["scaling.scale"] = (shape, np.dtype(np.float64))
@@ -91,15 +92,18 @@ def _layout(saved: Saved) -> Layout:
 def _described_layer(layer: Layer) -> dict[str, Any]:
     if isinstance(layer, Dense):
         return {name: getattr(layer, name) for name in _OF_LAYER}
-    return {"kind": layer.name} | {name: getattr(layer, name) for name in _OF_MASK}
+    return {"kind": layer.name} | {name: getattr(layer, name) for name in _keys(type(layer))}
+
+
+def _keys(kind: type[Layer]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _from_saved(layer: Mapping[str, Any]) -> Layer:
     settings = dict(layer)
     kind = settings.pop("kind", None)
-    keys = _OF_LAYER if kind is None else _OF_MASK
+    made = Dense if kind is None else KINDS[_check.choice("kind", kind, tuple(KINDS))]
+    keys = _OF_LAYER if kind is None else _keys(made)
     if not set(settings) <= set(keys):
         raise ValueError(f"a layer must have the keys {', '.join(keys)}; got {list(settings)}")
-    if kind is None:
-        return Dense(**settings)
-    return layers.MASKS[_check.choice("kind", kind, tuple(layers.MASKS))](**settings)
+    return made(**settings)

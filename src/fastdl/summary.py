@@ -45,16 +45,13 @@ def _rows(layers: Sequence[Layer]) -> list[tuple[str, ...]]:
 
 
 def _row(name: str, layer: Layer) -> tuple[str, ...]:
-    if not isinstance(layer, Dense):
-        does = f"{layer.name} {layer.rate:g}"
-        return name, type(layer).__name__, f"{layer.d:,}", f"{layer.h:,}", does, "0", "none"
-    penalties = {"l1": layer.l1, "l2": layer.l2}
+    penalties = {"l1": layer.l1, "l2": layer.l2} if isinstance(layer, Dense) else {}
     return (
         name,
         type(layer).__name__,
         f"{layer.d:,}",
         f"{layer.h:,}",
-        layer.activation,
+        layer.title,
         f"{layer.n_parameters:,}",
         ", ".join(f"{norm} {factor:g}" for norm, factor in penalties.items() if factor) or "none",
     )

@@ -563,8 +563,8 @@ class Trainer(_hints.Hinted):
             yourself, one number for the whole batch, as ``loss.backward()`` leaves it in
             ``logits.grad``. It is used as it is: divide by n where the loss is a mean. Penalties,
             ``clip_norm`` and the optimiser follow as ever. ``network.logits(x)`` are the logits;
-            with ``Dropout`` those of a step differ, so a loss of your own is needed instead:
-            ``fd.losses.Own``.
+            with ``Dropout`` or ``BatchNorm`` those of a step differ, so a loss of your own is
+            needed instead: ``fd.losses.Own``.
 
         Returns
         -------
@@ -619,8 +619,9 @@ class Trainer(_hints.Hinted):
             )
         if any(not isinstance(layer, Dense) for layer in self._core.layers):
             raise ValueError(
-                "dlogits must be of a network without Dropout, whose logits in a step are others; "
-                "got one with it, where a loss of your own, fd.losses.Own, is told those"
+                "dlogits must be of a network without Dropout or BatchNorm, whose logits in a step "
+                "are others; got one with it, where a loss of your own, fd.losses.Own, is told "
+                "those"
             )
 
     def _begin_steps(self) -> Stepper:

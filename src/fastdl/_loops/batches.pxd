@@ -8,13 +8,13 @@ from fastdl._loops.call cimport (
     fastdl_team_size,
 )
 from fastdl._loops.net cimport (
-    BACKWARD, DENSE, FORWARD, LOSS, MEETING, READ, ROWS, STEP, TILE_ROWS, WEIGHTS,
-    Layer, Stage, count_slices, piece_start,
+    BACK, BACKWARD, DENSE, FORWARD, LOSS, MEETING, READ, ROWS, STEP, WEIGHTS, Layer, Stage,
+    count_slices, most_rows, piece_start,
 )
 from fastdl._loops.parts cimport Part, count_pieces_of_weights, find_piece, share_of
 from fastdl._loops.rows cimport (
-    Rectangle, add_found, count_pieces_of_layer, count_pieces_of_rows, cut_bands, find_rectangle,
-    pass_layer, read_some, rows_start, slice_start, take_some_losses, train_rows,
+    Rectangle, add_found, count_pieces_of_layer, count_pieces_of_rows, cut_bands, ends,
+    find_rectangle, pass_layer, pass_rows, read_some, rows_start, slice_start, take_some_losses,
 )
 from fastdl._loops.weights cimport (
     norm_of_gradient, penalty_of_weights, step_weights, train_weights,
@@ -45,11 +45,14 @@ cdef inline void take_tile(
     const Call* call, Tile* tile, Py_ssize_t start, Py_ssize_t slice,
 ) noexcept nogil:
     """The tile that begins with this slice of the batch whose first row is start."""
+    cdef Py_ssize_t rows = most_rows(call.net, tile.batch_rows)
     cdef Py_ssize_t tiles = max(1, tile.batch_slices // call.team.size)
     cdef Py_ssize_t most = min(
         (tile.batch_slices + tiles - 1) // tiles, tile.batch_slices - slice)
+    if call.net.n_norms > 0:
+        most = tile.batch_slices
     tile.first_slice, tile.n_slices = slice, 1
-    while tile.n_slices < most and slice_start(tile, tile.n_slices + 1) <= TILE_ROWS:
+    while tile.n_slices < most and slice_start(tile, tile.n_slices + 1) <= rows:
         tile.n_slices += 1
     start += piece_start(slice, tile.batch_rows, tile.batch_slices)
     tile.block.at, tile.block.n = call.memory.rows, slice_start(tile, tile.n_slices)
@@ -82,7 +85,7 @@ cdef inline Py_ssize_t n_pieces(
     const Call* call, const Tile* tile, const Stage* stage,
 ) noexcept nogil:
     """None of what follows the outputs where these are what is wanted."""
-    if call.outputs != NULL and stage.work in (BACKWARD, WEIGHTS, STEP):
+    if call.outputs != NULL and stage.work in (BACK, BACKWARD, WEIGHTS, STEP):
         return 0
     if stage.work == FORWARD or stage.work == BACKWARD:
         return count_pieces_of_layer(call, tile, stage.layer, stage.work == BACKWARD)
@@ -94,8 +97,8 @@ cdef inline Py_ssize_t n_pieces(
 cdef inline void do_piece(
     const Call* call, const Tile* tile, const Stage* stage, Py_ssize_t i,
 ) noexcept nogil:
-    if stage.work == ROWS:
-        train_rows(call, tile, i)
+    if stage.work == ROWS or stage.work == BACK:
+        pass_rows(call, tile, stage, i)
     elif stage.work == WEIGHTS:
         train_weights(call, tile, i)
     elif stage.work == STEP:
@@ -115,7 +118,7 @@ cdef inline Py_ssize_t work_of(
     cdef const Layer* layer = &call.net.layers[stage.layer]
     cdef Part part
     cdef Rectangle some
-    if stage.work == ROWS:
+    if stage.work == ROWS or stage.work == BACK:
         return call.work * (rows_start(tile, i + 1) - rows_start(tile, i))
     if stage.work == WEIGHTS:
         part = find_piece(call, tile, i)
@@ -147,7 +150,7 @@ cdef inline void run_stage(const Call* call, Tile* tile, const Stage* stage) noe
             fastdl_seconds() > call.team.deadline):
         call.team.late = True
     fastdl_meet(&call.team.shared, fastdl_team_size())
-    if stage.work == ROWS or stage.work == LOSS:
+    if ends(call, stage) or stage.work == LOSS:
         add_found(call, tile)
         if not isfinite(tile.sum.loss):
             tile.update = NULL

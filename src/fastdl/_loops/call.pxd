@@ -31,6 +31,7 @@ cdef struct Memory:  # of a fit or of an evaluation
     char* rows  # x, every layer's outputs, their gradients, and inputs of activations
     char* transposed  # weights as (h x d)
     char* offset_parts  # of offset W, then sums of dz
+    char* norms  # what a batch is like in each
     double* squares  # of the gradient of each part of the weights: their sum
     Py_ssize_t* done  # pieces of each part, meanwhile; then 0
     unsigned char* sparse  # whether a row of the tile is mostly zero

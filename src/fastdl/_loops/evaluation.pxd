@@ -78,7 +78,7 @@ cdef inline void evaluate_rows(
     piece.sparse = sparse if call.skips else NULL
     place_x(call, &piece)
     read_piece(call, &piece)
-    forward(call, &piece)
+    forward(call, &piece, 0, call.net.n_layers)
     outputs = outputs_at(call, last, &piece.block, 0, piece.n)
     for row in range(piece.n if call.rows.check_finite else 0):
         x = some_rows(call, &piece.x, row, row + 1)

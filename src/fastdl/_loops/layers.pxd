@@ -9,7 +9,8 @@ from fastdl._loops.call cimport (
     Block, Call, bytes_of, dz_at, inputs_at, is_transposed, outputs_at, param_at, weight_of, x_at,
 )
 from fastdl._loops.input cimport Which, look_for_zeros, read_rows, take_in_place
-from fastdl._loops.net cimport MASK, Layer
+from fastdl._loops.net cimport DENSE, MASK, NORM, Layer
+from fastdl._loops.norms cimport normalise, normalise_back
 from fastdl._loops.offset cimport sparse_product
 from fastdl._matrix cimport Matrix, column_step, matrix
 
@@ -101,7 +102,7 @@ cdef inline void mask(
 cdef inline void forward_layer(
     const Call* call, const Piece* piece, int i, Py_ssize_t unit, Py_ssize_t units,
 ) noexcept nogil:
-    """Some outputs of layer i; of a mask all."""
+    """Some outputs of layer i; of a mask all, of a norm those of all rows."""
     cdef const Layer* layer = &call.net.layers[i]
     cdef Matrix x = piece.x, weight, z, inputs
     if i > 0:
@@ -115,7 +116,10 @@ cdef inline void forward_layer(
     weight = some_columns(call, &weight, unit, units)
     inputs = some_columns(call, &inputs, unit, units)
     z = some_columns(call, &z, unit, units)
-    if i == 0:
+    if layer.kind == NORM:
+        x = some_columns(call, &x, unit, units)
+        normalise(call, layer, unit, &x, &z)
+    elif i == 0:
         first_product(call, piece, unit, &weight, &z)
     else:
         multiply(call.kernels, &x, &weight, False, &z)
@@ -123,10 +127,10 @@ cdef inline void forward_layer(
         param_at(call, layer.bias + unit), z.at, inputs.at, z.rows, z.columns, z.ld)
 
 
-cdef inline void forward(const Call* call, const Piece* piece) noexcept nogil:
-    """Every layer's outputs."""
+cdef inline void forward(const Call* call, const Piece* piece, int first, int stop) noexcept nogil:
+    """Some layers' outputs."""
     cdef int i
-    for i in range(call.net.n_layers):
+    for i in range(first, stop):
         forward_layer(call, piece, i, 0, call.net.layers[i].h)
 
 
@@ -163,13 +167,21 @@ cdef inline void activate_back(
 cdef inline void backward_layer(
     const Call* call, const Piece* piece, int i, Py_ssize_t first, Py_ssize_t n,
 ) noexcept nogil:
-    """From dz of layer i that of the layer before it, for some of its inputs; of a mask all."""
+    """From dz of layer i that of the layer before it, for some of its inputs; of a mask all.
+
+    Of a norm for all rows, and the gradients of gamma and beta.
+    """
     cdef const Layer* layer = &call.net.layers[i]
-    cdef Matrix dz = dz_at(call, layer, &piece.block, piece.first, piece.n), weight
+    cdef Matrix dz = dz_at(call, layer, &piece.block, piece.first, piece.n), weight, x
     cdef Matrix dx = dz_at(
         call, &call.net.layers[i - 1], &piece.block, piece.first, piece.n)
     if layer.kind == MASK:
         mask(call, piece, i, &dz, &dx)
+    elif layer.kind == NORM:
+        x = outputs_at(call, layer - 1, &piece.block, piece.first, piece.n)
+        x, dz = some_columns(call, &x, first, n), some_columns(call, &dz, first, n)
+        dx = some_columns(call, &dx, first, n)
+        normalise_back(call, layer, first, &x, &dz, &dx)
     else:
         weight = weight_backward(call, layer)
         weight = some_columns(call, &weight, first, n)
@@ -178,10 +190,12 @@ cdef inline void backward_layer(
     activate_back(call, piece, i - 1, first, n)
 
 
-cdef inline void backward(const Call* call, const Piece* piece) noexcept nogil:
-    """Every layer's dz, from that of the last."""
+cdef inline void backward(
+    const Call* call, const Piece* piece, int first, int stop,
+) noexcept nogil:
+    """From dz of the last of some layers those of all of them, and of the layer before."""
     cdef int i
-    for i in range(call.net.n_layers - 1, call.net.first, -1):
+    for i in range(stop - 1, max(first - 1, call.net.first), -1):
         backward_layer(call, piece, i, 0, call.net.layers[i].d)
 
 
@@ -194,7 +208,7 @@ cdef inline bint may_cut(const Call* call, int i, bint back) noexcept nogil:
     cdef Matrix weight = weight_backward(call, layer) if back else weight_of(call, layer)
     if most == 0:
         most = call.net.evaluation_rows
-    return layer.kind == MASK or serves(call.kernels, most, &weight)
+    return layer.kind != DENSE or serves(call.kernels, most, &weight)
 
 
 cdef inline void weigh(Call* call) noexcept nogil:
@@ -204,7 +218,7 @@ cdef inline void weigh(Call* call) noexcept nogil:
     call.work, call.cut_work = 0, 0
     for i in range(call.net.first, call.net.n_layers):
         work = call.net.layers[i].d * call.net.layers[i].h
-        if call.net.layers[i].kind == MASK:
+        if call.net.layers[i].kind != DENSE:
             continue
         call.work += work
         call.cut_work += work if may_cut(call, i, False) else 0

@@ -36,13 +36,15 @@ cdef enum:
 cdef enum Kind:  # what becomes of the rows in a layer
     DENSE  # x W + bias, and an activation
     MASK  # x times random factors, while a network trains
+    NORM  # x normalised by its batch, unit by unit, times gamma; beta, and an activation
 
 cdef struct Layer:  # a step of the rows on their way; they come back by its mirror image
     Kind kind
     int code  # of its activation, or of its mask
     Py_ssize_t d, h
     Py_ssize_t ld, ldw, ldt  # items from row to row of its outputs, its weight, that transposed
-    Py_ssize_t weight, bias  # where they lie in the flat parameters
+    Py_ssize_t weight, bias  # where they, or gamma and beta, lie in the flat parameters
+    Py_ssize_t norm  # where what a batch is like lies in the memory of all norms
     Py_ssize_t column  # items of the workspace, a row, before this layer's outputs,
     Py_ssize_t inputs  # and before its activation's inputs if the derivative goes by them; else -1
     Py_ssize_t transposed  # where its weight lies as (h x d), if it does; else -1
@@ -50,16 +52,19 @@ cdef struct Layer:  # a step of the rows on their way; they come back by its mir
     bint by_unit  # the weight lies unit by unit (h x d), which suits narrow layers
     double l1, l2  # of a dense layer
     double rate  # of a mask
+    double momentum, epsilon  # of a norm: what its running mean keeps; beside the variance
 
 cdef enum Work:  # of a stage: all threads share its pieces, and meet
-    ROWS  # read, forward through all layers, loss, back
+    ROWS  # forward through some layers: from the first of all they are read, and from the last of
+    # all go on to the loss and back
+    BACK  # back through some layers
     READ, FORWARD, LOSS, BACKWARD  # the same, layer by layer
     WEIGHTS  # the gradient, and unless its norm has a bound the step
     STEP  # by a gradient whose norm is known
 
 cdef struct Stage:
     Work work
-    int layer  # which goes forward or back
+    int layer, stop  # the first layer that goes forward or back, and that after the last one
 
 cdef struct Net:
     int n_layers, loss
@@ -78,6 +83,7 @@ cdef struct Net:
     Py_ssize_t n_params  # items of all parameters
     Py_ssize_t n_transposed  # items of all transposed weights
     Py_ssize_t n_offset_parts  # items of the parts of offset W, and of sums of dz
+    Py_ssize_t n_norms  # items of what a batch is like in all norms
     Layer* layers
     int n_stages
     Stage* stages  # of a tile: first those where rows take all layers at once,
@@ -124,6 +130,8 @@ cdef inline void lay_out(Net* net) noexcept nogil:
         layer.transposed = -1
         if layer.kind == DENSE:
             place_dense(net, layer, i)
+        elif layer.kind == NORM:
+            place_norm(net, layer)
     net.k = layer.h
     net.n_params = aligned(layer.bias + layer.h)
     layer = &net.layers[net.first]
@@ -138,26 +146,45 @@ cdef inline void lay_out(Net* net) noexcept nogil:
     cut_stages(net)
 
 
-cdef inline void add_stage(Net* net, Work work, int layer) noexcept nogil:
-    net.stages[net.n_stages].work, net.stages[net.n_stages].layer = work, layer
+cdef inline void add_stage(Net* net, Work work, int layer, int stop) noexcept nogil:
+    net.stages[net.n_stages].work = work
+    net.stages[net.n_stages].layer, net.stages[net.n_stages].stop = layer, stop
     net.n_stages += 1
 
 
+cdef inline int after_norm(const Net* net, int i) noexcept nogil:
+    """The first of the layers before layer i that rows take together."""
+    while i > 0 and net.layers[i - 1].kind != NORM:
+        i -= 1
+    return i
+
+
 cdef inline void cut_stages(Net* net) noexcept nogil:
-    """A batch, wherever threads need what others have done."""
-    cdef int i
-    add_stage(net, ROWS, 0)
-    add_stage(net, WEIGHTS, 0)
-    add_stage(net, STEP, 0)
-    net.n_whole = net.n_stages
-    add_stage(net, READ, 0)
-    for i in range(net.n_layers):
-        add_stage(net, FORWARD, i)
-    add_stage(net, LOSS, 0)
+    """A batch, wherever threads need what others have done: a norm needs all its rows."""
+    cdef int i, first
+    for i in range(net.n_layers + 1):
+        first = after_norm(net, i)
+        if first < i and (i == net.n_layers or net.layers[i].kind == NORM):
+            add_stage(net, ROWS, first, i)
+        if i < net.n_layers and net.layers[i].kind == NORM:
+            add_stage(net, FORWARD, i, i + 1)
     for i in range(net.n_layers - 1, net.first, -1):
-        add_stage(net, BACKWARD, i)
-    add_stage(net, WEIGHTS, 0)
-    add_stage(net, STEP, 0)
+        first = after_norm(net, i)
+        if net.layers[i].kind == NORM:
+            add_stage(net, BACKWARD, i, i + 1)
+            if max(first, net.first + 1) < i:
+                add_stage(net, BACK, first, i)
+    add_stage(net, WEIGHTS, 0, 0)
+    add_stage(net, STEP, 0, 0)
+    net.n_whole = net.n_stages
+    add_stage(net, READ, 0, 0)
+    for i in range(net.n_layers):
+        add_stage(net, FORWARD, i, i + 1)
+    add_stage(net, LOSS, 0, 0)
+    for i in range(net.n_layers - 1, net.first, -1):
+        add_stage(net, BACKWARD, i, i + 1)
+    add_stage(net, WEIGHTS, 0, 0)
+    add_stage(net, STEP, 0, 0)
 
 
 cdef inline void place_outputs(Net* net, Layer* layer, bint last) noexcept nogil:
@@ -166,7 +193,7 @@ cdef inline void place_outputs(Net* net, Layer* layer, bint last) noexcept nogil
     layer.column = net.width
     net.width += aligned(layer.ld)
     layer.inputs = -1
-    if layer.kind == DENSE and goes_by_input(layer.code):
+    if layer.kind != MASK and goes_by_input(layer.code):
         layer.inputs = net.n_inputs
         net.n_inputs += aligned(layer.ld)
 
@@ -181,6 +208,14 @@ cdef inline void place_dense(Net* net, Layer* layer, int i) noexcept nogil:
         net.band_rows = WIDE_ROWS
     cut_inputs(net, layer)
     net.n_weights += layer.d * layer.h
+
+
+cdef inline void place_norm(Net* net, Layer* layer) noexcept nogil:
+    """What it keeps of a batch: three rows; gamma and beta are a part of one input."""
+    layer.norm = net.n_norms
+    net.n_norms += 3 * layer.ldw
+    layer.part, layer.n_parts, layer.first_part = 1, 1, net.n_parts
+    net.n_parts += 1
 
 
 cdef inline void place_transposed(Net* net, Layer* layer) noexcept nogil:
@@ -241,6 +276,11 @@ cdef inline Py_ssize_t count_slices(const Net* net, Py_ssize_t n) noexcept nogil
 
 
 # --- how much room all of it takes -----------------------------------------------------------
+
+cdef inline Py_ssize_t most_rows(const Net* net, Py_ssize_t n) noexcept nogil:
+    """Of a batch of n rows those that are in the workspace at once, at most: a norm needs all."""
+    return n if net.n_norms > 0 else min(n, <Py_ssize_t> TILE_ROWS)
+
 
 cdef inline Py_ssize_t room_of_rows(const Net* net, Py_ssize_t n) noexcept nogil:
     """Items for n rows of a tile: x, layers' outputs, their gradients, activations' inputs."""

@@ -8,7 +8,7 @@ threads busy: each has the whole depth of its sums, whose bits do not depend on 
 from fastdl._kernels cimport folds, multiplies
 from fastdl._loops.call cimport Call, Tile
 from fastdl._loops.net cimport (
-    ALIGNMENT, GRAIN, PIECES_A_THREAD, WORK_LEAST, Cuts, Layer, cut_in, cut_start,
+    ALIGNMENT, DENSE, GRAIN, PIECES_A_THREAD, WORK_LEAST, Cuts, Layer, cut_in, cut_start,
 )
 
 cdef extern from *:
@@ -36,7 +36,7 @@ cdef inline Part find_part(
     part.size = min(layer.part, layer.d - part.start)
     part.unit, part.units, part.n_pieces, part.cut = 0, layer.h, 1, 0
     part.folds = (
-        tile.update != NULL and call.clip_norm == 0
+        layer.kind == DENSE and tile.update != NULL and call.clip_norm == 0
         and not (index == 0 and (call.skips or call.in_place))
         and folds(tile.update, layer.l1, part.size if layer.by_unit else layer.h, tile.batch_rows))
     return part

@@ -1,7 +1,8 @@
 """The stages of a tile's rows: they are read, go forward, to the loss, and back to every dz.
 
-Where there are rows enough for all threads, each takes some of them through all layers. Else every
-layer is a stage of its own, and threads share its units, or on the way back its inputs.
+Where there are rows enough for all threads, each takes some of them through all layers, or as far
+as a norm. Else every layer is a stage of its own, as a norm always is, and threads share its units,
+or on the way back its inputs.
 """
 
 from libc.math cimport NAN
@@ -15,8 +16,8 @@ from fastdl._loops.layers cimport (
     read_piece,
 )
 from fastdl._loops.net cimport (
-    ALIGNMENT, CHUNK_ROWS, GRAIN_ROWS, MASK, PIECES_A_THREAD, WORK_LEAST, Cuts, Layer,
-    count_chunks, count_pieces, cut_in, cut_start, piece_start,
+    ALIGNMENT, CHUNK_ROWS, GRAIN_ROWS, MASK, NORM, PIECES_A_THREAD, ROWS, WORK_LEAST, Cuts, Layer,
+    Stage, count_chunks, count_pieces, cut_in, cut_start, piece_start,
 )
 from fastdl._matrix cimport Matrix
 
@@ -148,14 +149,25 @@ cdef inline void take_losses(
         activate_back(call, piece, call.net.n_layers - 1, 0, call.net.k)
 
 
-cdef inline void train_rows(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
-    """Piece i of the rows, through all layers."""
+cdef inline bint ends(const Call* call, const Stage* stage) noexcept nogil:
+    """Whether a stage of rows goes on to the loss and back."""
+    return stage.work == ROWS and stage.stop == call.net.n_layers
+
+
+cdef inline void pass_rows(
+    const Call* call, const Tile* tile, const Stage* stage, Py_ssize_t i,
+) noexcept nogil:
+    """Piece i of the rows, forward or back through the stage's layers."""
     cdef Piece piece = find_piece_of_rows(call, tile, i)
-    read(call, &piece)
-    forward(call, &piece)
-    take_losses(call, tile, &piece)
+    if stage.work == ROWS:
+        if stage.layer == 0:
+            read(call, &piece)
+        forward(call, &piece, stage.layer, stage.stop)
+        if not ends(call, stage):
+            return
+        take_losses(call, tile, &piece)
     if call.outputs == NULL:
-        backward(call, &piece)
+        backward(call, &piece, stage.layer, stage.stop)
 
 
 cdef inline void read_some(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
@@ -188,13 +200,18 @@ cdef inline void add_found(const Call* call, Tile* tile) noexcept nogil:
 cdef inline Cuts cuts_of_layer(
     const Call* call, const Tile* tile, const Layer* layer, bint back,
 ) noexcept nogil:
-    """Columns are cut first: each weight is read by few threads. A mask has all in a piece."""
+    """Columns are cut first: each weight is read by few threads.
+
+    A mask has all of them in a piece, a norm all rows.
+    """
     cdef Cuts cuts
     cdef Py_ssize_t n = PIECES_A_THREAD * call.team.size
     cuts.first.n, cuts.first.grain = layer.d if back else layer.h, ALIGNMENT
     cuts.second.n, cuts.second.grain = tile.block.n, GRAIN_ROWS
     if layer.kind == MASK:
         cuts.first.grain = cuts.first.n
+    elif layer.kind == NORM:
+        cuts.second.grain = cuts.second.n
     else:
         n = min(n, tile.block.n * layer.d * layer.h // WORK_LEAST)
     cut_in(n, &cuts.first, &cuts.second)

@@ -11,7 +11,8 @@ from fastdl._loops.call cimport (
     Call, Params, Tile, bytes_of, dz_at, is_transposed, outputs_at, param_at, x_at,
 )
 from fastdl._loops.input cimport after, take_in_place
-from fastdl._loops.net cimport DENSE, MOST_CUTS, Layer
+from fastdl._loops.net cimport DENSE, MOST_CUTS, NORM, Layer
+from fastdl._loops.norms cimport follow_batch
 from fastdl._loops.offset cimport add_offset_gradient, fill_offset_part, offset_part
 from fastdl._loops.parts cimport Part, find_part, find_piece, is_last
 from fastdl._loops.rows cimport slice_start
@@ -193,7 +194,7 @@ cdef inline double penalty_of_weights(const Call* call) noexcept nogil:
 cdef inline void update(
     const Call* call, const Tile* tile, const Layer* weights, Py_ssize_t at, Py_ssize_t size,
 ) noexcept nogil:
-    """So many parameters from at on take the step: weights of a layer, or if it is NULL biases."""
+    """So many parameters from at on take the step: weights of a layer, or if it is NULL others."""
     cdef const Params* arrays = &call.arrays
     cdef Py_ssize_t skip = bytes_of(call, at)
     cdef bint penalised = weights != NULL and call.clip_norm == 0  # else the gradient has it
@@ -212,7 +213,8 @@ cdef inline void update_weight(const Call* call, const Tile* tile, const Part* p
     cdef Matrix runs = runs_of(layer, part)
     cdef Py_ssize_t j, at = place_of(layer, part)
     for j in range(runs.rows):
-        update(call, tile, layer, at + j * runs.ld, runs.columns)
+        update(
+            call, tile, layer if layer.kind == DENSE else NULL, at + j * runs.ld, runs.columns)
 
 
 cdef inline void transpose_part(
@@ -246,6 +248,8 @@ cdef inline void step_piece(const Call* call, const Tile* tile, const Part* part
         update_weight(call, tile, part)
     if part.start == 0:
         update(call, tile, NULL, layer.bias + part.unit, part.units)
+    if layer.kind == NORM:
+        follow_batch(call, layer, part.unit, part.units)
     if call.once:
         return
     if is_transposed(call, layer):
@@ -255,10 +259,14 @@ cdef inline void step_piece(const Call* call, const Tile* tile, const Part* part
 
 
 cdef inline void train_weights(const Call* call, const Tile* tile, Py_ssize_t i) noexcept nogil:
-    """The gradient of piece i of all layers' weights, and the step if there is one."""
+    """The gradient of piece i of all layers' weights, and the step if there is one.
+
+    That of a norm's gamma and beta is there since its rows came back.
+    """
     cdef Part piece = find_piece(call, tile, i), part
     cdef Py_ssize_t j
-    for j in range(tile.n_slices if piece.size > 0 else 0):
+    cdef bint summed = piece.size > 0 and call.net.layers[piece.layer].kind == DENSE
+    for j in range(tile.n_slices if summed else 0):
         add_slice(call, tile, &piece, j)
     if tile.update == NULL:
         return

@@ -121,6 +121,12 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
  * penalty_gradient  out = the gradient of that; 0 where a weight is
  * penalise     grad += the gradient of that; gives the sum of the squares of grad
  * scale        x *= factor
+ * moments      mean (h), variance (h) = those of x (n x h) over its rows; the variance is the biased one
+ * inverse_root  out = 1 / sqrt(variance + epsilon); NaN where a variance is infinite
+ * normalise    out (n x h) = (x - mean) inverse gamma
+ * normalise_back  dx (n x h), dgamma (h), dbeta (h), from the gradient dout of normalise's result + beta
+ *              where mean and inverse are those of x itself
+ * follow       out = keep out + (1 - keep) x
  *
  * and one for each line of a list, called by its code:
  * activate     z (n x h) = activation(z + bias), in place; inputs, if not NULL, = z + bias
@@ -152,7 +158,17 @@ enum { FASTDL_FEW_ROWS = 16 }; /* of a batch that few_rows takes */
     X(void, penalty_gradient,                                                                    \
       (const void *weight, wide size, double l1, double l2, void *out))                          \
     X(double, penalise, (const void *weight, wide size, double l1, double l2, void *grad))       \
-    X(void, scale, (double factor, void *x, wide size))
+    X(void, scale, (double factor, void *x, wide size))                                          \
+    X(void, moments, (const void *x, wide ldx, wide n, wide h, void *mean, void *variance))      \
+    X(void, inverse_root, (const void *variance, double epsilon, void *out, wide size))          \
+    X(void, normalise,                                                                           \
+      (const void *x, wide ldx, const void *mean, const void *inverse, const void *gamma,        \
+       void *out, wide ldo, wide n, wide h))                                                     \
+    X(void, normalise_back,                                                                      \
+      (const void *x, wide ldx, const void *mean, const void *inverse, const void *gamma,        \
+       const void *dout, wide ldd, void *dgamma, void *dbeta, void *dx, wide ldo, wide n,        \
+       wide h))                                                                                  \
+    X(void, follow, (double keep, const void *x, void *out, wide size))
 
 #define FASTDL_MEMBER(returns, name, arguments) returns(*name) arguments;
 typedef struct {

@@ -28,6 +28,7 @@
 #include "softmax.h"
 #include "losses.h"
 #include "masks.h"
+#include "norm.h"
 #include "updates.h"
 
 #define FILL(returns, name, arguments) .name = NAME(name),

@@ -126,7 +126,8 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
         activations = (*(NAMES.get(name, name) for name in names), last)
         dropout = tuple(self._each("dropout", n))
         loss = self._rule(dtype).loss
-        return Shape(tuple(sizes), activations, dropout, loss, np.dtype(dtype))
+        norm = bool(self.batch_norm)
+        return Shape(tuple(sizes), activations, dropout, norm, loss, np.dtype(dtype))
 
     def _adopt(self) -> Engine:
         """Have a network with ``coefs_`` and ``intercepts_``, which become views of its weights."""
@@ -136,19 +137,26 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
         engine, shape = self.__dict__.get("_engine"), self._shape(sizes, dtype)
         if engine is None or engine.shape != shape:
             engine = Engine(shape)
-        if not engine.holds(coefs, self.intercepts_):
-            engine.take(coefs, self.intercepts_)
+        if not engine.holds(coefs, self.intercepts_, self._norms()):
+            engine.take(coefs, self.intercepts_, self._norms() if shape.batch_norm else ())
         return self._have(engine)
+
+    def _norms(self) -> Any:
+        """What the layers that are normalised have, if there are any."""
+        return self.__dict__.get("batch_norms_", ())
 
     def _have(self, engine: Engine) -> Engine:
         self._engine = engine
         self.coefs_, self.intercepts_ = list(engine.coefs), list(engine.intercepts)
+        self.__dict__.pop("batch_norms_", None)
+        if engine.norms:
+            self.batch_norms_ = [dict(norm) for norm in engine.norms]
         return engine
 
     def _held(self) -> Engine:
         """The network with the weights as they are, whoever has set them."""
         engine: Engine | None = self.__dict__.get("_engine")
-        if engine is not None and engine.holds(self.coefs_, self.intercepts_):
+        if engine is not None and engine.holds(self.coefs_, self.intercepts_, self._norms()):
             return engine
         return self._adopt()
 
@@ -216,6 +224,7 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
             "validation_set": validation_set is not None,
             "callbacks": bool(self.callbacks),
             "dropout": any(engine.shape.dropout),
+            "batch_norm": engine.shape.batch_norm,
         }
         for name in [name for name, is_given in given.items() if is_given]:
             raise ValueError(

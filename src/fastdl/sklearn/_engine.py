@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -14,9 +14,10 @@ from fastdl._check import Array
 from fastdl._epoch import Rows, Workspace, often_sparse
 from fastdl.core import Core
 from fastdl.inputs import Inputs
-from fastdl.layers import Dense, Dropout, Layer, joined
+from fastdl.layers import Activation, BatchNorm, Dense, Dropout, Given, Layer, joined
 from fastdl.losses import Loss, get
 from fastdl.network import Network
+from fastdl.parameters import OF_NORM
 
 _ITEMS = 1 << 22  # of sparse rows that are made dense at once
 
@@ -32,6 +33,8 @@ class Shape(NamedTuple):
         Of every layer, as ``Dense`` names them.
     dropout : tuple of float
         After each hidden layer.
+    batch_norm : bool
+        Whether each hidden layer is normalised before its activation.
     loss : Loss
     dtype : dtype
     """
@@ -39,17 +42,29 @@ class Shape(NamedTuple):
     sizes: tuple[int, ...]
     activations: tuple[str, ...]
     dropout: tuple[float, ...]
+    batch_norm: bool
     loss: Loss
     dtype: np.dtype[Any]
 
     def layers(self) -> tuple[Layer, ...]:
         """The layers of a network."""
-        result: list[Layer] = []
+        result: list[Given] = []
         for i, (d, h) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
-            result.append(Dense(d, h, self.activations[i]))
-            if i < len(self.dropout) and self.dropout[i] > 0:
+            is_hidden = i < len(self.dropout)
+            result.append(Dense(d, h))
+            if is_hidden and self.batch_norm:
+                result.append(BatchNorm())
+            result.append(Activation(self.activations[i]))
+            if is_hidden and self.dropout[i] > 0:
                 result.append(Dropout(self.dropout[i]))
         return joined(result)
+
+
+Norms = Sequence[Mapping[str, Array]]
+
+
+def _all(coefs: Sequence[Array], intercepts: Sequence[Array], norms: Norms) -> list[Array]:
+    return [*coefs, *intercepts, *(norm[name] for norm in norms for name in OF_NORM)]
 
 
 class Engine:
@@ -61,23 +76,33 @@ class Engine:
     core : Core
     coefs, intercepts : list of array
         Views of the weights (d, h) and biases (h,).
+    norms : list of dict
+        Of each hidden layer that is normalised the views of what its norm has, by name.
     """
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.core = Core(shape.layers(), shape.loss, shape.dtype, None)
         self.core.inputs = Inputs("numbers")
-        views = list(self.core.parameters.values())
-        self.coefs, self.intercepts = views[::2], views[1::2]
+        views = self.core.parameters
+        self.coefs = [view for name, view in views.items() if name.endswith(".weight")]
+        self.intercepts = [view for name, view in views.items() if name.endswith(".bias")]
+        self.norms = [
+            {name: views[f"layers.{i}.{name}"] for name in OF_NORM}
+            for i, layer in enumerate(self.core.layers)
+            if isinstance(layer, BatchNorm)
+        ]
 
-    def holds(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> bool:
+    def holds(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Norms = ()) -> bool:
         """Whether these are its own views."""
-        given, own = [*coefs, *intercepts], [*self.coefs, *self.intercepts]
+        given = _all(coefs, intercepts, norms)
+        own = _all(self.coefs, self.intercepts, self.norms)
         return len(given) == len(own) and all(map(is_, given, own))
 
-    def take(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> None:
-        """Have these weights."""
-        given, own = [*coefs, *intercepts], [*self.coefs, *self.intercepts]
+    def take(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Norms = ()) -> None:
+        """Have these weights; without norms its own stay."""
+        given = _all(coefs, intercepts, norms)
+        own = _all(self.coefs, self.intercepts, self.norms if norms else ())
         for view, values in zip(own, [np.array(each) for each in given], strict=True):
             view[...] = values
 

@@ -37,6 +37,7 @@ CONSTRAINTS: dict[str, Any] = {
         Options(Real, {np.inf}),
     ],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "batch_norm": ["boolean"],
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
     "callbacks": [callable, list, tuple, None],
     "n_jobs": [

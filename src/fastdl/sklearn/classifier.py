@@ -45,6 +45,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         As scikit-learn's.
     class_weight : "balanced", dict, list of dict (several labels a row) or None
         Weights of classes, by which those of their rows are multiplied.
+    batch_norm : bool
+        Whether every hidden layer's rows are normalised by their batch before the activation
+        (``fastdl.BatchNorm``).
     dropout : float in [0, 1), or a sequence of float
         The share of every hidden layer's outputs, or of each one's, that is left out in training.
     callbacks : callable, or a sequence of them, or None
@@ -61,6 +64,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         to them is what the estimator goes by.
     loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_
         As scikit-learn's.
+    batch_norms_ : list of dict
+        With ``batch_norm`` the ``gamma``, ``beta``, ``running_mean`` and ``running_variance`` of
+        every hidden layer: views as ``coefs_`` are.
     n_features_in_, feature_names_in_
         As scikit-learn's.
     validation_loss_curve_ : list of float
@@ -111,6 +117,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         class_weight: Any = None,
+        batch_norm: bool = False,
         dropout: Any = 0.0,
         callbacks: Any = None,
         n_jobs: int | None = None,
@@ -140,6 +147,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.class_weight = class_weight
+        self.batch_norm = batch_norm
         self.dropout = dropout
         self.callbacks = callbacks
         self.n_jobs = n_jobs

@@ -47,6 +47,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     target_scaling : "standard" or None
         "standard": the targets are brought to a mean of 0 and a deviation of 1 before training, and
         what is predicted back again; the losses are those of the scaled targets.
+    batch_norm : bool
+        Whether every hidden layer's rows are normalised by their batch before the activation
+        (``fastdl.BatchNorm``).
     dropout : float in [0, 1), or a sequence of float
         The share of every hidden layer's outputs, or of each one's, that is left out in training.
     callbacks : callable, or a sequence of them, or None
@@ -63,6 +66,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         to them is what the estimator goes by.
     loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_
         As scikit-learn's.
+    batch_norms_ : list of dict
+        With ``batch_norm`` the ``gamma``, ``beta``, ``running_mean`` and ``running_variance`` of
+        every hidden layer: views as ``coefs_`` are.
     n_features_in_, feature_names_in_
         As scikit-learn's.
     validation_loss_curve_ : list of float
@@ -116,6 +122,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         target_scaling: Literal["standard"] | None = None,
+        batch_norm: bool = False,
         dropout: Any = 0.0,
         callbacks: Any = None,
         n_jobs: int | None = None,
@@ -146,6 +153,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.target_scaling = target_scaling
+        self.batch_norm = batch_norm
         self.dropout = dropout
         self.callbacks = callbacks
         self.n_jobs = n_jobs

@@ -338,6 +338,19 @@ OPS = {
     ),
     **{name: activation_op(name) for name in ACTIVATIONS},
     **{f"{name}_backward": activation_op(f"{name}_backward", name) for name in ACTIVATIONS},
+    "batch_norm": Op(
+        {
+            "x": Array("nd"), "gamma": Array("d"), "beta": Array("d"),
+            "mean": Array("d", optional=True),
+            "variance": Array("d", draw=squares, optional=True),
+        },
+        forms=({"epsilon": 0.1},),
+        bench=(timed("batch_norm", 128, 512, mean=None, variance=None),),
+    ),
+    "batch_norm_backward": Op(
+        {"dout": Array("nd"), "x": Array("nd"), "gamma": Array("d")},
+        forms=({"epsilon": 0.1},), bench=(timed("batch_norm_backward", 128, 512),),
+    ),
     "dropout": Op(
         {"x": Array("nd")}, {"rate": 0.3, "seed": 5}, forms=({"step": 2, "layer": 1},),
         bench=(timed("dropout", 128, 512, rate=0.5, seed=1),),

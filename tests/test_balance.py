@@ -144,6 +144,7 @@ def trained(case, optimiser, kind, n_threads):
     layers = []
     for i, (d, h) in enumerate(pairwise(widths)):
         layers += [fd.Dropout(0.3)] if kind == "masked" and i else []
+        layers += [fd.BatchNorm()] if kind == "normed" and i else []
         layers += [fd.Dense(d, h, "identity" if i == len(widths) - 2 else "gelu")]
     network = fd.Network(layers, dtype=dtype, scaling=scaling, seed=2)
     trainer = fd.Trainer(
@@ -158,7 +159,8 @@ def trained(case, optimiser, kind, n_threads):
 
 @pytest.mark.parametrize("case", CUT)
 @pytest.mark.parametrize(
-    ("optimiser", "kind"), [*zip(OPTIMISERS, KINDS, strict=True), ("sgd", "zeros")]
+    ("optimiser", "kind"),
+    [*zip(OPTIMISERS, KINDS, strict=True), ("sgd", "zeros"), ("sgd", "normed")],
 )
 def test_any_cut_gives_the_same_bits(case, optimiser, kind, isa):
     first = trained(case, optimiser, kind, 1)

@@ -12,7 +12,9 @@ import fastdl as fd
 from fastdl import _kernels, _memory, _reference, losses
 from fastdl._epoch import Batches, Workspace
 from fastdl.data import data_sets, rows_of_fit
+from fastdl.layers import without_masks
 from fastdl.network import answering, core_of
+from fastdl.parameters import is_running
 from fastdl.state import State
 from tests import cases
 from tests.cases import ACTIVATIONS
@@ -54,9 +56,13 @@ class Oracle:
         self.network, self.optimiser, self.t = network, optimiser, 0
         self.clip_norm, self.n_clipped = clip_norm, 0
         self.seed = None  # of masks, where they are on
-        self.parameters = [p.astype(float) for p in network.parameters.values()]
+        self.by_batch = False  # norms: else by their running values
+        every = {name: p.astype(float) for name, p in network.parameters.items()}
+        self.parameters = [p for name, p in every.items() if not is_running(name)]
+        self.running = [p for name, p in every.items() if is_running(name)]
+        self.all = list(every.values())
         self.moments = [[np.zeros_like(p) for p in self.parameters] for _ in range(2)]
-        self.dense = [layer for layer in network.layers if isinstance(layer, fd.Dense)]
+        self.trained = without_masks(network.layers)
 
     def outputs(self, x):
         """What the first layer sees, then what every layer gives; by: what the way back needs."""
@@ -68,13 +74,20 @@ class Oracle:
         if scaling is not None:
             result = [(result[0] - scaling.shift) * scaling.scale]
         self.by = []
-        parameters = iter(self.parameters)
+        parameters, running, self.of_batch = iter(self.parameters), iter(self.running), []
         for i, layer in enumerate(network.layers):
-            if not isinstance(layer, fd.Dense):
+            if isinstance(layer, fd.Dropout):
                 result.append(self.masked(i, result[-1]))
                 self.by.append(None)
                 continue
-            z, bias = _reference.matmul(result[-1], next(parameters)), next(parameters)
+            x, weight, bias = result[-1], next(parameters), next(parameters)
+            if isinstance(layer, fd.Dense):
+                z = _reference.matmul(x, weight)
+            else:
+                moments = x.mean(axis=0), x.var(axis=0)
+                self.of_batch += moments
+                used = moments if self.by_batch else (next(running), next(running))
+                z = _reference.batch_norm(x, weight, 0 * bias, *used, epsilon=layer.epsilon)
             result.append(_reference.bias_activation(z, bias, layer.activation))
             self.by.append(z + bias if layer.activation in _kernels.BY_INPUT else result[-1])
         return result
@@ -92,29 +105,42 @@ class Oracle:
         return getattr(_reference, loss.name)(outputs, y, **loss.settings)
 
     def gradients(self, x, y):
+        self.by_batch = True
         outputs = self.outputs(x)
+        self.by_batch = False
         dout, result, weights = self.loss(outputs[-1], y)[1], [], self.parameters[::2]
         for i, layer in reversed(list(enumerate(self.network.layers))):
-            if not isinstance(layer, fd.Dense):
+            if isinstance(layer, fd.Dropout):
                 dout = self.masked(i, dout)
                 continue
             dz, db = _reference.bias_activation_backward(dout, self.by[i], layer.activation)
-            result[:0] = [_reference.matmul(outputs[i], dz, transpose_a=True), db]
-            dout = _reference.matmul(dz, weights.pop(), transpose_b=True)
+            if isinstance(layer, fd.Dense):
+                result[:0] = [_reference.matmul(outputs[i], dz, transpose_a=True), db]
+                dout = _reference.matmul(dz, weights.pop(), transpose_b=True)
+            else:
+                of = dz, outputs[i], weights.pop()
+                dout, *gradients = _reference.batch_norm_backward(*of, epsilon=layer.epsilon)
+                result[:0] = gradients
         return result
 
     def step(self, x, y):
         self.t += 1
         gradients = self.gradients(x, y)
-        for i, layer in enumerate(self.dense):
-            weight = self.parameters[2 * i]
-            gradients[2 * i] += _reference.penalty(weight, l1=layer.l1, l2=layer.l2)[1]
+        for i, layer in enumerate(self.trained):
+            if isinstance(layer, fd.Dense):
+                weight = self.parameters[2 * i]
+                gradients[2 * i] += _reference.penalty(weight, l1=layer.l1, l2=layer.l2)[1]
         norm = np.sqrt(sum((g**2).sum() for g in gradients))
         self.n_clipped += norm > self.clip_norm
         for i, (p, g) in enumerate(zip(self.parameters, gradients, strict=True)):
             clipped = g * min(1.0, self.clip_norm / norm) if norm else g
             moments = [m[i] for m in self.moments]
-            cases.update(_reference, self.optimiser, p, clipped, moments, self.t, bool(i % 2))
+            free = bool(i % 2) or isinstance(self.trained[i // 2], fd.BatchNorm)
+            cases.update(_reference, self.optimiser, p, clipped, moments, self.t, free)
+        norms = [each for each in self.trained if isinstance(each, fd.BatchNorm)]
+        for i, (running, batch) in enumerate(zip(self.running, self.of_batch, strict=True)):
+            keep = norms[i // 2].momentum
+            running[...] = keep * running + (1 - keep) * batch
 
     def fit(self, x, y, batch_size, epochs=2, drop_last=False):
         stop = len(x) // batch_size * batch_size if drop_last else len(x)
@@ -155,7 +181,7 @@ def agrees_after_training(
     oracle.seed = State.first(core_of(network).flat, 0, trainer.seed).shuffling.stream
     trainer.fit(x, y, epochs=2, record=None)
     oracle.fit(x, y, batch_size, drop_last=drop_last)
-    agree(network.parameters.values(), oracle.parameters, network.dtype)
+    agree(network.parameters.values(), oracle.all, network.dtype)
     return oracle
 
 
@@ -545,6 +571,157 @@ def test_masks_differ_from_step_to_step_fit_to_fit_and_seed_to_seed(seed, rng):
             history = trainer.fit(x, y, record=1, train_metrics="batches")
             seen |= set(history["loss"].tolist())
     assert len(seen) == 8
+
+
+# --- batch normalisation ---------------------------------------------------------------------
+
+NORM = fd.BatchNorm()
+NORMED = {  # layers, rows, batch size
+    "before an activation": (
+        [fd.Dense(33, 16), fd.BatchNorm(activation="tanh"), fd.Dense(10)], 40, 16,
+    ),
+    "behind one, then dropout": (
+        [fd.Dense(70, 50, "softplus"), fd.BatchNorm(0.5, 0.1), fd.Dropout(0.3), fd.Dense(4)],
+        40, 16,
+    ),
+    "of one row": ([fd.Dense(7, 20), fd.BatchNorm(activation="gelu"), fd.Dense(4)], 9, 1),
+    "two in a row, behind dropout": (
+        [fd.Dense(300, 10, "tanh"), fd.Dropout(0.2), NORM, NORM, fd.Dense(4)], 60, 20,
+    ),
+    "everywhere, with penalties": (
+        [fd.Dropout(0.1), fd.Dense(64, 130, l2=0.01), fd.BatchNorm(0.0, activation="silu"),
+         fd.Dense(17, l1=0.001), fd.BatchNorm(activation="tanh"), fd.Dense(40, activation="elu"),
+         NORM, fd.Dense(3)], 150, 64,
+    ),
+    "more rows than a tile": ([fd.Dense(5, 20), fd.BatchNorm(activation="tanh"), fd.Dense(3)],
+                              9500, 5000),
+    "in several slices": (
+        [fd.Dense(4000, 20), fd.BatchNorm(activation="tanh"), fd.Dense(4)], 170, 150,
+    ),
+}  # fmt: skip
+
+
+def normed(form, dtype, **settings):
+    """A network with norms whose gamma and beta are not as they begin."""
+    network = fd.Network(NORMED[form][0], dtype=dtype, seed=5, **settings)
+    for name, view in network.parameters.items():
+        if name.endswith(("gamma", "beta", "bias")):
+            view += np.linspace(-0.3, 0.4, len(view))
+    return network
+
+
+@pytest.mark.parametrize("optimiser", ["momentum", "adamw"])
+@pytest.mark.parametrize("form", NORMED)
+def test_norms_are_those_of_numpy(form, optimiser, isa, dtype, rng, agree):
+    network = normed(form, dtype)
+    x, y = data(network, NORMED[form][1], rng)
+    bound = 0.5 if optimiser == "momentum" else None
+    agrees_after_training(
+        network, OPTIMISERS[optimiser], x, y, agree, NORMED[form][2], clip_norm=bound
+    )
+
+
+@pytest.mark.parametrize("form", NORMED)
+def test_norms_have_the_same_bits_on_any_number_of_threads(form, isa, dtype):
+    found = set()
+    x, y = data(normed(form, dtype), NORMED[form][1], np.random.default_rng(3))
+    for n_threads, record in ((1, 1), (2, 1), (3, "epoch"), (1, "epoch")):
+        network = normed(form, dtype)
+        trainer = fd.Trainer(
+            network, fd.Adam(0.01), batch_size=NORMED[form][2], n_threads=n_threads, seed=9
+        )
+        trainer.fit(x, y, epochs=2, train_metrics="batches", record=record)
+        crc = b"".join(view.tobytes() for view in network.state_dict().values())
+        found.add(crc + network.logits(x, n_threads=n_threads).tobytes())
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("form", NORMED)
+def test_a_network_answers_by_running_values_and_has_the_gradient_of_a_batch(
+    form, isa, dtype, rng, agree
+):
+    network = normed(form, dtype)
+    network.set_penalty(l1=0.0, l2=0.0)
+    x, y = data(network, NORMED[form][1], rng)
+    for name, view in network.parameters.items():
+        if is_running(name):
+            view += rng.uniform(0, 2, len(view))
+    before, oracle = network.state_dict(), Oracle(network)
+    agree([network.logits(x)], [oracle.outputs(x)[-1]], dtype)
+    agree([network.logits(x[:1])], [oracle.outputs(x[:1])[-1]], dtype)  # a small call
+    agree([network.evaluate(x, y).loss], [oracle.loss(oracle.outputs(x)[-1], y)[0]], dtype)
+    gradients = network.gradients(x, y)
+    assert list(gradients) == [name for name in network.parameters if not is_running(name)]
+    # All as one vector: that of a bias before a norm is zero but for rounding.
+    agree(*([np.concatenate([np.ravel(each) for each in found])]
+            for found in (gradients.values(), oracle.gradients(x, y))), dtype)  # fmt: skip
+    for name, value in network.state_dict().items():
+        assert value.tobytes() == before[name].tobytes()
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_rows_of_every_form_are_normalised(n_threads, dtype, rng, agree):
+    layers = [fd.Dense(70, 50), fd.BatchNorm(activation="tanh"), fd.Dense(4)]
+    for kind, share in (("uint8", 0.2), ("float32", 0.2), ("float64", 1)):
+        x, y = mostly_zero(rng, 60, 70, kind, share), rng.integers(0, 4, 60)
+        network = fd.Network(layers, dtype=dtype, scaling=fd.Scaling.standard(x))
+        agrees_after_training(network, OPTIMISERS["sgd"], x, y, agree, 20)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_row_that_is_not_finite_moves_no_norm(bad, dtype, rng):
+    network = normed("before an activation", dtype)
+    x, y = data(network, 40, rng)
+    trainer = fd.Trainer(network, fd.SGD(0.1), batch_size=16)
+    trainer.step(x, y)
+    before = network.state_dict()
+    x[30, 3] = bad
+    for call in (lambda: trainer.step(x, y), lambda: trainer.fit(x, y), lambda: network.predict(x)):
+        with pytest.raises(ValueError, match=r"x must be finite; got .* at row 30"):
+            call()
+    for name, value in network.state_dict().items():
+        assert value.tobytes() == before[name].tobytes()
+
+
+def test_a_variance_that_the_type_cannot_hold_is_no_step(rng):
+    network = fd.Network([fd.Dense(3, 4), NORM, fd.Dense(2)])
+    x = np.array([[1e25, 0, 0], [-1e25, 0, 0]], np.float32)
+    with pytest.raises(fd.DivergenceError):
+        fd.Trainer(network, fd.SGD(0.1)).step(x, [0, 1])
+    assert network.parameters["layers.1.running_variance"].tolist() == [1, 1, 1, 1]
+    network.parameters["layers.1.running_variance"][...] = np.inf
+    with pytest.raises(ValueError, match="x must give outputs that are finite"):
+        network.predict(x)
+
+
+def test_digits_of_rows_far_from_zero_are_kept(rng, agree):
+    x, y = rng.standard_normal((64, 5)), rng.integers(0, 3, 64)
+    network = fd.Network([fd.Dense(5, 4), fd.BatchNorm(0.0), fd.Dense(3)], dtype="float64")
+    plain = network.copy()
+    network.parameters["layers.0.bias"][...] = 1e8  # x^2 would lose all of a variance of 1
+    for each in (network, plain):
+        fd.Trainer(each, fd.SGD(0.1), batch_size=64).step(x, y)
+    for name in ("layers.1.running_variance", "layers.2.weight"):
+        np.testing.assert_allclose(
+            network.parameters[name], plain.parameters[name], rtol=1e-6, atol=1e-6
+        )
+
+
+def test_a_loss_of_your_own_sees_the_logits_of_the_batch(dtype, rng, agree):
+    def squares(logits, y):
+        return (logits**2).sum(axis=1), 2 * logits
+
+    x, y = rng.standard_normal((40, 7)).astype(dtype), rng.standard_normal((40, 3)).astype(dtype)
+    layers = [fd.Dense(7, 20), fd.BatchNorm(activation="tanh"), fd.Dense(3)]
+    own, known = (fd.Network(layers, loss=loss, dtype=dtype) for loss in (squares, "mse"))
+    for network, factor in ((own, 1), (known, 3)):  # that loss is a mean over the outputs
+        trainer = fd.Trainer(network, fd.SGD(0.05 * factor), batch_size=16, shuffle=None)
+        trainer.fit(x, 0 * y, epochs=2)
+        trainer.step(x, 0 * y)
+    agree(own.parameters.values(), known.parameters.values(), dtype)
+    agree([own.gradients(x, 0 * y)["layers.1.gamma"]],
+          [3 * known.gradients(x, 0 * y)["layers.1.gamma"]], dtype)  # fmt: skip
+    assert fd.check_gradients(own, x, 0 * y)
 
 
 # --- so are evaluations ----------------------------------------------------------------------

@@ -109,6 +109,16 @@ def test_it_takes_the_rows_that_the_network_was_fitted_on(tmp_path, kind):
     agree(run(tmp_path / "net.onnx", given), net, given)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_norms_go_by_their_running_values(tmp_path, dtype):
+    x = rows(dtype)
+    layers = [fd.Dense(D, H), fd.BatchNorm(activation="gelu"), fd.Dropout(0.2), fd.Dense(K)]
+    net = fd.Network(layers, loss="mse", dtype=dtype)
+    fd.Trainer(net, fd.SGD(0.1), batch_size=8).fit(x, np.zeros((N, K)), epochs=3)
+    net.to_onnx(tmp_path / "net.onnx")
+    agree(run(tmp_path / "net.onnx", x), net, x)
+
+
 def test_digits_are_scaled_before_they_are_rounded(tmp_path):
     x = 1.7e9 + np.arange(D * 60.0).reshape(60, D)
     net = network(x, scaled=True)

@@ -314,6 +314,27 @@ def test_rounding_of_a_large_cost_is_no_wrong_gradient(scale, rng):
     assert fd.check_gradients(network, x, scale * x[:, 0] + 4 * scale)
 
 
+def test_a_norm_takes_all_rows_as_one_batch(rng, monkeypatch):
+    layers = [fd.Dense(4, 8, l2=0.1), fd.BatchNorm(activation="tanh"), fd.Dropout(0.5),
+              fd.Dense(6, activation="gelu"), fd.BatchNorm(epsilon=0.1), fd.Dense(3)]  # fmt: skip
+    network = fd.Network(layers)
+    for name in ("gamma", "beta"):
+        network.parameters[f"layers.1.{name}"][...] += rng.standard_normal(8)
+    x, y = rng.standard_normal((5, 4)), [0, 1, 2, 1, 0]
+    check = fd.check_gradients(network, x, y)
+    assert check
+    assert [row.name for row in check.parameters] == [
+        "layers.0.weight", "layers.0.bias", "layers.1.gamma", "layers.1.beta", "layers.3.weight",
+        "layers.3.bias", "layers.4.gamma", "layers.4.beta", "layers.5.weight", "layers.5.bias",
+    ]  # fmt: skip
+    assert check.of("gamma").n_compared == 14
+    assert "Max beta error" in str(check)
+    assert fd.check_gradients(network, x[:1], y[:1])
+    assert fd.check_gradients(network, x, dlogits=rng.standard_normal((5, 3)))
+    monkeypatch.setattr("fastdl.gradcheck._ITEMS", 150)
+    assert fd.check_gradients(network, x, y) == check
+
+
 def test_dropout_is_left_out(rng):
     layers = [fd.Dropout(0.1), fd.Dense(4, 8, "tanh"), fd.Dropout(0.5), fd.Dense(3)]
     check = fd.check_gradients(fd.Network(layers), rng.standard_normal((5, 4)), [0, 1, 2, 1, 0])

@@ -77,6 +77,32 @@ def test_from_torch_and_back(torch, activation, dtype):
     assert fd.from_torch(again).layers == net.layers
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_norms_from_torch_and_back(torch, dtype):
+    nn = torch.nn
+    module = nn.Sequential(
+        nn.Linear(D, H), nn.BatchNorm1d(H, 0.01, 0.3), nn.Tanh(), nn.Linear(H, K),
+        nn.BatchNorm1d(K, affine=False), nn.Linear(K, K),
+    ).to(getattr(torch, dtype))  # fmt: skip
+    rows = torch.from_numpy(X.astype(dtype))
+    module(rows)
+    expected = module.eval()(rows).detach().numpy()
+    net = fd.from_torch(module)
+    assert net.layers[1] == fd.BatchNorm(0.7, 0.01, "tanh", d=H)
+    np.testing.assert_allclose(net.logits(X.astype(dtype)), expected, rtol=1e-5, atol=1e-6)
+    again = fd.to_torch(net).eval()
+    np.testing.assert_allclose(again(rows).detach().numpy(), expected, rtol=1e-5, atol=1e-6)
+    assert fd.from_torch(again).layers == net.layers
+    assert again[1].momentum == 0.3
+    # A step has the same gradient.
+    loss = nn.functional.cross_entropy(again.train()(rows), torch.arange(N) % K)
+    loss.backward()
+    found = net.gradients(X.astype(dtype), np.arange(N) % K)
+    for name, tensor in (("layers.1.gamma", again[1].weight), ("layers.0.weight", again[0].weight)):
+        own = tensor.grad.numpy().T
+        np.testing.assert_allclose(found[name], own, rtol=1e-4, atol=1e-6)
+
+
 def test_a_scaling_goes_into_the_first_weight(torch):
     x = X * 9 + 4
     net = fd.Network([D, H, K], scaling=fd.Scaling.standard(x))
@@ -102,6 +128,14 @@ REFUSED = {
         "after a dense layer",
     ),
     "two of them": ("nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Tanh())", "after a dense"),
+    "a norm first": (
+        "nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 3))",
+        "after a dense layer",
+    ),
+    "a norm of the batch alone": (
+        "nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3, track_running_stats=False))",
+        "with running statistics and a momentum",
+    ),
     "two dtypes": ("nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3).double())", "one dtype"),
     "half": ("nn.Linear(5, 3).half()", "dtype must be float32 or float64"),
     "widths that do not join": ("nn.Sequential(nn.Linear(5, 4), nn.Linear(5, 3))", "must take"),
@@ -149,6 +183,7 @@ class Layer:
 
 
 KINDS = "Dense", "Activation", "ReLU", "Dropout", "Flatten", "InputLayer", "Conv2D", "Softmax"
+KINDS = *KINDS, "BatchNormalization"
 LAYERS = {name: type(name, (Layer,), {}) for name in KINDS}
 
 
@@ -178,6 +213,21 @@ def test_from_keras():
     assert one.layers[0].activation == "exp"
     two = fd.from_keras(keras(("Dense", (V, B), {"activation": "linear"}), ("ReLU", (), {})))
     assert two.layers[0].activation == "relu"
+
+
+def test_norms_from_keras():
+    settings = {"momentum": 0.99, "epsilon": 0.001, "scale": False, "center": True}
+    beta, mean, variance = B + 1, B - 1, B + 0.5
+    model = keras(
+        ("Dense", (V, B), {"activation": "linear"}),
+        ("BatchNormalization", (beta, mean, variance), settings), ("ReLU", (), {}),
+        ("Dense", (V[:K],), {"activation": "linear"}),
+    )  # fmt: skip
+    net = fd.from_keras(model)
+    assert net.layers[1] == fd.BatchNorm(0.99, 0.001, "relu", d=K)
+    x = W[:K].T.copy()
+    hidden = np.maximum((x @ V[:, :K] + B - mean) / np.sqrt(variance + 0.001) + beta, 0)
+    np.testing.assert_allclose(net.logits(x), hidden @ V[:K], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("layers", "told"), [

@@ -12,8 +12,9 @@ SOURCE = ROOT / "src" / "fastdl"
 # fmt: off
 ORDER = (
     "_matrix", "_blas", "_kernels", "_loops.net", "_loops.input", "_loops.call",
-    "_loops.offset", "_loops.parts", "_loops.layers", "_loops.rows", "_loops.weights",
-    "_loops.batches", "_loops.evaluation", "_loops.pace", "_system", "_memory", "_epoch", "_hints",
+    "_loops.offset", "_loops.norms", "_loops.parts", "_loops.layers", "_loops.rows",
+    "_loops.weights", "_loops.batches", "_loops.evaluation", "_loops.pace", "_system", "_memory",
+    "_epoch", "_hints",
     "_needed",
     "_intake", "_check", "_settings", "_pools", "_threads", "_html",
     "activations", "losses", "init", "schedules", "scaling", "inputs", "history", "files", "ops",

@@ -85,6 +85,24 @@ def test_softmax_is_the_last_layers_alone():
             [fd.Dropout(0.5, 4), fd.Dense(3, 2)],
             r"layers\[0\] must take the 3 inputs .* use fd.Dropout\(0.5\)",
         ),
+        (
+            [fd.Dropout(0.5), fd.BatchNorm(), fd.Dense(3, 2)],
+            r"layers\[1\] must come after a Dense layer",
+        ),
+        (
+            [fd.Dense(3, 4), fd.Activation("relu"), fd.BatchNorm(d=3), fd.Dense(2)],
+            r"layers\[2\] must take the 4 outputs of layers\[1\]; got d=3, use fd.BatchNorm\(\)",
+        ),
+        ([fd.Dense(3, 4), fd.BatchNorm()], r"layers\[-1\] must be a Dense .* got BatchNorm"),
+        ([fd.Activation("relu"), fd.Dense(3, 2)], r"layers\[0\] .* got nothing before it"),
+        (
+            [fd.Dense(3, 4), fd.Dropout(0.5), fd.Activation("relu"), fd.Dense(2)],
+            r"layers\[2\] .* got it after Dropout\(.*, put it right after such a layer",
+        ),
+        (
+            [fd.Dense(3, 4, "relu"), fd.Activation("tanh"), fd.Dense(2)],
+            r"layers\[1\] .* got it after Dense\(.*, name one of the two",
+        ),
     ],
 )
 def test_layers_must_fit_each_other(chain, message):
@@ -114,6 +132,21 @@ def test_layers_take_what_the_one_before_gives():
     assert [layer.d for layer in given] == [None, 7, None, None, None]
     assert fd.Network(network.layers).layers == network.layers
     assert fd.Dense(50) == fd.Dense(h=50) != fd.Dense(50, 50)
+
+
+def test_an_activation_is_that_of_the_layer_before():
+    given = [fd.Dense(7, 5), fd.BatchNorm(0.5), fd.Activation("gelu"), fd.Dropout(0.2),
+             fd.Dense(3), fd.Activation("exp")]  # fmt: skip
+    network = fd.Network(given, loss="poisson")
+    assert network.layers == (
+        fd.Dense(7, 5), fd.BatchNorm(0.5, activation="gelu", d=5), fd.Dropout(0.2, 5),
+        fd.Dense(5, 3, "exp"),
+    )  # fmt: skip
+    assert network.n_parameters == 7 * 5 + 5 + 2 * 5 + 5 * 3 + 3
+    assert {name: set(view) for name, view in network.parameters.items() if ".1." in name} == {
+        "layers.1.gamma": {1}, "layers.1.beta": {0},
+        "layers.1.running_mean": {0}, "layers.1.running_variance": {1},
+    }  # fmt: skip
 
 
 def test_parameters_are_named_after_the_number_of_their_layer():

@@ -219,7 +219,22 @@ SAVED = {
 def test_dropout_is_copied_and_saved(how, dtype, tmp_path, rng):
     x, y = rng.standard_normal((40, 5)), rng.integers(0, 3, 40)
     layers = [fd.Dropout(0.1), fd.Dense(5, 20, "relu"), fd.Dropout(0.5), fd.Dense(3)]
+    stays_as_saved(fd.Network(layers, dtype=dtype), how, tmp_path, x, y)
+
+
+@pytest.mark.parametrize("how", SAVED.values(), ids=SAVED)
+def test_norms_are_copied_and_saved(how, dtype, tmp_path, rng):
+    x, y = rng.standard_normal((40, 5)), rng.integers(0, 3, 40)
+    layers = [fd.Dense(5, 20), fd.BatchNorm(0.7, 0.01, "tanh"), fd.Dropout(0.5), fd.Dense(3)]
     network = fd.Network(layers, dtype=dtype)
+    fd.Trainer(network, fd.SGD(0.1)).fit(x, y)
+    other = fd.Network(layers, dtype=dtype)
+    other.load_state(network.state_dict())
+    assert bits(network) == bits(other)
+    stays_as_saved(network, how, tmp_path, x, y)
+
+
+def stays_as_saved(network, how, tmp_path, x, y):
     other = how(network, tmp_path / "net")
     assert other.layers == network.layers
     for each in (network, other):

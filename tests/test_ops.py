@@ -305,6 +305,36 @@ def test_what_is_changed_in_place_must_not_overlap(op, name, arguments):
         assert not memory.any()
 
 
+# --- batch normalisation ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("h", [1, 16, 50, 300])
+def test_batch_norm_of_any_width(h, isa, dtype, rng, agree):
+    x, dout = rng.standard_normal((2, 40, h)).astype(dtype)
+    gamma, beta = rng.standard_normal((2, h)).astype(dtype)
+    double = [a.astype(float) for a in (x, gamma, beta, dout)]
+    agree([ops.batch_norm(x, gamma, beta)], [_reference.batch_norm(*double[:3])], dtype)
+    found = ops.batch_norm_backward(dout, x, gamma)
+    agree(found, _reference.batch_norm_backward(double[3], *double[:2]), dtype)
+
+
+def test_batch_norm_backward_is_the_derivative(isa, rng, derivative):
+    known = OPS["batch_norm"].arguments(rng, settings={"mean": None, "variance": None})
+    dout = rng.standard_normal(known["x"].shape)
+    gradients = ops.batch_norm_backward(dout, known["x"], known["gamma"])
+    for by, gradient in zip(("x", "gamma", "beta"), gradients, strict=True):
+        numerical = derivative(outcome("batch_norm", known, by, dout), known[by])
+        np.testing.assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-8)
+
+
+def test_batch_norm_of_rows_that_are_alike_is_beta(dtype):
+    x, beta = np.full((5, 3), 0.1, dtype), np.array([1, 2, 3], dtype)
+    for rows in (x, x[:1]):
+        out = ops.batch_norm(rows, np.ones(3, dtype), beta)
+        np.testing.assert_allclose(out, beta + 0 * rows, rtol=1e-3)
+        assert not ops.batch_norm_backward(np.ones_like(rows), rows, beta)[0].any()
+
+
 # --- masks -----------------------------------------------------------------------------------
 
 

@@ -417,9 +417,10 @@ def test_what_may_not_be_given(given, told):
 
 
 def test_with_dropout_nobody_else_knows_the_logits():
-    trainer = make("mse", layers=[fd.Dense(D, K), fd.Dropout(0.5), fd.Dense(K)])
-    with pytest.raises(ValueError, match="dlogits must be of a network without Dropout"):
-        trainer.step(X, dlogits=TARGETS)
+    for layer in (fd.Dropout(0.5), fd.BatchNorm()):
+        trainer = make("mse", layers=[fd.Dense(D, K), layer, fd.Dense(K)])
+        with pytest.raises(ValueError, match="dlogits must be of a network without Dropout"):
+            trainer.step(X, dlogits=TARGETS)
 
 
 def test_a_gradient_of_one_output_may_be_one_number_a_row():

@@ -158,6 +158,30 @@ PAIRS = {
     ),
     ("dropout", "copies and files"): "test_network.py::test_dropout_is_copied_and_saved",
     ("dropout", "penalties"): "test_layers.py::test_penalties_are_those_of_the_dense_layers",
+    # Batch normalisation: a step sees all rows of its batch, an answer what they were like.
+    ("batch norm", "every place, dropout, slices, tiles, penalties, a bound, weight decay"): (
+        "test_epoch.py::test_norms_are_those_of_numpy"
+    ),
+    ("batch norm", "threads, records, means over the batches"): (
+        "test_epoch.py::test_norms_have_the_same_bits_on_any_number_of_threads"
+    ),
+    ("batch norm", "logits(), evaluate(), gradients()"): (
+        "test_epoch.py::test_a_network_answers_by_running_values_and_has_the_gradient_of_a_batch"
+    ),
+    ("batch norm", "forms of the first layer, scaling"): (
+        "test_epoch.py::test_rows_of_every_form_are_normalised"
+    ),
+    ("batch norm", "rows that are not finite"): (
+        "test_epoch.py::test_a_row_that_is_not_finite_moves_no_norm"
+    ),
+    ("batch norm", "a loss of your own"): (
+        "test_epoch.py::test_a_loss_of_your_own_sees_the_logits_of_the_batch"
+    ),
+    ("batch norm", "steps"): "test_step.py::test_with_norms",
+    ("batch norm", "differences"): "test_gradcheck.py::test_a_norm_takes_all_rows_as_one_batch",
+    ("batch norm", "copies and files"): "test_network.py::test_norms_are_copied_and_saved",
+    ("batch norm", "resuming"): "test_resume.py::test_a_resumed_fit_ends_with_the_same_bits",
+    ("batch norm", "estimators"): "test_sklearn_more.py::test_batch_norm_of_every_hidden_layer",
     ("arrays that change", "fits"): (
         "test_changing_arrays.py::test_data_that_change_under_a_fit_crash_nothing"
     ),

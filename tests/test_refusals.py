@@ -130,7 +130,10 @@ def step_before_a_fit_goes_on():
 INSTEAD_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
 PARAM, BUSY, NET = np.ones((3, 2)), fd.Network([D, K]), fd.Network([D, K])
 LARGE = np.where(X > 1, 1e300, X)
+NORMED = {"x": X, "gamma": np.ones(D), "beta": np.zeros(D)}
 ROWS = {  # what: the call, the argument that is wrong, what is given
+    "a mean without a variance": (fd.ops.batch_norm, "variance", NORMED | {"mean": X[0]}),
+    "a variance without a mean": (fd.ops.batch_norm, "mean", NORMED | {"variance": X[0] ** 2}),
     # labels
     "words": (fit, "y", {"y": WORDS}),
     "a list of words": (fit, "y", {"y": WORDS.tolist()}),
@@ -319,6 +322,14 @@ NOTHING_TO_TELL = {  # what is refused without a remedy, for nobody can know one
     "a parameter taken out": lambda: NET.parameters.pop("layers.0.bias"),
     "a margin where there is none": lambda: NET.margin,
     "steps before a fit goes on": step_before_a_fit_goes_on,
+    "a norm of x": lambda: fd.Network([fd.BatchNorm(), fd.Dense(D, 2)]),
+    "an activation of nothing": lambda: fd.Network([fd.Activation("relu"), fd.Dense(D, 2)]),
+    "a negative variance": lambda: fd.Network(
+        [fd.Dense(D, 2), fd.BatchNorm(), fd.Dense(2)]
+    ).parameters.update({"layers.1.running_variance": [-1.0, 1.0]}),
+    "an audit of a norm": lambda: fd.audit_gradients(
+        print, fd.Network([fd.Dense(D, 2), fd.BatchNorm(), fd.Dense(2)]), X, Y % 2
+    ),
     "a gradient of logits under Dropout": lambda: fd.Trainer(
         fd.Network([fd.Dense(D, 2), fd.Dropout(0.5), fd.Dense(2)]), fd.SGD(0.1)
     ).step(X, dlogits=TARGETS),

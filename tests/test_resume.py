@@ -33,6 +33,10 @@ TRAINERS = {
         "optimiser": fd.Adam(fd.schedules.ExponentialDecay(0.1, 0.7)), "shuffle": "batches",
     },
     "dropout": {"layers": MASKED, "seed": 7},
+    "batch norm": {
+        "layers": (fd.Dense(3, 6), fd.BatchNorm(activation="tanh"), fd.Dense(2)),
+        "optimiser": fd.Adam(0.01), "clip_norm": 0.5,
+    },
 }  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """sklearn/: what scikit-learn's multilayer perceptrons do not have."""
 
+import copy
 import doctest
 import importlib
+import pickle
 
 import numpy as np
 import pytest
@@ -96,6 +98,31 @@ def test_dropout_is_drawn_by_the_random_state_and_gone_in_answers():
     assert one.coefs_[0].tobytes() == same.coefs_[0].tobytes() != other.coefs_[0].tobytes()
     assert (one.predict_proba(X) == one.predict_proba(X)).all()
     assert one.loss_ != MLPClassifier(50, max_iter=3, random_state=0).fit(X, LABELS).loss_
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_batch_norm_of_every_hidden_layer(kind):
+    y = LABELS if kind is MLPClassifier else NUMBERS
+    settings = {"hidden_layer_sizes": (8, 6), "batch_norm": True, "max_iter": 3, "random_state": 0}
+    ours = kind(**settings).fit(X, y)
+    layers = ours.network_.layers
+    assert [type(each).__name__ for each in layers] == [
+        "Dense", "BatchNorm", "Dense", "BatchNorm", "Dense",
+    ]  # fmt: skip
+    assert [each.activation for each in layers] == [
+        "identity", "relu", "identity", "relu", "identity",
+    ]  # fmt: skip
+    assert [len(norm["gamma"]) for norm in ours.batch_norms_] == [8, 6]
+    assert ours.batch_norms_[0]["running_mean"].any()
+    for other in (pickle.loads(pickle.dumps(ours)), copy.deepcopy(ours)):
+        np.testing.assert_array_equal(other.predict(X), ours.predict(X))
+        other.batch_norms_[1]["gamma"][...] = 0  # they are views
+        assert len(np.unique(other.predict(X[:5]))) == 1
+    kept = kind(**settings, warm_start=True).fit(X, y)
+    before = kept.batch_norms_[0]["running_mean"].copy()
+    assert (kept.fit(X, y).batch_norms_[0]["running_mean"] != before).any()
+    plain = kept.set_params(batch_norm=False, warm_start=False).fit(X, y)
+    assert not hasattr(plain, "batch_norms_")
 
 
 @pytest.mark.parametrize("name", ["activation", "dropout"])
@@ -204,6 +231,10 @@ def test_examples_run(module):
         (
             lambda: MLPClassifier(solver="lbfgs", dropout=0.5).fit(X, LABELS),
             "dropout must go with the solver",
+        ),
+        (
+            lambda: MLPClassifier(solver="lbfgs", batch_norm=True).fit(X, LABELS),
+            "batch_norm must go with the solver",
         ),
         (lambda: MLPClassifier(activation="rely").fit(X, LABELS), "The 'activation' parameter"),
         (lambda: MLPClassifier(n_jobs=0).fit(X, LABELS), "The 'n_jobs' parameter"),

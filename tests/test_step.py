@@ -156,6 +156,13 @@ def test_with_dropout():
     alike(one, other, rows(10), answers("hinge", 10), steps=5)
 
 
+@pytest.mark.parametrize("n", [1, 10, 5000])
+def test_with_norms(n):
+    layers = [fd.Dense(D, 6), fd.BatchNorm(activation="relu"), fd.Dropout(0.5), fd.Dense(K)]
+    one, other = (trainer(network=fd.Network(layers), n=n, seed=3) for _ in range(2))
+    alike(one, other, rows(n), answers("hinge", n), steps=3)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     widths=st.lists(st.integers(1, 40), min_size=2, max_size=4),

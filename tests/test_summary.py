@@ -42,6 +42,14 @@ def test_dropout_has_a_line_of_its_own():
     )
 
 
+def test_a_norm_has_one_too():
+    network = fd.Network([fd.Dense(784, 30), fd.BatchNorm(), fd.Activation("relu"), fd.Dense(10)])
+    assert network.summary().splitlines()[3].split() == [
+        "1", "BatchNorm", "30", "30", "batch_norm", "relu", "60", "none",
+    ]  # fmt: skip
+    assert "784-30-10: identity, batch_norm relu, identity;" in repr(network)
+
+
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mse"])
 def test_what_is_not_there_is_said_to_be_none(loss, dtype):
     lines = fd.Network([2, 3], loss=loss, dtype=dtype).summary().splitlines()

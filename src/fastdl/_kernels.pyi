@@ -53,8 +53,16 @@ def normalise(
     gamma: _Array,
     out: _Array,
     n_threads: int,
-    dout: _Array | None = None,
-    grads: _Array | None = None,
+) -> None: ...
+def normalise_back(
+    x: _Array,
+    dout: _Array,
+    moments: _Array,
+    epsilon: float,
+    gamma: _Array,
+    dx: _Array,
+    grads: _Array,
+    n_threads: int,
 ) -> None: ...
 def softmax(logits: _Array, n_threads: int) -> None: ...
 def sum_rows(x: _Array, out: _Array) -> None: ...

@@ -497,24 +497,41 @@ cdef void norm_block(const void* data, Py_ssize_t block) noexcept nogil:
             call.grads + skip, call.grads + row + skip, call.out.at + skip, h, n, columns)
 
 
-def normalise(
+cdef Norming norming(
     const floating[:, ::1] x, floating[:, ::1] moments, bint of_batch, double epsilon,
-    const floating[::1] gamma, floating[:, ::1] out, int n_threads,
-    const floating[:, ::1] dout=None, floating[:, ::1] grads=None,
+    const floating[::1] gamma, floating[:, ::1] out,
 ):
-    """out = x, normalised by the first two of the three rows of moments, times gamma.
-
-    of_batch: have x's own mean and variance there first. Where dout is given, out is dx instead,
-    and the rows of grads become the gradients of gamma and beta.
-    """
+    """What both directions share."""
     cdef Norming call
     cdef Py_ssize_t n = x.shape[0], h = x.shape[1]
     call.kernels, call.epsilon, call.of_batch = kernels_of(sizeof(floating)), epsilon, of_batch
     call.x, call.out = matrix(&x[0, 0], n, h, h), matrix(&out[0, 0], n, h, h)
     call.mean, call.gamma, call.grads = <char*> &moments[0, 0], <char*> &gamma[0], NULL
-    if dout is not None:
-        call.dout, call.grads = matrix(&dout[0, 0], n, h, h), <char*> &grads[0, 0]
-    run_blocks(h, norm_block, &call, n_threads)
+    return call
+
+
+def normalise(
+    const floating[:, ::1] x, floating[:, ::1] moments, bint of_batch, double epsilon,
+    const floating[::1] gamma, floating[:, ::1] out, int n_threads,
+):
+    """out = x, normalised by the first two of the three rows of moments, times gamma.
+
+    of_batch: have x's own mean and variance there first.
+    """
+    cdef Norming call = norming[floating](x, moments, of_batch, epsilon, gamma, out)
+    run_blocks(x.shape[1], norm_block, &call, n_threads)
+
+
+def normalise_back(
+    const floating[:, ::1] x, const floating[:, ::1] dout, floating[:, ::1] moments,
+    double epsilon, const floating[::1] gamma, floating[:, ::1] dx, floating[:, ::1] grads,
+    int n_threads,
+):
+    """dx, and the gradients of gamma and beta as rows, where x is normalised by its own moments."""
+    cdef Norming call = norming[floating](x, moments, True, epsilon, gamma, dx)
+    call.dout = matrix(&dout[0, 0], dout.shape[0], dout.shape[1], dout.shape[1])
+    call.grads = <char*> &grads[0, 0]
+    run_blocks(x.shape[1], norm_block, &call, n_threads)
 
 
 cdef void softmax_block(const void* data, Py_ssize_t block) noexcept nogil:

@@ -171,20 +171,32 @@ def batch_norm(
     *,
     epsilon: float = 1e-5,
 ) -> Array:
-    mean = x.mean(axis=0) if mean is None else mean
-    variance = x.var(axis=0) if variance is None else variance
-    inverse: Array = np.where(np.isinf(variance), np.nan, 1 / np.sqrt(variance + epsilon))
-    return (gamma * (x - mean) * inverse + beta).astype(x.dtype)
+    if mean is None or variance is None:
+        mean, variance = _moments(x)
+    out: Array = gamma * (x - mean) * _inverse(variance, epsilon) + beta
+    return out
 
 
 def batch_norm_backward(
     dout: Array, x: Array, gamma: Array, *, epsilon: float = 1e-5
 ) -> tuple[Array, Array, Array]:
-    inverse = (1 / np.sqrt(x.var(axis=0) + epsilon)).astype(x.dtype)
-    normal: Array = (x - x.mean(axis=0)) * inverse
-    along = (dout * normal).mean(axis=0)
-    dx: Array = gamma * inverse * (dout - dout.mean(axis=0) - normal * along)
-    return dx, (dout * normal).sum(axis=0), dout.sum(axis=0)
+    mean, variance = _moments(x)
+    inverse, n = _inverse(variance, epsilon), max(1, len(x))
+    normal: Array = (x - mean) * inverse
+    dgamma, dbeta = (dout * normal).sum(axis=0), dout.sum(axis=0)
+    return gamma * inverse * (dout - dbeta / n - normal * (dgamma / n)), dgamma, dbeta
+
+
+def _moments(x: Array) -> tuple[Array, Array]:
+    n = max(1, len(x))
+    mean: Array = x.sum(axis=0) / n
+    return mean, ((x - mean) ** 2).sum(axis=0) / n
+
+
+def _inverse(variance: Array, epsilon: float) -> Array:
+    """NaN where a variance is infinite."""
+    result: Array = (variance - variance + 1) / np.sqrt(variance + epsilon)
+    return result
 
 
 # --- masks -----------------------------------------------------------------------------------

@@ -118,8 +118,8 @@ def audit_gradients(
         ``GradientAudit.layout``.
     net : Network
         Of the same layers, without ``BatchNorm``; its ``Dropout`` is left out, and not counted. Its
-        penalties are set aside for ``l2``; where all its biases are zero the function gets small ones, for mistakes
-        with zeros do not show.
+        penalties are set aside for ``l2``; where all its biases are zero the function gets small
+        ones, for mistakes with zeros do not show.
     x : array (n, d)
         A few rows: the work is that of ``check_gradients``. With one alone, mistakes in the mean
         over rows do not show.

@@ -198,9 +198,7 @@ def check_gradients(
     with np.errstate(over="ignore", invalid="ignore"):  # what is not a number counts as wrong
         checks = _checks(double, x, y, step, tolerance)  # type: ignore[arg-type]
         names = [name for name in network.parameters if not is_running(name)]
-        named = tuple(
-            check._replace(name=name) for name, check in zip(names, checks, strict=True)
-        )
+        named = tuple(check._replace(name=name) for name, check in zip(names, checks, strict=True))
     return GradientCheck(named, tolerance)
 
 
@@ -248,9 +246,7 @@ def differences(
         inputs = _forward(network, i, inputs)
 
 
-def _add_penalty(
-    layer: Dense, weight: Array, step: float, numerical: Array, kinks: Array
-) -> None:
+def _add_penalty(layer: Dense, weight: Array, step: float, numerical: Array, kinks: Array) -> None:
     """To what is known of a weight, over that of its bias."""
     up = layer.l1 * np.abs(weight + step) + layer.l2 * (weight + step) ** 2
     down = layer.l1 * np.abs(weight - step) + layer.l2 * (weight - step) ** 2

@@ -86,8 +86,8 @@ def from_torch(module: Any, *, loss: str | Loss | Function = "softmax_cross_entr
     ----------
     module : torch.nn.Sequential or torch.nn.Linear
         Of ``Linear``, ``BatchNorm1d``, ``Dropout``, ``Identity``, ``Flatten`` in front, the
-        activations ``ReLU``, ``LeakyReLU(0.01)``, ``Sigmoid``, ``Tanh``, ``ELU``, ``SELU``, ``Softplus``,
-        ``GELU(approximate="tanh")``, ``SiLU``, ``Mish``, and other ``Sequential``. In float32 or
+        activations ``ReLU``, ``LeakyReLU(0.01)``, ``Sigmoid``, ``Tanh``, ``ELU``, ``SELU``,
+        ``Softplus``, ``GELU(approximate="tanh")``, ``SiLU``, ``Mish``, and other ``Sequential``. In float32 or
         float64.
     loss : str, Loss or callable
         As for ``Network``. A softmax or a sigmoid at the end of a module is the loss's here: leave
@@ -129,7 +129,7 @@ def from_torch(module: Any, *, loss: str | Loss | Function = "softmax_cross_entr
                 chain.activate(_TORCH[kind][1], repr(each))
         elif kind != "Flatten" or chain.layers:
             raise ValueError(
-                f"module must be made of dense layers, batch normalisation, dropout and activations "
+                "module must be made of dense layers, batch normalisation, dropout and activations "
                 f"that fastdl has; got {each!r:.100} at place {i}{_TORCH_REMEDY.get(kind, '')}"
             )
     return chain.network(loss, _only(dtypes))
@@ -279,8 +279,8 @@ def from_keras(model: Any, *, loss: str | Loss | Function = "softmax_cross_entro
     ----------
     model : keras.Sequential
         Built, of ``Dense``, ``BatchNormalization``, ``Activation``, ``ReLU``, ``Dropout``, and
-        ``Flatten`` or an input in front; the activations linear, relu, sigmoid, tanh, elu, selu, softplus, silu, mish and
-        exponential. A softmax at the end is left to the loss.
+        ``Flatten`` or an input in front; the activations linear, relu, sigmoid, tanh, elu, selu,
+        softplus, silu, mish and exponential. A softmax at the end is left to the loss.
     loss : str, Loss or callable
         As for ``Network``.
 

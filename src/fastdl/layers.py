@@ -349,7 +349,7 @@ def joined(given: Sequence[Given]) -> tuple[Layer, ...]:
         if isinstance(layer, BatchNorm) and not dense_of(result):
             raise ValueError(
                 f"layers[{i}] must come after a Dense layer, whose outputs it normalises; got "
-                "BatchNorm before the first one, use scaling=fd.Scaling.standard(x) for x itself"
+                "BatchNorm before the first one (a network's scaling is for x itself)"
             )
         result.append(replace(layer, d=below))
     return tuple(result)
@@ -400,7 +400,7 @@ def _between(given: Sequence[object], i: int) -> str:
 
 
 def check_outputs(
-    layers: Sequence[Layer], loss: Loss, given: Sequence[int] | Sequence[Layer]
+    layers: Sequence[Layer], loss: Loss, given: Sequence[int] | Sequence[Given]
 ) -> None:
     """Refuse a last layer that does not go with the loss.
 
@@ -411,7 +411,7 @@ def check_outputs(
     if last.h == 1 and loss.y == "labels":
         raise ValueError(
             f"layers[-1] must have an output for each label with {loss.name}; got 1 alone, use "
-            + (f"fd.Dense({last.d}, 2)" if isinstance(given[-1], Dense) else "2")
+            + (f"fd.Dense({last.d}, 2)" if isinstance(given[-1], Given) else "2")
             + " for the labels 0 and 1 (or loss='binary_cross_entropy'), or loss='mse' for numbers"
         )
     if loss.outputs and last.activation not in loss.outputs:

@@ -434,9 +434,7 @@ class Network(_hints.Hinted):
         outputs = np.empty((n, core.layers[-1].h), core.dtype)
         workspace = Workspace(core.program, batch=n)
         with core.serial_blas(n, trains=True):
-            core.program.gradient(
-                data.compiled(core, given), workspace, core.flat, None, outputs
-            )
+            core.program.gradient(data.compiled(core, given), workspace, core.flat, None, outputs)
         return self._finite(given, outputs)
 
     # --- copies and files --------------------------------------------------------------------

@@ -623,7 +623,6 @@ def batch_norm(
     mean, variance : float array (h,), optional
         Both or neither; None: those of x over its rows.
     epsilon : float
-        Above 0.
     n_threads : int or None
 
     Returns
@@ -642,16 +641,16 @@ def batch_norm(
         for name, value in (("gamma", gamma), ("beta", beta))
     )
     if (mean is None) != (variance is None):
-        given = "variance" if mean is None else "mean"
+        lacking, other = ("mean", "variance") if mean is None else ("variance", "mean")
+        of_x = "x.mean(axis=0)" if mean is None else "x.var(axis=0)"
         raise ValueError(
-            f"mean and variance must be given both, or neither; got {given} alone, use "
-            "x.mean(axis=0) and x.var(axis=0) for those of x"
+            f"{lacking} must be given with {other}; got None, use {of_x} where it is that of x"
         )
     moments = np.zeros((3, x.shape[1]), x.dtype)
-    if mean is not None:
+    if mean is not None and variance is not None:
         moments[0] = _check.floats("mean", mean, x.shape[1:], x.dtype)
         moments[1] = _check.floats("variance", variance, x.shape[1:], x.dtype)
-    epsilon = _check.real("epsilon", epsilon, above=0.0)
+    epsilon = _check.real("epsilon", epsilon, 0.0)
     out = np.empty_like(x)
     if out.size:
         threads = _threads.resolve(n_threads, out.size)
@@ -694,12 +693,12 @@ def batch_norm_backward(
     x = _check.floats("x", x, (None, None))
     dout = _check.floats("dout", dout, x.shape, x.dtype)
     gamma = _check.floats("gamma", gamma, x.shape[1:], x.dtype)
-    epsilon = _check.real("epsilon", epsilon, above=0.0)
+    epsilon = _check.real("epsilon", epsilon, 0.0)
     dx, moments = np.empty_like(x), np.zeros((3, x.shape[1]), x.dtype)
     grads = np.zeros((2, x.shape[1]), x.dtype)
     if dx.size:
         threads = _threads.resolve(n_threads, dx.size)
-        _kernels.normalise(x, moments, True, epsilon, gamma, dx, threads, dout, grads)
+        _kernels.normalise_back(x, dout, moments, epsilon, gamma, dx, grads, threads)
     return dx, grads[0], grads[1]
 
 

@@ -13,7 +13,6 @@ from fastdl._check import Array
 from fastdl._epoch import KIND_DENSE, KIND_MASK, KIND_NORM, weight_stride
 from fastdl.layers import BatchNorm, Dense, Layer, Mask, dense_of
 
-
 OF_NORM = ("gamma", "beta", "running_mean", "running_variance")  # as they lie
 
 
@@ -153,16 +152,14 @@ class Parameters(_hints.Hinted, MutableMapping[str, Array]):
             As for a dict: names and arrays, such as ``other.parameters`` or an ``.npz`` file.
         """
         checked = {
-            name: _check.values(
-                f"parameters[{name!r}]", value, self[name].shape, self[name].dtype
-            )
+            name: _check.values(f"parameters[{name!r}]", value, self[name].shape, self[name].dtype)
             for name, value in dict(*args, **arrays).items()
         }
         for name, values in checked.items():
             if name.endswith(".running_variance") and (values < 0).any():
                 raise ValueError(
-                    f"parameters[{name!r}] must not be negative; got {values.min()}, use its "
-                    "absolute value, or its square where it is a deviation"
+                    f"parameters[{name!r}] must not be negative, as no variance is; got "
+                    f"{values.min()}"
                 )
         for name, values in checked.items():
             self[name][...] = values

@@ -102,7 +102,7 @@ def _keys(kind: type[Layer]) -> tuple[str, ...]:
 def _from_saved(layer: Mapping[str, Any]) -> Layer:
     settings = dict(layer)
     kind = settings.pop("kind", None)
-    made = Dense if kind is None else KINDS[_check.choice("kind", kind, tuple(KINDS))]
+    made: type[Layer] = Dense if kind is None else KINDS[_check.choice("kind", kind, tuple(KINDS))]
     keys = _OF_LAYER if kind is None else _keys(made)
     if not set(settings) <= set(keys):
         raise ValueError(f"a layer must have the keys {', '.join(keys)}; got {list(settings)}")

@@ -225,8 +225,8 @@ def test_norms_from_keras():
     )  # fmt: skip
     net = fd.from_keras(model)
     assert net.layers[1] == fd.BatchNorm(0.99, 0.001, "relu", d=K)
-    x = W[:K].T.copy()
-    hidden = np.maximum((x @ V[:, :K] + B - mean) / np.sqrt(variance + 0.001) + beta, 0)
+    x = X @ W
+    hidden = np.maximum((x @ V + B - mean) / np.sqrt(variance + 0.001) + beta, 0)
     np.testing.assert_allclose(net.logits(x), hidden @ V[:K], rtol=1e-5, atol=1e-5)
 
 

@@ -87,8 +87,8 @@ def from_torch(module: Any, *, loss: str | Loss | Function = "softmax_cross_entr
     module : torch.nn.Sequential or torch.nn.Linear
         Of ``Linear``, ``BatchNorm1d``, ``Dropout``, ``Identity``, ``Flatten`` in front, the
         activations ``ReLU``, ``LeakyReLU(0.01)``, ``Sigmoid``, ``Tanh``, ``ELU``, ``SELU``,
-        ``Softplus``, ``GELU(approximate="tanh")``, ``SiLU``, ``Mish``, and other ``Sequential``. In float32 or
-        float64.
+        ``Softplus``, ``GELU(approximate="tanh")``, ``SiLU``, ``Mish``, and other ``Sequential``. In
+        float32 or float64.
     loss : str, Loss or callable
         As for ``Network``. A softmax or a sigmoid at the end of a module is the loss's here: leave
         it out.

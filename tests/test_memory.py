@@ -125,6 +125,10 @@ for isa in _kernels.ISAS:
                 fd.Trainer(network, fd.SGD(0.1)).fit(x, y, sample_weight=weights)
                 network.evaluate(x, y)
                 network.gradients(x[:9], y[:9])
+                layers = [fd.Dense(widths[0], 33), fd.BatchNorm(activation="gelu")]
+                normed = fd.Network([*layers, fd.Dense(widths[-1])], loss=loss, dtype=dtype)
+                fd.Trainer(normed, fd.SGD(0.1), batch_size=70, n_threads=2).fit(x, y)
+                assert np.isfinite(normed.logits(x)).all()
                 assert np.isfinite(network.logits(x)).all()
 """
 

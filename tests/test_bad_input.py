@@ -182,7 +182,7 @@ def with_one(value):
 
 NOT_FINITE = {str(value): with_one(value) for value in (np.nan, np.inf, -np.inf)}
 TWINS = (["floats", "floats"], ["state", "floats"])
-LEADING = {"a", "z", "out"} | {
+LEADING = {"a", "z", "out", ("batch_norm", "x"), ("batch_norm_backward", "x")} | {
     (f"{name}_backward", "x") for name in _kernels.BY_INPUT
 }  # whose dtype is the call's
 REFUSED = {
@@ -210,10 +210,13 @@ FOLLOWED_ELSEWHERE = (  # by a network of other sizes: test_refusals.py
 def has_a_remedy(name, argument, how):
     """Whether what the refusal tells makes this very call succeed."""
     kind = KINDS[name][argument]
-    flat = kind in ("labels", "weights", "numbers") or argument in ("bias", "shift", "scale")
+    one_axis = argument in ("shift", "scale") or (
+        name in OPS and kind == "floats" and len(OPS[name].arrays[argument].shape) == 1
+    )
+    flat = kind in ("labels", "weights", "numbers") or one_axis
     in_place = kind == "state" and how.startswith(("sparse", "complex"))
     twice = how == "sparse matrix" and flat  # it is made dense first, and flat then
-    no_row = argument in ("bias", "shift", "scale") and how == "objects, one of them missing"
+    no_row = one_axis and how == "objects, one of them missing"
     elsewhere = argument in ("order", "validation[1]") or in_place or twice or no_row
     return not elsewhere and how not in NO_REMEDY + FOLLOWED_ELSEWHERE
 

@@ -9,7 +9,9 @@ thread of the team. It goes through stages; threads share the pieces of each, an
               few rows both at once: a piece is some of a layer's inputs and units
 
 and where the gradient's norm has a bound the update is a stage of its own: only when all parts of
-the gradient are there is the norm known.
+the gradient are there is the norm known. A layer that goes by all rows of the batch (batch
+normalisation) is a stage of its own on the way forward and back, some units a piece, and the rows'
+stage is cut there.
 
 No piece adds to what another one writes, what has bits of its own depends on the shapes alone, and
 slices are added in their order, so any number of threads gives the same bits.
@@ -347,8 +349,7 @@ cdef class Program:
         return batches.done
 
     def gradient(self, Rows rows, Workspace workspace, params, doutputs=None, outputs=None):
-        """The mean loss of all rows as one batch; its gradient, without the penalty, to the
-        workspace.
+        """The mean loss of all rows as a batch; its gradient, without a penalty, to the workspace.
 
         Or of whatever loss the outputs have the gradient doutputs (n, k) of the network's dtype;
         or where outputs (n, k) are given these are filled, and that is all.

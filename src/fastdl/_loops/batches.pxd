@@ -114,7 +114,7 @@ cdef inline void do_piece(
 cdef inline Py_ssize_t work_of(
     const Call* call, const Tile* tile, const Stage* stage, Py_ssize_t i,
 ) noexcept nogil:
-    """The multiply-adds of a piece's products."""
+    """The multiply-adds of a piece's products; between norms as if rows took all layers there."""
     cdef const Layer* layer = &call.net.layers[stage.layer]
     cdef Part part
     cdef Rectangle some

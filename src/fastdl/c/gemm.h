@@ -2,7 +2,9 @@
  *
  * Before: COLUMN_VECTORS, the width of one of six rows of C, and TALL_VECTORS, of one of twelve, so that
  * the sums of a tile fill the registers; DEPTH, about that of a block whose products a tile sums
- * there; PACK_COLUMNS, from which on a gradient's product copies A, or none.
+ * there; for narrow tiles PACK_COLUMNS, from which on a gradient's product copies A, PACK_MOST, the
+ * columns that a copy meets, so that they stay in the second-level cache, and GATHER_ROWS, from which
+ * on chosen rows of B are copied.
  *
  * No other product packs or copies its factors: a tile of C stays in registers over a block of depth.
  * Rows of a data set are taken where they lie: order, if not NULL, says which. A product with the
@@ -148,29 +150,79 @@ INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, w
 }
 
 #ifdef PACK_COLUMNS
-/* C (m x n) = A B (+ C) but for its last columns, where A lies along its columns; returns how many
- * are done. Tiles are narrow and A's lines far apart: six of its columns at a time are copied side
- * by side into the first-level cache, and there meet all of B, from the second-level one. */
-static wide NAME(packed)(wide m, wide n, wide k, const T *a, wide cs, const T *b, wide ldb,
+/* C (m x n) = A B (+ C), where A lies along its columns. Tiles are narrow and A's lines far apart: six
+ * of its columns at a time are copied side by side into the first-level cache, and there meet B, from
+ * the second-level one. */
+static void NAME(packed)(wide m, wide n, wide k, const T *a, wide cs, const T *b, wide ldb,
                          fastdl_coming soon, int add, T *c, wide ldc)
 {
     enum { SIX = (6 + L - 1) / L * L };
-    const wide width = COLUMN_VECTORS * L;
+    const wide width = COLUMN_VECTORS * L, whole = n - n % width;
+    const M last = MASK((n - whole + L - 1) % L + 1);
     T copy[SIX * (DEPTH + DEPTH / 2)];
-    n -= n % width;
-    for (; m >= 6; m -= 6, a += 6, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
+    for (; m > 0; m -= 6, a += 6, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
+        const wide rows = m < 6 ? m : 6;
         fastdl_coming next = soon;
         for (wide p = 0; p < k; p++)
-            for (wide i = 0; i < 6; i += L)
-                STORE(copy + p * SIX + i, LOADM(a + p * cs + i, MASK(6 - i < L ? 6 - i : L)));
-        for (wide j = 0; j < n; j += width, next = beyond(next, !next.columns, width))
-            NAME(tile)(0, 6, COLUMN_VECTORS, 0, 0, k, copy, 1, SIX, b + j, ldb, NULL, next, NULL,
-                       NULL, add, c + j, ldc, MASK(L));
+            for (wide i = 0; i < rows; i += L)
+                STORE(copy + p * SIX + i, LOADM(a + p * cs + i, MASK(rows - i < L ? rows - i : L)));
+        wide j = 0;
+        for (; j < whole; j += width, next = beyond(next, !next.columns, width))
+            NAME(panel)(0, COLUMN_VECTORS, 0, rows, k, copy, 1, SIX, b + j, ldb, NULL, next, NULL,
+                        add, c + j, ldc, last);
+#define CASE(vectors)                                                                            \
+    case vectors:                                                                                \
+        NAME(panel)(0, vectors, 1, rows, k, copy, 1, SIX, b + j, ldb, NULL, next, NULL, add,     \
+                    c + j, ldc, last);                                                           \
+        break;
+        switch ((n - j + L - 1) / L) {
+            UP_TO(COLUMN_VECTORS, CASE)
+        }
+#undef CASE
     }
-    for (wide j = 0; j < n; j += width, soon = beyond(soon, !soon.columns, width))
-        NAME(panel)(0, COLUMN_VECTORS, 0, m, k, a, 1, cs, b + j, ldb, NULL, soon, NULL, add, c + j,
-                    ldc, MASK(L));
-    return n;
+}
+
+/* Some columns of the chosen rows of B, whose lines may share a few places of the first-level cache,
+ * side by side; those of coming rows are asked for. */
+INLINE void NAME(gather)(const int vectors, const int masked, wide k, const T *b, wide ldb,
+                         const ptrdiff_t *order, const ptrdiff_t *coming, T *copy, M last)
+{
+    for (wide p = 0; p < k; p++) {
+        const T *from = b + order[p] * ldb;
+        UNROLL
+        for (int j = 0; j < vectors; j++)
+            STORE(copy + (p * vectors + j) * L,
+                  masked && j == vectors - 1 ? LOADM(from + j * L, last) : LOAD(from + j * L));
+        if (coming)
+            UNROLL
+            for (int j = 0; j < vectors; j++)
+                __builtin_prefetch(b + coming[p] * ldb + j * L, 0, 2);
+    }
+}
+
+/* C (m x n) = A B (+ C), where rows of B are chosen: panel by panel these are copied. */
+static void NAME(gathered)(wide m, wide n, wide k, const T *a, wide rs, wide cs, const T *b,
+                           wide ldb, const ptrdiff_t *order, const ptrdiff_t *coming, int add,
+                           T *c, wide ldc)
+{
+    const wide width = COLUMN_VECTORS * L;
+    const fastdl_coming none = {0};
+    const M last = MASK((n - 1) % L + 1);
+    T copy[COLUMN_VECTORS * L * (DEPTH + DEPTH / 2)];
+#define PANEL(vectors, masked)                                                                   \
+    NAME(gather)(vectors, masked, k, b, ldb, order, coming, copy, last);                         \
+    NAME(panel)(0, vectors, masked, m, k, a, rs, cs, copy, vectors * L, NULL, none, NULL, add,   \
+                c, ldc, last)
+#define CASE(vectors)                                                                            \
+    case vectors: PANEL(vectors, 1); break;
+    for (; n >= width; n -= width, b += width, c += width) {
+        PANEL(COLUMN_VECTORS, 0);
+    }
+    switch ((n + L - 1) / L) {
+        UP_TO(COLUMN_VECTORS, CASE)
+    }
+#undef CASE
+#undef PANEL
 }
 #endif
 
@@ -197,9 +249,16 @@ INLINE void NAME(product_of)(const int chosen, wide m, wide n, wide k, const T *
             continue;
         }
 #ifdef PACK_COLUMNS
+        if (chosen && m >= GATHER_ROWS) {
+            NAME(gathered)(m, n, depth, ap, rs, cs, bp, ldb, here, soon.order, more, c, ldc);
+            continue;
+        }
         if (!chosen && rs == 1 && n >= PACK_COLUMNS) {
-            j = NAME(packed)(m, n, depth, ap, cs, bp, ldb, soon, more, c, ldc);
-            soon = beyond(soon, !soon.columns, j);
+            for (wide some; j < n; j += some, soon = beyond(soon, !soon.columns, some)) {
+                some = n - j < PACK_MOST ? n - j : PACK_MOST;
+                NAME(packed)(m, some, depth, ap, cs, bp + j, ldb, soon, more, c + j, ldc);
+            }
+            continue;
         }
 #endif
         for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width)) {

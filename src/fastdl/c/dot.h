@@ -70,13 +70,6 @@ static void NAME(some_dots)(wide rows, wide columns, wide k, const T *const *a, 
 }
 #undef CASE
 
-/* How many of n to take next, at most so many. The last two shares are alike: few sums at once would
- * wait for each other. */
-static inline wide NAME(share)(wide n, wide most)
-{
-    return n <= most ? n : n >= 2 * most ? most : (n + 1) / 2;
-}
-
 /* All columns for a few rows of C, which stay in the second-level cache for a block of depth. */
 INLINE void NAME(dot_rows)(wide m, wide n, wide k, const T *const *a, const T *b, wide ldb, int add,
                            T *c, wide ldc)
@@ -87,9 +80,9 @@ INLINE void NAME(dot_rows)(wide m, wide n, wide k, const T *const *a, const T *b
             sums[i * DOT_MOST + j] = SET1(0);
     for (wide p = 0; p < k; p += DOT_DEPTH)
         for (wide j = 0, columns; j < n; j += columns) {
-            columns = NAME(share)(n - j, DOT_COLUMNS);
+            columns = share(n - j, DOT_COLUMNS);
             for (wide i = 0, rows; i < m; i += rows) {
-                rows = NAME(share)(m - i, DOT_ROWS);
+                rows = share(m - i, DOT_ROWS);
                 NAME(some_dots)(rows, columns, k - p < DOT_DEPTH ? k - p : DOT_DEPTH, a + i, p,
                                 b + j * ldb + p, ldb, sums + i * DOT_MOST + j);
             }

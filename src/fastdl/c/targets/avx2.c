@@ -11,7 +11,7 @@
 #define PACK_MOST 192
 #define GATHER_ROWS 24
 #define COLUMN_VECTORS 2
-#define TALL_VECTORS 1
+#define FLAT_VECTORS 8
 #define DOT_ROWS 3
 #define DOT_COLUMNS 4
 #define DOT_GROUP 24

@@ -9,6 +9,7 @@
 #define DEPTH 512
 #define COLUMN_VECTORS 4
 #define TALL_VECTORS 2
+#define FLAT_VECTORS 8
 #define DOT_ROWS 5
 #define DOT_COLUMNS 5
 #define DOT_GROUP 5

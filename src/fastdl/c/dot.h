@@ -1,11 +1,10 @@
 /* The product with a transpose, along the depth of both factors, for one type and one target.
  *
- * Before: DOT_ROWS, the rows of one of DOT_COLUMNS dot products, so that their sums fill the
- * registers, and DOT_GROUP, those that are taken before the next columns. */
+ * Before: DOT_ROWS and DOT_COLUMNS, the dot products that are taken at once, so that their sums fill
+ * the registers; DOT_GROUP, the rows that meet a block of B before the next one; DOT_DEPTH, that of
+ * such a block, so that some of its columns stay in the first-level cache. */
 
-#define DOT_COLUMNS 5
-#define DOT_MOST 64    /* columns that meet a block of rows before the next ones do */
-#define DOT_DEPTH 4096 /* of a block that is read again for further rows and columns */
+#define DOT_MOST 64 /* columns of a block */
 
 /* Adds the products of a block of depth to rows x columns sums, each still a vector of lanes. */
 INLINE void NAME(dots)(const int rows, const int columns, wide k, const T *const *a, wide at,
@@ -80,12 +79,14 @@ INLINE void NAME(dot_rows)(wide m, wide n, wide k, const T *const *a, const T *b
         for (wide j = 0; j < n; j++)
             sums[i * DOT_MOST + j] = SET1(0);
     for (wide p = 0; p < k; p += DOT_DEPTH)
-        for (wide j = 0; j < n; j += DOT_COLUMNS)
-            for (wide i = 0; i < m; i += DOT_ROWS)
-                NAME(some_dots)(m - i < DOT_ROWS ? m - i : DOT_ROWS,
-                                n - j < DOT_COLUMNS ? n - j : DOT_COLUMNS,
-                                k - p < DOT_DEPTH ? k - p : DOT_DEPTH, a + i, p, b + j * ldb + p,
-                                ldb, sums + i * DOT_MOST + j);
+        for (wide j = 0, columns; j < n; j += columns) {
+            columns = share(n - j, DOT_COLUMNS);
+            for (wide i = 0, rows; i < m; i += rows) {
+                rows = share(m - i, DOT_ROWS);
+                NAME(some_dots)(rows, columns, k - p < DOT_DEPTH ? k - p : DOT_DEPTH, a + i, p,
+                                b + j * ldb + p, ldb, sums + i * DOT_MOST + j);
+            }
+        }
     for (wide i = 0; i < m; i++)
         for (wide j = 0; j < n; j++)
             c[i * ldc + j] = SUM(sums[i * DOT_MOST + j]) + (add ? c[i * ldc + j] : 0);
@@ -109,6 +110,4 @@ static void NAME(dot_product)(wide m, wide n, wide k, const void *a, wide lda,
     }
 }
 
-#undef DOT_COLUMNS
 #undef DOT_MOST
-#undef DOT_DEPTH

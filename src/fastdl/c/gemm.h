@@ -1,8 +1,10 @@
 /* The matrix product for one type and one target.
  *
- * Before: COLUMN_VECTORS, the width of one of six rows of C, and TALL_VECTORS, of one of twelve, so that
- * the sums of a tile fill the registers; DEPTH, about that of a block whose products a tile sums
- * there; PACK_COLUMNS, from which on a gradient's product copies A, or none.
+ * Before: COLUMN_VECTORS, the width of one of six rows of C, FLAT_VECTORS, of one of a single row, and
+ * TALL_VECTORS, of one of twelve, or none, so that the sums of a tile fill the registers; DEPTH, about
+ * that of a block whose products a tile sums there; for narrow tiles PACK_COLUMNS, from which on a
+ * gradient's product copies A, PACK_MOST, the columns that a copy meets, so that they stay in the
+ * second-level cache, and GATHER_ROWS, from which on chosen rows of B are copied.
  *
  * No other product packs or copies its factors: a tile of C stays in registers over a block of depth.
  * Rows of a data set are taken where they lie: order, if not NULL, says which. A product with the
@@ -13,7 +15,7 @@
  * Each element of C is summed in an order that depends on the depth alone, so cutting the rows or
  * the columns of a product anywhere leaves its bits as they are. */
 
-_Static_assert(TALL_VECTORS <= COLUMN_VECTORS, "a tall tile has room for as many vectors");
+_Static_assert(COLUMN_VECTORS <= FLAT_VECTORS, "a tile has room for as many vectors");
 
 #define ASK_DEPTH 128 /* from which a tile asks for its C before */
 #define LINE (CACHE_LINE / (wide)sizeof(T))
@@ -25,7 +27,7 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
                        const ptrdiff_t *order, const fastdl_coming soon, const T *next_a,
                        const T *next_b, int add, T *c, wide ldc, M last)
 {
-    V sum[12][COLUMN_VECTORS];
+    V sum[12][FLAT_VECTORS];
     if (k >= ASK_DEPTH)
         UNROLL
         for (int i = 0; i < rows; i++)
@@ -43,7 +45,7 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
         third[i / 3] = a + i * rs;
     for (wide p = 0; p < k; p++) {
         const T *from = b + (chosen ? order[p] : p) * ldb;
-        V row[COLUMN_VECTORS];
+        V row[FLAT_VECTORS];
         UNROLL
         for (int j = 0; j < vectors; j++)
             row[j] = masked && j == vectors - 1 ? LOADM(from + j * L, last) : LOAD(from + j * L);
@@ -87,33 +89,23 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
         }
 }
 
-/* C of 7 to 12 rows at once for a panel of at most two vectors: B is read only once. */
-INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, wide m, wide k,
-                       const T *a, wide rs, wide cs, const T *b, wide ldb, const ptrdiff_t *order,
-                       const fastdl_coming soon, int add, T *c, wide ldc, M last)
-{
-#define CASE(rows)                                                                               \
-    case rows:                                                                                   \
-        NAME(tile)(chosen, rows, vectors, masked, 0, k, a, rs, cs, b, ldb, order, soon, NULL,    \
-                   NULL, add, c, ldc, last);                                                     \
-        break;
-    switch (m) {
-        CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
-    }
-}
-
-INLINE void NAME(tall_product)(const int chosen, wide m, wide n, wide k, const T *a, wide rs,
+/* C of one row or two for most of the columns, which it returns: as many at once as keep enough sums
+ * under way, each of which waits for the one before it. */
+INLINE wide NAME(flat_product)(const int chosen, wide m, wide n, wide k, const T *a, wide rs,
                                wide cs, const T *b, wide ldb, const ptrdiff_t *order,
                                fastdl_coming soon, int add, T *c, wide ldc)
 {
-    const wide width = TALL_VECTORS * L;
+    const wide width = FLAT_VECTORS / m * L;
     wide j = 0;
-    for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width))
-        NAME(tall)(chosen, TALL_VECTORS, 0, m, k, a, rs, cs, b + j, ldb, order, soon, add, c + j,
-                   ldc, MASK(L));
-    for (; j < n; j += L, soon = beyond(soon, !soon.columns, L))
-        NAME(tall)(chosen, 1, 1, m, k, a, rs, cs, b + j, ldb, order, soon, add, c + j, ldc,
-                   MASK(n - j < L ? n - j : L));
+    for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width)) {
+        if (m == 1)
+            NAME(tile)(chosen, 1, FLAT_VECTORS, 0, 0, k, a, rs, cs, b + j, ldb, order, soon, NULL,
+                       NULL, add, c + j, ldc, MASK(L));
+        else
+            NAME(tile)(chosen, 2, FLAT_VECTORS / 2, 0, 0, k, a, rs, cs, b + j, ldb, order, soon,
+                       NULL, NULL, add, c + j, ldc, MASK(L));
+    }
+    return j;
 }
 
 /* Where A lies along its columns, and the tile at a takes the last items of their cache lines: the
@@ -129,8 +121,14 @@ INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, w
                         const T *a, wide rs, wide cs, const T *b, wide ldb, const ptrdiff_t *order,
                         fastdl_coming soon, const T *next_b, int add, T *c, wide ldc, M last)
 {
+#define CASE(rows)                                                                               \
+    case rows:                                                                                   \
+        NAME(tile)(chosen, rows, vectors, masked, 0, k, a, rs, cs, b, ldb, order, soon, NULL,    \
+                   NULL, add, c, ldc, last);                                                     \
+        break;
     const T *end = next_b ? next_b + COLUMN_VECTORS * L : NULL;
-    for (; m >= 6; m -= 6, a += 6 * rs, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
+    for (; m == 6 || m > 10;
+         m -= 6, a += 6 * rs, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
         const T *next_a = NAME(lines_after)(a, rs);
         if (next_a || next_b)
             NAME(tile)(chosen, 6, vectors, masked, 1, k, a, rs, cs, b, ldb, order, soon, next_a,
@@ -141,36 +139,122 @@ INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, w
         if (next_b && (next_b += LINE) == end)
             next_b = NULL;
     }
-    switch (m) {
-        UP_TO(5, CASE)
+    for (wide rows; m > 0;
+         m -= rows, a += rows * rs, c += rows * ldc, soon = beyond(soon, soon.columns, rows)) {
+        rows = share(m, 6);
+        switch (rows) {
+            UP_TO(5, CASE)
+        }
     }
 #undef CASE
 }
 
+#ifdef TALL_VECTORS
+/* C of 7 to 12 rows at once for a panel of at most two vectors: B is read only once. */
+INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, wide m, wide k,
+                       const T *a, wide rs, wide cs, const T *b, wide ldb, const ptrdiff_t *order,
+                       const fastdl_coming soon, int add, T *c, wide ldc, M last)
+{
+#define CASE(rows)                                                                               \
+    case rows:                                                                                   \
+        NAME(tile)(chosen, rows, vectors, masked, 0, k, a, rs, cs, b, ldb, order, soon, NULL,    \
+                   NULL, add, c, ldc, last);                                                     \
+        break;
+    switch (m) {
+        CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+    }
+#undef CASE
+}
+
+INLINE void NAME(tall_product)(const int chosen, wide m, wide n, wide k, const T *a, wide rs,
+                               wide cs, const T *b, wide ldb, const ptrdiff_t *order,
+                               fastdl_coming soon, int add, T *c, wide ldc)
+{
+    const wide width = TALL_VECTORS * L;
+    wide j = 0;
+    for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width))
+        NAME(tall)(chosen, TALL_VECTORS, 0, m, k, a, rs, cs, b + j, ldb, order, soon, add, c + j,
+                   ldc, MASK(L));
+    for (; j < n; j += L, soon = beyond(soon, !soon.columns, L))
+        NAME(tall)(chosen, 1, 1, m, k, a, rs, cs, b + j, ldb, order, soon, add, c + j, ldc,
+                   MASK(n - j < L ? n - j : L));
+}
+#endif
+
 #ifdef PACK_COLUMNS
-/* C (m x n) = A B (+ C) but for its last columns, where A lies along its columns; returns how many
- * are done. Tiles are narrow and A's lines far apart: six of its columns at a time are copied side
- * by side into the first-level cache, and there meet all of B, from the second-level one. */
-static wide NAME(packed)(wide m, wide n, wide k, const T *a, wide cs, const T *b, wide ldb,
+/* C (m x n) = A B (+ C), where A lies along its columns. Tiles are narrow and A's lines far apart: six
+ * of its columns at a time are copied side by side into the first-level cache, and there meet B, from
+ * the second-level one. */
+static void NAME(packed)(wide m, wide n, wide k, const T *a, wide cs, const T *b, wide ldb,
                          fastdl_coming soon, int add, T *c, wide ldc)
 {
     enum { SIX = (6 + L - 1) / L * L };
-    const wide width = COLUMN_VECTORS * L;
+    const wide width = COLUMN_VECTORS * L, whole = n - n % width;
+    const M last = MASK((n - whole + L - 1) % L + 1);
     T copy[SIX * (DEPTH + DEPTH / 2)];
-    n -= n % width;
-    for (; m >= 6; m -= 6, a += 6, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
+    for (; m > 0; m -= 6, a += 6, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
+        const wide rows = m < 6 ? m : 6;
         fastdl_coming next = soon;
         for (wide p = 0; p < k; p++)
-            for (wide i = 0; i < 6; i += L)
-                STORE(copy + p * SIX + i, LOADM(a + p * cs + i, MASK(6 - i < L ? 6 - i : L)));
-        for (wide j = 0; j < n; j += width, next = beyond(next, !next.columns, width))
-            NAME(tile)(0, 6, COLUMN_VECTORS, 0, 0, k, copy, 1, SIX, b + j, ldb, NULL, next, NULL,
-                       NULL, add, c + j, ldc, MASK(L));
+            for (wide i = 0; i < rows; i += L)
+                STORE(copy + p * SIX + i, LOADM(a + p * cs + i, MASK(rows - i < L ? rows - i : L)));
+        wide j = 0;
+        for (; j < whole; j += width, next = beyond(next, !next.columns, width))
+            NAME(panel)(0, COLUMN_VECTORS, 0, rows, k, copy, 1, SIX, b + j, ldb, NULL, next, NULL,
+                        add, c + j, ldc, last);
+#define CASE(vectors)                                                                            \
+    case vectors:                                                                                \
+        NAME(panel)(0, vectors, 1, rows, k, copy, 1, SIX, b + j, ldb, NULL, next, NULL, add,     \
+                    c + j, ldc, last);                                                           \
+        break;
+        switch ((n - j + L - 1) / L) {
+            UP_TO(COLUMN_VECTORS, CASE)
+        }
+#undef CASE
     }
-    for (wide j = 0; j < n; j += width, soon = beyond(soon, !soon.columns, width))
-        NAME(panel)(0, COLUMN_VECTORS, 0, m, k, a, 1, cs, b + j, ldb, NULL, soon, NULL, add, c + j,
-                    ldc, MASK(L));
-    return n;
+}
+
+/* Some columns of the chosen rows of B, whose lines may share a few places of the first-level cache,
+ * side by side; those of coming rows are asked for. */
+INLINE void NAME(gather)(const int vectors, const int masked, wide k, const T *b, wide ldb,
+                         const ptrdiff_t *order, const ptrdiff_t *coming, T *copy, M last)
+{
+    for (wide p = 0; p < k; p++) {
+        const T *from = b + order[p] * ldb;
+        UNROLL
+        for (int j = 0; j < vectors; j++)
+            STORE(copy + (p * vectors + j) * L,
+                  masked && j == vectors - 1 ? LOADM(from + j * L, last) : LOAD(from + j * L));
+        if (coming)
+            UNROLL
+            for (int j = 0; j < vectors; j++)
+                __builtin_prefetch(b + coming[p] * ldb + j * L, 0, 2);
+    }
+}
+
+/* C (m x n) = A B (+ C), where rows of B are chosen: panel by panel these are copied. */
+static void NAME(gathered)(wide m, wide n, wide k, const T *a, wide rs, wide cs, const T *b,
+                           wide ldb, const ptrdiff_t *order, const ptrdiff_t *coming, int add,
+                           T *c, wide ldc)
+{
+    const wide width = COLUMN_VECTORS * L;
+    const fastdl_coming none = {0};
+    const M last = MASK((n - 1) % L + 1);
+    T copy[COLUMN_VECTORS * L * (DEPTH + DEPTH / 2)];
+#define PANEL(vectors, masked)                                                                   \
+    NAME(gather)(vectors, masked, k, b, ldb, order, coming, copy, last);                         \
+    NAME(panel)(0, vectors, masked, m, k, a, rs, cs, copy, vectors * L, NULL, none, NULL, add,   \
+                c, ldc, last)
+#define CASE(vectors)                                                                            \
+    case vectors: PANEL(vectors, 1); break;
+    for (; n >= width; n -= width, b += width, c += width) {
+        PANEL(COLUMN_VECTORS, 0);
+    }
+    switch ((n + L - 1) / L) {
+        UP_TO(COLUMN_VECTORS, CASE)
+    }
+#undef CASE
+#undef PANEL
 }
 #endif
 
@@ -192,14 +276,28 @@ INLINE void NAME(product_of)(const int chosen, wide m, wide n, wide k, const T *
             soon = *coming;
             soon.order += p;
         }
+#ifdef TALL_VECTORS
         if (m > 6 && m <= 12) {
             NAME(tall_product)(chosen, m, n, depth, ap, rs, cs, bp, ldb, here, soon, more, c, ldc);
             continue;
         }
-#ifdef PACK_COLUMNS
-        if (!chosen && rs == 1 && n >= PACK_COLUMNS) {
-            j = NAME(packed)(m, n, depth, ap, cs, bp, ldb, soon, more, c, ldc);
+#endif
+        if (m <= 2) {
+            j = NAME(flat_product)(
+                chosen, m, n, depth, ap, rs, cs, bp, ldb, here, soon, more, c, ldc);
             soon = beyond(soon, !soon.columns, j);
+        }
+#ifdef PACK_COLUMNS
+        if (chosen && m >= GATHER_ROWS) {
+            NAME(gathered)(m, n, depth, ap, rs, cs, bp, ldb, here, soon.order, more, c, ldc);
+            continue;
+        }
+        if (!chosen && rs == 1 && n >= PACK_COLUMNS) {
+            for (wide some; j < n; j += some, soon = beyond(soon, !soon.columns, some)) {
+                some = n - j < PACK_MOST ? n - j : PACK_MOST;
+                NAME(packed)(m, some, depth, ap, cs, bp + j, ldb, soon, more, c + j, ldc);
+            }
+            continue;
         }
 #endif
         for (; j + width <= n; j += width, soon = beyond(soon, !soon.columns, width)) {

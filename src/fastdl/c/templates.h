@@ -10,6 +10,7 @@
 #include "compile.h"
 #include "kernels.h"
 #include "prefetch.h"
+#include "tiles.h"
 
 #define NAME(x) JOIN_NAMES(x, TARGET, TYPE)
 

@@ -7,11 +7,15 @@
 
 #define TARGET avx2
 #define DEPTH 192
-#define PACK_COLUMNS 128
+#define PACK_COLUMNS 64
+#define PACK_MOST 192
+#define GATHER_ROWS 24
 #define COLUMN_VECTORS 2
-#define TALL_VECTORS 1
-#define DOT_ROWS 2
-#define DOT_GROUP 8
+#define FLAT_VECTORS 8
+#define DOT_ROWS 3
+#define DOT_COLUMNS 4
+#define DOT_GROUP 24
+#define DOT_DEPTH 1024
 
 static const int ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 

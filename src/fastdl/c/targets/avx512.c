@@ -9,8 +9,11 @@
 #define DEPTH 512
 #define COLUMN_VECTORS 4
 #define TALL_VECTORS 2
+#define FLAT_VECTORS 8
 #define DOT_ROWS 5
+#define DOT_COLUMNS 5
 #define DOT_GROUP 5
+#define DOT_DEPTH 4096
 
 TARGET_BEGIN("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
 #include "transpose_8x8.h"

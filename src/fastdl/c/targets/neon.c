@@ -10,8 +10,11 @@
 #define DEPTH 512
 #define COLUMN_VECTORS 4
 #define TALL_VECTORS 2
+#define FLAT_VECTORS 8
 #define DOT_ROWS 4
+#define DOT_COLUMNS 5
 #define DOT_GROUP 8
+#define DOT_DEPTH 4096
 
 INLINE float32x4_t some_floats(const float *p, int lanes)
 {

@@ -1,6 +1,6 @@
 """Every sentence by which the library refuses something is met by a row of the tables of refusals.
 
-The tables are CASES of test_bad_settings.py, REFUSED and SHAPES of test_bad_input.py, ROWS, INSTEAD
+The tables are ROWS of test_bad_settings.py, REFUSED and SHAPES of test_bad_input.py, ROWS, INSTEAD
 and NOTHING_TO_TELL of test_refusals.py. What is wrong in a file is left out, for no other argument
 mends it: test_bad_files.py, test_files.py, test_resume.py. So are the estimators, which refuse in
 the words of scikit-learn: test_sklearn_own.py, test_sklearn_checks.py, test_sklearn_more.py.
@@ -8,7 +8,7 @@ the words of scikit-learn: test_sklearn_own.py, test_sklearn_checks.py, test_skl
 
 import ast
 import traceback
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -70,9 +70,9 @@ def raised():
 
 def calls(make, run):
     """Each row of the tables as a call that is refused."""
-    for case in settings.CASES:
-        call, _, given = case.values
-        yield lambda call=call, given=given: call(**given)
+    for row in settings.ROWS:
+        call, _, several = row.values
+        yield from (partial(call, **given) for given in several)
     for call, _, given in refusals.ROWS.values():
         yield lambda call=call, given=given: call(**given)
     yield from (call for call, _ in refusals.INSTEAD.values())

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from matplotlib import rc_context
+from matplotlib import rcParams
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -24,13 +24,6 @@ from experiments.spec import (
     Training,
 )
 from experiments.store import Store
-
-
-@pytest.fixture(autouse=True, scope="session")
-def coarse_pictures():
-    """Files of figures take their time by their pixels, of which the tests look at none."""
-    with rc_context({"savefig.dpi": 40}):
-        yield
 
 
 @pytest.fixture
@@ -83,7 +76,8 @@ def tiny(item):
 
 @pytest.fixture
 def sketches(monkeypatch):
-    """Figures that nobody lays out: test_plots.py does."""
+    """Figures of few pixels that nobody lays out: how they look is for test_plots.py to see."""
+    monkeypatch.setitem(rcParams, "savefig.dpi", 40)
     monkeypatch.setattr(sheet, "settle", lambda drawn: drawn.set_layout_engine("none"))
 
 

@@ -399,7 +399,7 @@ def test_labels_of_architectures_do_not_overlap():
 
 
 def test_surfaces_are_heat_maps_beside_their_difference_on_one_scale():
-    drawn = drawn_of(spec.Surfaces, None)
+    drawn = drawn_of(spec.Surfaces)
     *maps, bar = drawn.axes
     assert [axes.get_title("left") for axes in maps] == ["true, m = 10", "fitted", "fitted − true"]
     assert len({axes.images[0].get_clim() for axes in maps}) == 1

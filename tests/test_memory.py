@@ -297,7 +297,7 @@ OPERATIONS = ["build", "fit", "logits", "evaluate", "gradients", "save", "load"]
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_too_little_memory_is_a_memory_error_and_all_stays_usable(name, tmp_path):
     """In float64, of which BLAS has a part; memory that is freed goes back to the system."""
-    step = nightly.count(2**19, 2**12)
+    step = nightly.count(2**18, 2**12)
     code = SWEEP.format(path=f"{tmp_path}/network", name=name, step=step)
     failed = int(run_python(LIMIT + code, timeout=7200, MALLOC_MMAP_THRESHOLD_="65536"))
     nightly.report(f"too little memory: {name}", limits=failed + 3, refused=failed)

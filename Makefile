@@ -30,18 +30,16 @@ LONG = $(filter-out $(FIRST) $(ALONE),$(shell grep -rl 'nightly\.' tests --inclu
 WATCHED = $(BIN)/python -m pytest -q -o timeout=3600 -m 'not alone' \
   -k 'not be_started and not stays_flat and not little_memory'
 # Of what another build of the extensions can break; all that is in Python is the same in every build.
-# Bounds are of arrays, other threads of whatever takes several: neither repeats what the other has.
-COMPILED_debug = $(addprefix tests/test_,balance.py epoch.py evaluation.py golden.py kernels.py ops.py \
-  step.py trainer.py)
-COMPILED_own = $(addprefix tests/test_,balance.py changing_arrays.py config.py evaluation.py memory.py \
-  pace.py processes.py step.py stream.py threads.py)
+# Bounds are of arrays, other threads of whatever takes several: one build, with both, shows either.
+COMPILED_checked = $(addprefix tests/test_,balance.py changing_arrays.py config.py epoch.py evaluation.py \
+  golden.py kernels.py memory.py ops.py pace.py processes.py step.py stream.py threads.py trainer.py)
 # What reads or writes memory that a caller handed over, in whichever extension.
-COMPILED_address = $(sort $(COMPILED_debug) $(COMPILED_own) tests/datasets tests/test_losses.py $(addprefix tests/test_,bad_files.py \
+COMPILED_address = $(sort $(COMPILED_checked) tests/datasets tests/test_losses.py $(addprefix tests/test_,bad_files.py \
   bad_input.py data.py files.py inputs.py intake.py own_loss.py promises.py read_only.py resume.py scaling.py))
 COMPILED_clang = $(addprefix tests/test_,config.py golden.py kernels.py processes.py threads.py)
 # Other builds of the package, in build/KIND/lib, which the tests take instead of the installed one.
-BUILD_debug = FASTDL_DEBUG=1
 BUILD_own = CC="$(CURDIR)/tests/cc_without_openmp" CFLAGS=-DFASTDL_NO_FUTEX
+BUILD_checked = FASTDL_DEBUG=1 $(BUILD_own)
 BUILD_clang = CC=clang
 BUILD_address = FASTDL_SANITIZE=address,undefined
 BUILD_thread = FASTDL_SANITIZE=thread
@@ -74,7 +72,7 @@ reproduce: $(VENV)/.experiments ## all of it on the real data, five seeds; hours
 	$(BIN)/python -m experiments run --all --seeds $(SEEDS) --jobs $(JOBS) --resume
 
 ifndef PART
-test: lint types suite ## what has to pass, 7 to 9 minutes; PART=kernels: some tests alone, on what `make develop` has
+test: lint types suite ## what has to pass, 5 to 7 minutes; PART=kernels: some tests alone, on what `make develop` has
 else ifeq ($(PART_$(PART)),)
 $(error PART must be one of $(PARTS); got $(PART))
 else
@@ -94,19 +92,17 @@ types: $(VENV)/.dev ## mypy, stubtest; half a minute
 	$(BIN)/python -m mypy.stubtest --allowlist tests/stubtest_allow.txt fastdl._kernels fastdl._epoch
 
 # As many at once as there are cores; then, with nothing beside it, what goes by the clock.
-suite: $(VENV)/.dev ## the whole suite alone; 6 to 8 minutes
+suite: $(VENV)/.dev ## the whole suite alone; 4 to 6 minutes
 	$(BIN)/python -m pytest -q -m 'not alone' --numprocesses $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -q -m alone
 
-# The tests of the extensions again, on a build with bounds checks, on one of a compiler without
-# OpenMP (whose threads are our own) for a system without futexes, and on one of clang where there is
-# one, as many at once as there are cores.
-variants: $(VENV)/.dev ## the extensions' tests with bounds checks, without OpenMP, of clang; 3 to 5 minutes
-	$(MAKE) --no-print-directory -O -j $(JOBS) variant/debug variant/own \
-	  $(if $(shell command -v clang),variant/clang)
+# The tests of the extensions again, on a build with bounds checks of a compiler without OpenMP (whose
+# threads are our own) for a system without futexes, and on one of clang where there is one, as many
+# at once as there are cores.
+variants: $(VENV)/.dev ## the extensions' tests with bounds checks and our own threads, and of clang; 3 minutes
+	$(MAKE) --no-print-directory -O -j $(JOBS) variant/checked $(if $(shell command -v clang),variant/clang)
 
-variant/debug: TOLD = _kernels.DEBUG
-variant/own: TOLD = not _kernels.OPENMP
+variant/checked: TOLD = _kernels.DEBUG and not _kernels.OPENMP
 variant/clang: TOLD = 'GCC' not in _kernels.OPENMP
 variant/%: build/%/lib
 	$(call TAKE,$*) $(BIN)/python -c "from fastdl import _kernels; assert $(TOLD)"

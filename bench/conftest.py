@@ -44,9 +44,9 @@ def rng():
 
 @pytest.fixture
 def share(benchmark):
-    """share(n): n rows where times are taken, a twentieth where benchmarks run as plain tests."""
+    """share(n): n rows where times are taken, a hundredth where benchmarks run as plain tests."""
 
     def rows(n):
-        return max(20, n // 20) if benchmark.disabled else n
+        return max(20, n // 100) if benchmark.disabled else n
 
     return rows

@@ -6,7 +6,8 @@ instruction set, in both dtypes, at extremes, in every layout, and beside NumPy.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,17 @@ SIZES = {"n": 6, "d": 7, "k": 5}  # of arguments, where nothing else is asked fo
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}  # of the greatest element
 ACTIVATIONS = tuple(_kernels.ACTIVATIONS)
 SIZE_OF_ROWS = {"exp": 0.1}  # of which nothing grows beyond all bounds
+
+
+@contextmanager
+def named(case: object) -> Iterator[None]:
+    """What fails in here says in which case, of many in a test that are smaller than a test."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"in the case: {case}")
+        raise
+
 
 # --- how arrays are drawn ---------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import fastdl as fd
-from tests import cases
+from tests import cases, nightly
 
 N, D, H, J, K = 9, 7, 6, 5, 3
 L2 = 0.1
@@ -201,32 +201,35 @@ MISTAKES = {  # of the first two layers' weights, then of the last one's bias
     "bias not summed": ("is not summed over the rows",),
 }
 OF_BIAS = {name for name in MISTAKES if name.startswith("bias")}
-LAYOUTS = [
-    {"columns": columns, "by_unit": by_unit, "bias": bias, "one_hot": one_hot}
-    for columns, by_unit, bias, one_hot in product(
-        (True, False), (True, False), ((-1, 1), (-1,), (1, -1)), (True, False)
-    )
-]
+LAYOUT = {
+    "columns": (True, False),
+    "by_unit": (True, False),
+    "bias": ((-1, 1), (-1,), (1, -1)),
+    "one_hot": (True, False),
+}
 
 
 def called(layout):
-    return "-".join(str(int(v) if isinstance(v, bool) else v) for v in layout.values())
+    return "-".join(str(int(v) if isinstance(v, bool) else v) for v in layout)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=called)
+@pytest.mark.parametrize("layout", [*product(*LAYOUT.values())], ids=called)
 @pytest.mark.parametrize("widths", [(D, K), (D, H, K), (D, H, H, K), (D, H, J, K)])
 def test_correct_code_is_right_in_every_layout(widths, layout, problem):
-    audit = fd.audit_gradients(Student(**layout), make(widths), *problem, l2=L2)
+    audit = fd.audit_gradients(Student(*layout), make(widths), *problem, l2=L2)
     assert audit.right, audit
     assert "Every gradient is right." in str(audit)
     assert all(row.difference < 1e-10 for row in audit.parameters)
     assert all(row.from_numerical < 1e-6 for row in audit.parameters)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=called)
-@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize(
+    ("mistake", "layout"),
+    [(mistake, layout) for mistake, *layout in nightly.pairs(MISTAKES, *LAYOUT.values())],
+    ids=lambda value: value if isinstance(value, str) else called(value),
+)
 def test_a_planted_mistake_is_named_in_every_layout(mistake, layout, problem):
-    audit = fd.audit_gradients(Student(**layout, mistake=mistake), make(), *problem, l2=L2)
+    audit = fd.audit_gradients(Student(*layout, mistake=mistake), make(), *problem, l2=L2)
     kind = "bias" if mistake in OF_BIAS else "weight"
     assert not audit.right
     for i, words in enumerate(MISTAKES[mistake]):
@@ -348,8 +351,7 @@ def test_biases_alone_may_be_missing(problem):
     assert "l2 is 0: mistakes in the penalty do not show" in str(audit)
 
 
-@pytest.mark.parametrize("loss", cases.LOSSES)
-@pytest.mark.parametrize("activation", cases.ACTIVATIONS)
+@pytest.mark.parametrize(("loss", "activation"), nightly.each(cases.LOSSES, cases.ACTIVATIONS))
 def test_every_loss_and_activation(loss, activation, rng):
     """By the library's own gradients, with and without a factor."""
     net = make((D, H, K), loss=loss, activation=activation, dtype="float64")

@@ -17,7 +17,7 @@ import fastdl as fd
 from fastdl import datasets, init, ops, schedules
 from fastdl.datasets import _download
 from tests import public, remedies
-from tests.cases import OPS
+from tests.cases import OPS, named
 
 # --- settings of ops, by the name of the parameter -----------------------------------------------
 
@@ -432,10 +432,9 @@ SETTINGS = [  # called with, the argument that the message names, wrong values, 
     (fit().to_csv, "path", NOT_PATH),
     (fit().plot, "x", (None, 3, "nonsense", "loss")),
 ]  # fmt: skip
-CASES = [
-    pytest.param(call, name, {**more, name: value}, id=f"{i}-{name}-{identify(value)}")
+ROWS = [
+    pytest.param(call, name, [{**more, name: value} for value in values], id=f"{i}-{name}")
     for i, (call, name, values, more) in enumerate((*row, {})[:4] for row in SETTINGS)
-    for value in values
 ]
 NO_REMEDY = (  # nobody can know what belongs where nothing was given, or words
     "must be an array; got None",
@@ -488,16 +487,19 @@ def path(fitted, tmp_path, monkeypatch):
     return str(shutil.copy(fitted, tmp_path / "fit"))
 
 
-@pytest.mark.parametrize(("call", "name", "given"), CASES)
-def test_bad_settings_are_refused_by_name_and_the_remedy_works(call, name, given, path):
-    with pytest.raises(REFUSALS, match=naming(name)) as caught:
-        call(**given)
-    message = str(caught.value.args[0])
-    if any(words in message for words in NO_REMEDY):
-        return
-    second = remedies.follow(message, name, given, network=net(), x=X, y=Y, path=path)
-    with contextlib.suppress(datasets.DatasetError):  # of which none is there
-        call(**second)
+@pytest.mark.parametrize(("call", "name", "settings"), ROWS)
+def test_bad_settings_are_refused_by_name_and_the_remedy_works(call, name, settings, fitted, path):
+    for given in settings:
+        shutil.copy(fitted, path)
+        with named(identify(given[name])):
+            with pytest.raises(REFUSALS, match=naming(name)) as caught:
+                call(**given)
+            message = str(caught.value.args[0])
+            if any(words in message for words in NO_REMEDY):
+                continue
+            second = remedies.follow(message, name, given, network=net(), x=X, y=Y, path=path)
+            with contextlib.suppress(datasets.DatasetError):  # of which none is there
+                call(**second)
 
 
 PUBLIC = dict(public.functions())

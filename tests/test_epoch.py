@@ -16,7 +16,7 @@ from fastdl.layers import without_masks
 from fastdl.network import answering, core_of
 from fastdl.parameters import is_running
 from fastdl.state import State
-from tests import cases
+from tests import cases, nightly
 from tests.cases import ACTIVATIONS
 
 OPTIMISERS = {name: row.made for name, row in cases.OPTIMISERS.items()}
@@ -37,6 +37,7 @@ WIDTHS = {
     "batches of several slices": [4000, 10],
     "batches of several slices, wide": [4000, 50, 4],
 }
+DTYPES = ("float32", "float64")
 BATCHES = {  # rows, batch_size, drop_last
     "last one partial": (40, 16, False),
     "last one dropped": (40, 16, True),
@@ -188,9 +189,18 @@ def agrees_after_training(
 # --- training is what NumPy does -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", losses.LOSSES)
+def together(names, *factors):
+    """Cases in which any two values of two factors meet, instruction sets and dtypes among them."""
+    return pytest.mark.parametrize(
+        names,
+        nightly.pairs(*factors),
+        indirect=[name for name in ("isa", "dtype") if name in names],
+    )
+
+
+@together(
+    ("loss", "activation", "optimiser", "dtype"), losses.LOSSES, ACTIVATIONS, OPTIMISERS, DTYPES
+)
 def test_every_loss_activation_and_optimiser(loss, activation, optimiser, dtype, rng, agree):
     network = make([7, 9, 5], loss, activation, dtype)
     x, y = data(network, 40, rng)
@@ -248,9 +258,11 @@ def test_batches_of_any_size(n, batch_size, drop_last, optimiser, dtype, rng, ag
     agrees_after_training(network, OPTIMISERS[optimiser], x, y, agree, batch_size, drop_last)
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "momentum"])
-@pytest.mark.parametrize("batch_size", [1, 3, 10, 16, 17])
 @pytest.mark.parametrize("widths", [[100, 100, 90, 3], [300, 400, 20, 5], [70, 33, 17, 2]])
+@together(
+    ("batch_size", "optimiser", "isa", "dtype"),
+    [1, 3, 10, 16, 17], ["sgd", "momentum"], _kernels.ISAS, DTYPES,
+)  # fmt: skip
 def test_batches_of_a_few_rows(widths, batch_size, optimiser, isa, dtype, rng, agree):
     network = make(widths, dtype=dtype)
     x, y = data(network, 2 * batch_size + 1, rng)
@@ -272,8 +284,9 @@ def test_steps_that_are_folded_into_the_gradient_of_weights_with_a_transposed_co
 # --- a gradient whose norm has a bound -------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
-@pytest.mark.parametrize("bound", [0.02, 1.0, 1e6])  # all batches are clipped, some, none
+@together(  # of which all batches are clipped, some, or none
+    ("bound", "optimiser", "isa", "dtype"), [0.02, 1.0, 1e6], OPTIMISERS, _kernels.ISAS, DTYPES
+)
 def test_a_bound_of_the_gradient_s_norm(bound, optimiser, isa, dtype, rng, agree):
     network = make([7, 9, 5], dtype=dtype)
     x, y = data(network, 100, rng)
@@ -283,10 +296,9 @@ def test_a_bound_of_the_gradient_s_norm(bound, optimiser, isa, dtype, rng, agree
     assert (oracle.n_clipped == oracle.t) == (bound == 0.02)
 
 
-@pytest.mark.parametrize("batch_size", [1, 10, 64, 650])
-@pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
+@together(("widths", "batch_size", "dtype"), WIDTHS, [1, 10, 64, 650], DTYPES)
 def test_the_norm_is_that_of_all_parts_of_all_layers(widths, batch_size, dtype, rng, agree):
-    network = make(widths, dtype=dtype)
+    network = make(WIDTHS[widths], dtype=dtype)
     x, y = data(network, max(2 * batch_size, 20) + 3, rng)
     oracle = agrees_after_training(
         network, OPTIMISERS["sgd"], x, y, agree, batch_size, clip_norm=0.1
@@ -301,8 +313,10 @@ def test_a_bound_where_rows_are_mostly_zero(isa, dtype, rng, agree):
     agrees_after_training(network, OPTIMISERS["momentum"], x, y, agree, 40, clip_norm=0.2)
 
 
-@pytest.mark.parametrize("batch_size", [1, 8, 50, 650])
-@pytest.mark.parametrize("widths", [[33, 16, 10], [600, 65, 4], [4000, 50, 4]])
+@together(
+    ("widths", "batch_size", "dtype"),
+    [[33, 16, 10], [600, 65, 4], [4000, 50, 4]], [1, 8, 50, 650], DTYPES,
+)  # fmt: skip
 def test_a_bound_gives_the_same_bits_on_any_number_of_threads(widths, batch_size, dtype):
     first = everything(widths, dtype, batch_size, 1, clip_norm=0.1)
     assert first != everything(widths, dtype, batch_size, 1)
@@ -332,10 +346,13 @@ def test_outputs_with_an_activation_and_losses_with_settings(loss, dtype, rng, a
     agrees_after_training(network, OPTIMISERS["sgd"], x, y, agree, 20)
 
 
-@pytest.mark.parametrize(("n", "batch_size"), [(130, 40), (700, 600), (5, 1)])
-@pytest.mark.parametrize("widths", [[70, 10], [1100, 50, 3], [40, 30]])
-@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
-def test_shuffled_rows_are_those_rows_in_that_order(kind, widths, n, batch_size, isa, dtype, rng):
+@together(
+    ("kind", "widths", "size", "isa", "dtype"),
+    ["uint8", "float32", "float64"], [[70, 10], [1100, 50, 3], [40, 30]],
+    [(130, 40), (700, 600), (5, 1)], _kernels.ISAS, DTYPES,
+)  # fmt: skip
+def test_shuffled_rows_are_those_rows_in_that_order(kind, widths, size, isa, dtype, rng):
+    n, batch_size = size
     whole = rng.integers(0, 256, (2 * n, widths[0])).astype(kind)
     x = (whole if kind == "uint8" else whole / np.asarray(255, kind))[::2]
     y = rng.integers(0, widths[-1], n)
@@ -350,9 +367,10 @@ def test_shuffled_rows_are_those_rows_in_that_order(kind, widths, n, batch_size,
     assert trained[0].tobytes() == trained[1].tobytes()
 
 
-@pytest.mark.parametrize("shuffle", ["rows", "batches"])
-@pytest.mark.parametrize("batch_size", [4, 40, 600])
-@pytest.mark.parametrize("loss", losses.LOSSES)
+@together(
+    ("loss", "batch_size", "shuffle", "isa", "dtype"),
+    losses.LOSSES, [4, 40, 600], ["rows", "batches"], _kernels.ISAS, DTYPES,
+)  # fmt: skip
 def test_weights_go_with_their_rows_in_any_order(loss, batch_size, shuffle, isa, dtype, rng):
     n = 3 * batch_size
     x, y = data(make([20, 30, 4], loss), n, rng)
@@ -402,8 +420,10 @@ def mostly_zero(rng, n, d, kind, share=0.2):
         ([300, 129, 10], 600, 550),  # of two tiles
     ],
 )
-@pytest.mark.parametrize("scaled", [False, True], ids=["unscaled", "scaled"])
-@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+@together(
+    ("kind", "scaled", "isa", "dtype"),
+    ["uint8", "float32", "float64"], [False, True], _kernels.ISAS, DTYPES,
+)  # fmt: skip
 def test_rows_that_are_mostly_zero(kind, scaled, widths, n, batch_size, isa, dtype, rng, agree):
     x = mostly_zero(rng, n, widths[0], kind)
     scaling = fd.Scaling.standard(x) if scaled else None
@@ -726,8 +746,9 @@ def test_a_loss_of_your_own_sees_the_logits_of_the_batch(dtype, rng, agree):
 # --- so are evaluations ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n", [1, 127, 128, 129, 1000])
-@pytest.mark.parametrize("loss", losses.LOSSES)
+@together(
+    ("loss", "n", "isa", "dtype"), losses.LOSSES, [1, 127, 128, 129, 1000], _kernels.ISAS, DTYPES
+)
 def test_evaluations_of_any_size(loss, n, isa, dtype, rng, agree):
     network = make([33, 140, 10], loss, dtype=dtype)
     x, y = data(network, n, rng)
@@ -748,10 +769,9 @@ def test_evaluations_of_any_size(loss, n, isa, dtype, rng, agree):
         assert result.accuracy == (right if right.ndim == 1 else right.all(axis=1)).mean()
 
 
-@pytest.mark.parametrize("n", [1, 100, 1300])
-@pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
+@together(("widths", "n", "dtype"), WIDTHS, [1, 100, 1300], DTYPES)
 def test_gradients_are_those_of_numpy(widths, n, dtype, rng, agree):
-    network = make(widths, dtype=dtype)
+    network = make(WIDTHS[widths], dtype=dtype)
     x, y = data(network, n, rng)
     oracle = Oracle(network)
     expected = oracle.gradients(x, y)
@@ -812,8 +832,7 @@ def test_a_weight_of_so_many_is_the_row_so_often_in_every_form(form, isa, dtype,
     agree(weighted.parameters.values(), repeated.parameters.values(), dtype)
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
-@pytest.mark.parametrize("form", FORMS)
+@together(("form", "optimiser", "isa", "dtype"), FORMS, OPTIMISERS, _kernels.ISAS, DTYPES)
 def test_every_form_with_every_optimiser_and_both_penalties(
     form, optimiser, isa, dtype, rng, agree
 ):
@@ -915,15 +934,13 @@ class Often(fd.Callback):
         self.took = time.perf_counter() - self.began
 
 
-@pytest.mark.parametrize(
-    ("l1", "clip_norm", "n_threads"), [(0, 0, 1), (0.01, 0, 2), (0.01, 0.5, 2)]
-)
-@pytest.mark.parametrize("batch_size", [3, 40])
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
-def test_penalties_count_as_often_as_each_batch_says(
-    optimiser, batch_size, l1, clip_norm, n_threads, dtype, rng
-):
+@together(
+    ("optimiser", "batch_size", "more", "dtype"),
+    OPTIMISERS, [3, 40], [(0, 0, 1), (0.01, 0, 2), (0.01, 0.5, 2)], DTYPES,
+)  # fmt: skip
+def test_penalties_count_as_often_as_each_batch_says(optimiser, batch_size, more, dtype, rng):
     """In one call, to the bits of a call a batch with penalties of that size."""
+    l1, clip_norm, n_threads = more
     n, made = 4, OPTIMISERS[optimiser]
     often, x = np.array([1.0, 0.25, 2.0, 0.5]), rng.normal(size=(n * batch_size, 20)).astype(dtype)
     y, starts = rng.integers(0, 3, len(x)), batch_size * np.arange(n)
@@ -1023,12 +1040,11 @@ def everything(widths, dtype, batch_size, n_threads, sparse=False, clip_norm=Non
     return [*values, network.evaluate(x, y, n_threads=n_threads)]
 
 
-@pytest.mark.parametrize("batch_size", [8, 50, 650])
-@pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
+@together(("widths", "batch_size", "dtype"), WIDTHS, [8, 50, 650], DTYPES)
 def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads(widths, batch_size, dtype):
-    first = everything(widths, dtype, batch_size, 1)
+    first = everything(WIDTHS[widths], dtype, batch_size, 1)
     for n_threads in (2, 3):
-        assert everything(widths, dtype, batch_size, n_threads) == first
+        assert everything(WIDTHS[widths], dtype, batch_size, n_threads) == first
 
 
 @pytest.mark.parametrize("batch_size", [50, 650])

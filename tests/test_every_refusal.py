@@ -1,6 +1,6 @@
 """Every sentence by which the library refuses something is met by a row of the tables of refusals.
 
-The tables are CASES of test_bad_settings.py, WRONG and SHAPES of test_bad_input.py, ROWS, INSTEAD
+The tables are ROWS of test_bad_settings.py, REFUSED and SHAPES of test_bad_input.py, ROWS, INSTEAD
 and NOTHING_TO_TELL of test_refusals.py. What is wrong in a file is left out, for no other argument
 mends it: test_bad_files.py, test_files.py, test_resume.py. So are the estimators, which refuse in
 the words of scikit-learn: test_sklearn_own.py, test_sklearn_checks.py, test_sklearn_more.py.
@@ -8,6 +8,7 @@ the words of scikit-learn: test_sklearn_own.py, test_sklearn_checks.py, test_skl
 
 import ast
 import traceback
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,13 @@ MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
 }
 
 
+@cache
 def sentences():
     """Where each refusal is raised, file and lines, and its code."""
+    return list(raised())
+
+
+def raised():
     for path in sorted(SOURCE.rglob("*.py")):
         if path.name in OF_FILES or {"experiments", "sklearn"} & {*path.relative_to(SOURCE).parts}:
             continue
@@ -64,21 +70,19 @@ def sentences():
 
 def calls(make, run):
     """Each row of the tables as a call that is refused."""
-    for case in settings.CASES:
-        call, _, given = case.values
-        yield lambda call=call, given=given: call(**given)
+    for row in settings.ROWS:
+        call, _, several = row.values
+        yield from (partial(call, **given) for given in several)
     for call, _, given in refusals.ROWS.values():
         yield lambda call=call, given=given: call(**given)
     yield from (call for call, _ in refusals.INSTEAD.values())
     yield from refusals.NOTHING_TO_TELL.values()
-    wrong = [
-        (*row[:2], arrays.REFUSED[arrays.KINDS[row[0]][row[1]]][row[2]]) for row in arrays.WRONG
-    ]
-    shapes = [(*row, change) for row in arrays.ARRAYS for change in arrays.SHAPES.values()]
-    for name, argument, change in wrong + shapes:
-        given = make(name)
-        given[argument] = change(given[argument])
-        yield lambda name=name, given=given: run(name, given)
+    for name, argument in arrays.ARRAYS:
+        refused = arrays.REFUSED[arrays.KINDS[name][argument]]
+        for change in (*refused.values(), *arrays.SHAPES.values()):
+            given = make(name)
+            given[argument] = change(given[argument])
+            yield lambda name=name, given=given: run(name, given)
 
 
 def place(error):

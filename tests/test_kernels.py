@@ -7,7 +7,7 @@ import pytest
 
 from fastdl import _kernels, _reference, losses
 from tests import cases
-from tests.cases import LABELLED, problem
+from tests.cases import LABELLED, named, problem
 
 BLOCK = _kernels.BLOCK_ROWS
 ROWS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 1025)
@@ -54,40 +54,42 @@ def test_number_correct(name, k, dtype, rng):
         assert n_correct == (logits.argmax(axis=1) == labels).sum(), (n, n_threads)
 
 
-@pytest.mark.parametrize("k", [4, 20, 40])
-@pytest.mark.parametrize("n", FEW_AND_MORE)
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_number_correct_of_ties_is_the_first_class(name, n, k, dtype):
-    y = np.zeros((n, k), dtype) if losses.LOSSES[name].y != "labels" else np.arange(n) % 2
-    logits = np.ones((n, k), dtype)
-    logits[:, 0] -= (np.arange(n) % 2).astype(dtype)  # the greatest are all but the first
-    _, n_correct = loss_and_correct(name, logits, y)
-    assert n_correct == (0 if losses.LOSSES[name].y != "labels" else n)
+def test_number_correct_of_ties_is_the_first_class(name, dtype):
+    labelled = losses.LOSSES[name].y == "labels"
+    for n, k in itertools.product(FEW_AND_MORE, (4, 20, 40)):
+        logits = np.ones((n, k), dtype)
+        logits[:, 0] -= (np.arange(n) % 2).astype(dtype)  # the greatest are all but the first
+        y = np.arange(n) % 2 if labelled else np.zeros((n, k), dtype)
+        _, n_correct = loss_and_correct(name, logits, y)
+        assert n_correct == (n if labelled else 0), (n, k)
 
 
-@pytest.mark.parametrize("n", ROWS)
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_loss_is_the_sum_and_the_gradient_is_scaled(name, n, dtype, rng, agree):
-    logits, y = problem(name, rng, n, 10, dtype)
-    weights, dlogits = rng.uniform(0, 2, n).astype(dtype), np.empty((n, 10), dtype)
-    total, _ = loss_and_correct(name, logits, y, weights, dlogits, scale=0.25)
-    double = (x.astype(float) if x.dtype == dtype else x for x in (logits, y))
-    loss, gradient = getattr(_reference, name)(*double, sample_weight=weights.astype(float))
-    agree([total, dlogits], [loss * n, gradient * (n * 0.25)], dtype)
+def test_loss_is_the_sum_and_the_gradient_is_scaled(name, dtype, rng, agree):
+    for n in ROWS:
+        logits, y = problem(name, rng, n, 10, dtype)
+        weights, dlogits = rng.uniform(0, 2, n).astype(dtype), np.empty((n, 10), dtype)
+        total, _ = loss_and_correct(name, logits, y, weights, dlogits, scale=0.25)
+        double = (x.astype(float) if x.dtype == dtype else x for x in (logits, y))
+        loss, gradient = getattr(_reference, name)(*double, sample_weight=weights.astype(float))
+        with named(f"{n} rows"):
+            agree([total, dlogits], [loss * n, gradient * (n * 0.25)], dtype)
 
 
-@pytest.mark.parametrize("k", CLASSES)
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_loss_of_any_number_of_classes(name, k, dtype, rng, agree):
-    logits, y = problem(name, rng, 70, k, dtype)
-    logits *= 20  # so that some probabilities vanish
-    dlogits = np.full_like(logits, np.nan)
-    total, n_correct = loss_and_correct(name, readonly(logits), y, dlogits=dlogits)
-    double = (x.astype(float) if x.dtype == dtype else x for x in (logits, y))
-    loss, gradient = getattr(_reference, name)(*double)
-    agree([total, dlogits], [loss * 70, gradient * 70], dtype)
-    if name in LABELLED:
-        assert n_correct == (logits.argmax(axis=1) == y).sum()
+def test_loss_of_any_number_of_classes(name, dtype, rng, agree):
+    for k in CLASSES:
+        logits, y = problem(name, rng, 70, k, dtype)
+        logits *= 20  # so that some probabilities vanish
+        dlogits = np.full_like(logits, np.nan)
+        total, n_correct = loss_and_correct(name, readonly(logits), y, dlogits=dlogits)
+        double = (x.astype(float) if x.dtype == dtype else x for x in (logits, y))
+        loss, gradient = getattr(_reference, name)(*double)
+        with named(f"{k} classes"):
+            agree([total, dlogits], [loss * 70, gradient * 70], dtype)
+            if name in LABELLED:
+                assert n_correct == (logits.argmax(axis=1) == y).sum()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -105,15 +107,15 @@ def test_a_loss_of_what_is_not_finite_is_not_either(name, n, bad, dtype, rng):
                 assert np.isfinite(loss) == certain, (k, j, label)
 
 
-@pytest.mark.parametrize(("n", "k"), [(5, 10), (300, 10), (300, 20), (300, 41)])
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_loss_is_the_same_with_no_gradient_or_in_place(name, n, k, dtype, rng):
-    logits, y = problem(name, rng, n, k, dtype)
-    dlogits, over = np.empty_like(logits), logits.copy()
-    expected = loss_and_correct(name, logits, y, dlogits=dlogits)
-    assert loss_and_correct(name, logits, y) == expected
-    assert loss_and_correct(name, over, y, dlogits=over) == expected
-    np.testing.assert_array_equal(over, dlogits)
+def test_loss_is_the_same_with_no_gradient_or_in_place(name, dtype, rng):
+    for n, k in [(5, 10), (300, 10), (300, 20), (300, 41)]:
+        logits, y = problem(name, rng, n, k, dtype)
+        dlogits, over = np.empty_like(logits), logits.copy()
+        expected = loss_and_correct(name, logits, y, dlogits=dlogits)
+        assert loss_and_correct(name, logits, y) == expected, (n, k)
+        assert loss_and_correct(name, over, y, dlogits=over) == expected, (n, k)
+        np.testing.assert_array_equal(over, dlogits)
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
@@ -147,16 +149,17 @@ def test_row_losses_are_those_of_each_row_alone(name, dtype, rng, agree):
 
 @pytest.mark.parametrize("transpose_b", [False, True])
 @pytest.mark.parametrize("transpose_a", [False, True])
-@pytest.mark.parametrize("n", ROWS)
-def test_gemm_writes_every_element_once(n, transpose_a, transpose_b, dtype, rng, agree):
-    a = readonly(rng.standard_normal((33, n) if transpose_a else (n, 33)).astype(dtype))
-    b = readonly(rng.standard_normal((10, 33) if transpose_b else (33, 10)).astype(dtype))
-    forms = {"transpose_a": transpose_a, "transpose_b": transpose_b}
-    out, two = np.full((2, n, 10), np.nan, dtype)
-    _kernels.gemm(transpose_a, transpose_b, a, b, out, 1)
-    _kernels.gemm(transpose_a, transpose_b, a, b, two, 2)
-    agree([out], [_reference.matmul(a.astype(float), b.astype(float), **forms)], dtype)
-    assert out.tobytes() == two.tobytes()
+def test_gemm_writes_every_element_once(transpose_a, transpose_b, dtype, rng, agree):
+    for n in ROWS:
+        a = readonly(rng.standard_normal((33, n) if transpose_a else (n, 33)).astype(dtype))
+        b = readonly(rng.standard_normal((10, 33) if transpose_b else (33, 10)).astype(dtype))
+        forms = {"transpose_a": transpose_a, "transpose_b": transpose_b}
+        out, two = np.full((2, n, 10), np.nan, dtype)
+        _kernels.gemm(transpose_a, transpose_b, a, b, out, 1)
+        _kernels.gemm(transpose_a, transpose_b, a, b, two, 2)
+        with named(f"{n} rows"):
+            agree([out], [_reference.matmul(a.astype(float), b.astype(float), **forms)], dtype)
+            assert out.tobytes() == two.tobytes()
 
 
 @pytest.mark.parametrize("transpose_b", [False, True])
@@ -213,13 +216,13 @@ def test_narrow_layers_of_some_inputs_lie_by_unit_but_where_zeros_are_skipped():
     assert not _kernels.lies_by_unit(3072, 64, True, True)
 
 
-@pytest.mark.parametrize("n", ROWS)
-def test_gather_reads_strided_rows(n, dtype, n_threads, rng):
+def test_gather_reads_strided_rows(dtype, n_threads, rng):
     x = readonly(rng.integers(0, 256, (50, 40), np.uint8))[::-3, 5:18]
-    order = rng.integers(0, len(x), n)
-    out = np.empty((n, 13), dtype)
-    _kernels.gather(x, order, out, None, None, n_threads)
-    np.testing.assert_array_equal(out, x[order])
+    for n in ROWS:
+        order = rng.integers(0, len(x), n)
+        out = np.empty((n, 13), dtype)
+        _kernels.gather(x, order, out, None, None, n_threads)
+        np.testing.assert_array_equal(out, x[order])
 
 
 SHAPES = [*((n, 9) for n in ROWS), (3, 1), (3, 16), (3, 31), (3, 300)]
@@ -254,19 +257,21 @@ def test_a_derivative_at_zero_is_that_of_the_left_side(activation, slope, dtype,
     assert not z.any()
 
 
-@pytest.mark.parametrize(("n", "k"), [*((n, 10) for n in ROWS), *((3, k) for k in CLASSES)])
-def test_softmax(n, k, dtype, n_threads, rng, agree):
-    logits = (10 * rng.standard_normal((n, k))).astype(dtype)
-    out = logits.copy()
-    _kernels.softmax(out, n_threads)
-    agree([out], [_reference.softmax(logits.astype(float))], dtype)
+def test_softmax(dtype, n_threads, rng, agree):
+    for n, k in [*((n, 10) for n in ROWS), *((3, k) for k in CLASSES)]:
+        logits = (10 * rng.standard_normal((n, k))).astype(dtype)
+        out = logits.copy()
+        _kernels.softmax(out, n_threads)
+        with named(f"{n} x {k}"):
+            agree([out], [_reference.softmax(logits.astype(float))], dtype)
 
 
-@pytest.mark.parametrize(("n", "h"), [*((n, 9) for n in ROWS), (20, 64), (20, 65), (20, 150)])
-def test_sum_rows(n, h, dtype, rng, agree):
-    x, out = readonly(rng.standard_normal((n, h)).astype(dtype)), np.full(h, np.nan, dtype)
-    _kernels.sum_rows(x, out)
-    agree([out], [x.sum(axis=0, dtype=float)], dtype)
+def test_sum_rows(dtype, rng, agree):
+    for n, h in [*((n, 9) for n in ROWS), (20, 64), (20, 65), (20, 150)]:
+        x, out = readonly(rng.standard_normal((n, h)).astype(dtype)), np.full(h, np.nan, dtype)
+        _kernels.sum_rows(x, out)
+        with named(f"{n} x {h}"):
+            agree([out], [x.sum(axis=0, dtype=float)], dtype)
 
 
 @pytest.mark.parametrize("h", [1, 64, 65])

@@ -405,7 +405,7 @@ print(fits, *curve)
 
 def test_resident_memory_stays_flat():
     """From a third of the time on: before, caches fill."""
-    seconds = nightly.count(30, 7200)
+    seconds = nightly.count(10, 7200)
     fits, *curve = map(float, run_python(HOURS.format(seconds=seconds), 60 + 2 * seconds).split())
     settled = curve[len(curve) // 3 :]
     grown = settled[-1] - settled[0]

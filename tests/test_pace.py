@@ -33,7 +33,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 source = sys.argv.pop()
-worker = Extension("pace_worker", ["pace_worker.pyx"], include_dirs=[f"{source}/fastdl"])
+headers = [f"{source}/fastdl", f"{source}/fastdl/c"]
+worker = Extension("pace_worker", ["pace_worker.pyx"], include_dirs=headers)
 setup(ext_modules=cythonize([worker], include_path=[source], language_level=3, quiet=True))
 """
 ROW = 1e-6  # seconds on one thread

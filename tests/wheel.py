@@ -23,7 +23,6 @@ TESTS = (
     "tests/test_config.py",
     "tests/test_pools.py",
     "tests/test_beside.py",
-    "tests/test_kernels.py",
     "tests/test_ops.py",
     "tests/test_epoch.py::test_any_widths_on_any_instruction_set",
     "tests/test_epoch.py::test_every_form_has_the_same_bits_on_any_number_of_threads",

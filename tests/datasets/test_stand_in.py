@@ -8,6 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from fastdl.datasets import stand_in
+from tests import nightly
 
 # These hold on every machine; a change of the generators changes them, and every number reported.
 DIGESTS = {"cifar10": "8d9e0622eb58aba8", "mnist": "0754bef87ce33cb9"}
@@ -86,6 +87,10 @@ def forward(x, weights, biases):
     return [*layers, layers[-1] @ weights[-1] + biases[-1]]
 
 
+hard = pytest.mark.skipif(not nightly.LONG, reason="what the bytes above are is known: nightly")
+
+
+@hard
 @threadpool_limits.wrap(1)  # two threads crawl where another process wants a core
 def test_the_stand_in_of_cifar10_is_as_hard():
     splits = stand_in("cifar10", 10_000, seed=0)
@@ -94,6 +99,7 @@ def test_the_stand_in_of_cifar10_is_as_hard():
     assert accuracy(splits, (3072, 50, 10), 0.1, 8, 100, l2=0.005) > linear + 0.04
 
 
+@hard
 @threadpool_limits.wrap(1)
 def test_the_stand_in_of_mnist_is_as_hard():
     splits = stand_in("mnist", 30_000, seed=0)

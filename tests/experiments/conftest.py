@@ -5,11 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib import rcParams
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import fastdl as fd
-from experiments import assignments, results, runner, trial
+from experiments import assignments, results, runner, search, trial
+from experiments.plots import sheet
 from experiments.spec import (
     Assignment,
     Best,
@@ -58,6 +60,10 @@ def tiny(item):
     """A run or a group on a few rows for a few epochs, whose figures are all there."""
     base = getattr(item, "base", item)
     small = replace(base, data=replace(base.data, rows=200))
+    if isinstance(item, GradientCheck):
+        return replace(small, samples=2)
+    if isinstance(item, Search):
+        item = replace(item, axes={name: values[:6] for name, values in item.axes.items()})
     if isinstance(base, Training):
         every = 20 if base.record != "epoch" else "epoch"
         batch = base.batch_size if base.data.source is None else min(base.batch_size, 50)
@@ -69,15 +75,27 @@ def tiny(item):
 
 
 @pytest.fixture
-def tiny_assignments(monkeypatch):
-    """Assignments whose runs take a moment."""
+def sketches(monkeypatch):
+    """Figures of few pixels that nobody lays out: how they look is for test_plots.py to see."""
+    monkeypatch.setitem(rcParams, "savefig.dpi", 40)
+    monkeypatch.setattr(sheet, "settle", lambda drawn: drawn.set_layout_engine("none"))
+
+
+@pytest.fixture
+def tiny_assignments(monkeypatch, sketches):
+    """Assignments whose runs take a moment, one after the other without a queue: test_search.py."""
     whole = assignments.get
+
+    def at_once(trials, shared, **_):
+        for each in trials:
+            shared.store.save(trial.do(each.run, each.seed, data_dir=shared.data_dir))
 
     def get(name):
         spec = whole(name)
         return replace(spec, items=tuple(map(tiny, spec.items)))
 
     monkeypatch.setattr(runner.assignments, "get", get)
+    monkeypatch.setattr(search, "do", at_once)
 
 
 def do_all(name, assignment, seeds, store):

@@ -30,7 +30,7 @@ def test_every_assignment_runs_quickly_on_a_stand_in(name, tmp_path, capsys):
     for figure in found.assignment.figures:
         image = (folder / f"{figure.name}.png").read_bytes()
         assert image.startswith(SIGNATURE)
-        assert len(image) > 10_000
+        assert len(image) > 2_000
     with (folder / "table.csv").open(newline="", encoding="utf-8") as file:
         answered = {line["id"] for line in csv.DictReader(file)}
     assert answered == {row for item in found.assignment.items for row in item.answers}

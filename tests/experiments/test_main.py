@@ -76,7 +76,7 @@ def test_a_file_that_is_no_assignment_is_named(folder, monkeypatch, capsys):
     assert "DD2424 assignment 1" in said
 
 
-@pytest.mark.usefixtures("no_data")
+@pytest.mark.usefixtures("no_data", "sketches")
 def test_a_new_file_is_a_new_assignment(folder, capsys):
     assert len(MADE_UP.strip().splitlines()) <= 40
     out = folder / "out"
@@ -103,7 +103,7 @@ def test_a_new_file_is_a_new_assignment(folder, capsys):
     assert (out / "report.html").exists()
 
 
-@pytest.mark.usefixtures("no_data")
+@pytest.mark.usefixtures("no_data", "sketches")
 def test_resume_does_only_what_is_missing(folder, monkeypatch, capsys):
     done = []
     original = search.do

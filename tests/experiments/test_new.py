@@ -18,7 +18,7 @@ def folder(tmp_path, monkeypatch):
         sys.modules.pop(f"experiments.assignments.{name}", None)
 
 
-@pytest.mark.usefixtures("no_data")
+@pytest.mark.usefixtures("no_data", "sketches")
 def test_what_it_writes_runs_and_is_judged_by_its_own_bands(folder, capsys):
     assert main(["new", "mine"]) == 0
     advice = "python -m experiments run ./mine.py --quick"
@@ -65,7 +65,7 @@ def test_a_path_is_the_folder_and_the_name(folder):
     assert {path.name for path in (folder / "course").iterdir()} == {"mine.py", "mine.csv"}
 
 
-@pytest.mark.usefixtures("no_data")
+@pytest.mark.usefixtures("no_data", "sketches")
 def test_results_find_their_file_again(folder, capsys):
     """In another process, that is, where no command has taken it in."""
     new.write("mine")

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -74,8 +75,8 @@ def decays(*accuracies):
     return searched(accuracies, {"l2": tuple(10.0**i for i in range(len(accuracies)))})
 
 
-@pytest.fixture
-def kept():
+@cache
+def everything():
     """A fit that has kept all that a figure may want."""
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(3072, 10))
@@ -96,14 +97,20 @@ KINDS = {
 WITH_AXES = [kind for kind in KINDS if kind not in (spec.Templates, spec.Snapshots)]
 
 
-def drawn_of(kind, kept):
-    """A figure of a kind from results that suit it."""
+@pytest.fixture
+def kept():
+    return everything()
+
+
+@cache
+def drawn_of(kind):
+    """A figure of a kind from results that suit it: one for all tests, which only look at it."""
     found = {
         spec.Scatter: decays(0.3, 0.4),
         spec.Sweep: decays(0.3, 0.4),
         spec.HeatMap: searched(np.linspace(0.1, 0.8, 8), GRID),
         spec.Surfaces: one(outcome(SURFACE, predictions=np.ones((36, 1)))),
-    }.get(kind, kept)
+    }.get(kind, everything())
     return plots.draw(kind(of=(KINDS[kind],), caption=""), found)
 
 
@@ -125,8 +132,8 @@ def test_every_kind_of_figure_has_a_test_here():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_figure_says_what_it_is_of_and_that_the_data_stand_in(kind, kept):
-    drawn = drawn_of(kind, kept)
+def test_every_figure_says_what_it_is_of_and_that_the_data_stand_in(kind):
+    drawn = drawn_of(kind)
     title = {"fit": "the fit", "surface": "a surface", "search": "a search"}[KINDS[kind]]
     assert f"A1: {title}" in map(str.strip, texts(drawn))
     (note,) = (text for text in drawn.texts if text.get_text() == NOTE)
@@ -135,16 +142,16 @@ def test_every_figure_says_what_it_is_of_and_that_the_data_stand_in(kind, kept):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_note_is_in_nobodys_way(kind, kept):
-    drawn = drawn_of(kind, kept)
+def test_the_note_is_in_nobodys_way(kind):
+    drawn = drawn_of(kind)
     (note,) = (text for text in drawn.texts if text.get_text() == NOTE)
     others = [*drawn.legends, *drawn.axes]
     assert not any(note.get_window_extent().overlaps(each.get_tightbbox()) for each in others)
 
 
 @pytest.mark.parametrize("kind", WITH_AXES)
-def test_every_axis_has_a_name_and_colours_are_explained(kind, kept):
-    drawn = drawn_of(kind, kept)
+def test_every_axis_has_a_name_and_colours_are_explained(kind):
+    drawn = drawn_of(kind)
     assert all(axes.get_xlabel() for axes in drawn.axes)
     shared = drawn.axes[1:] if kind in (spec.HeatMap, spec.Surfaces) else []
     bars = [axes for axes in drawn.axes if hasattr(axes, "_colorbar")]
@@ -153,8 +160,8 @@ def test_every_axis_has_a_name_and_colours_are_explained(kind, kept):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_text_is_small(kind, kept):
-    drawn = drawn_of(kind, kept)
+def test_no_text_is_small(kind):
+    drawn = drawn_of(kind)
     assert drawn.dpi == 150
     sizes = [text.get_fontsize() for text in drawn.findobj(match=_is_shown_text)]
     assert min(sizes) >= 8
@@ -274,8 +281,8 @@ def test_a_few_extreme_weights_do_not_turn_a_picture_grey():
     assert images.pictures(weight).std() > 0.25
 
 
-def test_templates_name_the_classes(kept):
-    (axes,) = drawn_of(spec.Templates, kept).axes
+def test_templates_name_the_classes():
+    (axes,) = drawn_of(spec.Templates).axes
     assert [text.get_text() for text in axes.texts] == [f"class {i}" for i in range(10)]
 
 
@@ -392,7 +399,7 @@ def test_labels_of_architectures_do_not_overlap():
 
 
 def test_surfaces_are_heat_maps_beside_their_difference_on_one_scale():
-    drawn = drawn_of(spec.Surfaces, None)
+    drawn = drawn_of(spec.Surfaces)
     *maps, bar = drawn.axes
     assert [axes.get_title("left") for axes in maps] == ["true, m = 10", "fitted", "fitted − true"]
     assert len({axes.images[0].get_clim() for axes in maps}) == 1
@@ -404,8 +411,8 @@ def test_surfaces_are_heat_maps_beside_their_difference_on_one_scale():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_text_leaves_its_figure(kind, kept):
-    drawn = drawn_of(kind, kept)
+def test_no_text_leaves_its_figure(kind):
+    drawn = drawn_of(kind)
     drawn.canvas.draw()
     whole = drawn.bbox.padded(1)
     labels = [each for axes in drawn.axes for each in (axes.xaxis.label, axes.yaxis.label)]
@@ -505,7 +512,7 @@ def test_a_figure_of_many_runs_leaves_out_the_failed():
 def test_the_style_stays_within_the_figures(kept):
     before = dict(rcParams)
     list(plots.snapshots(spec.Snapshots(of=("fit",), caption=""), kept))
-    drawn_of(spec.Curves, kept)
+    plots.draw(spec.Curves(of=("fit",), caption=""), kept)
     assert dict(rcParams) == before
 
 

@@ -36,7 +36,7 @@ FIT = Training(
     name="fit", title="fit", data=DATA, model=MODEL, optimiser=fd.SGD(0.001), batch_size=50,
     epochs=2,
 )  # fmt: skip
-LONG = replace(FIT, name="long", epochs=2_500, record=500)
+LONG = replace(FIT, name="long", epochs=1_000, record=200)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+probe.o: /tmp/tmpi_l1jt1w/probe.c

@@ -90,7 +90,9 @@ class build_ext_portable(build_ext):
         # With bounds checks GCC warns of line numbers that Cython keeps for its tracebacks.
         checks = ["-O1", "-g", "-UNDEBUG", "-Wno-maybe-uninitialized"]
         wanted = checks if DEBUG else ["-O3"]
-        wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-MMD"]
+        wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+        # clang-cl would lay what a source includes into the current folder, not beside the object.
+        wanted += [] if self.windows else ["-MMD"]
         # GCC makes a loop of its own for what a tile asks for; clang has to be told to.
         wanted += ["-mllvm -unswitch-threshold=500"]
         wanted += ["-march=x86-64-v2", "-mtune=generic"]

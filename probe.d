@@ -1,1 +1,0 @@
-probe.o: /tmp/tmpi_l1jt1w/probe.c

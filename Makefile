@@ -137,7 +137,7 @@ build/cross/.made:
 # The kernels and the loops on 64-bit ARM: built by Debian's cross compiler (gcc-aarch64-linux-gnu) and run by
 # an emulator (qemu-user-static), in a Python of such a machine. An emulator shows results, not speed. Of the tests
 # those that go through each instruction set, and of these NEON's: what NEON alone can break.
-emulated: build/emulated/lib build/emulated/.made ## the tests of kernels and loops on an emulated ARM; some 20 minutes
+emulated: build/emulated/lib build/emulated/.made ## the tests of kernels and loops on an emulated ARM; some 10 minutes
 	tests/emulated/run -c "from fastdl import _kernels; assert _kernels.ISA == 'neon'"
 	printf '%s\n' $(EMULATED) | xargs -P $(JOBS) -n 1 \
 	  tests/emulated/run -m pytest -q -p no:cacheprovider -m 'not alone' -k neon

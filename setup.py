@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import shutil
 import subprocess
 import sysconfig
 import tempfile
@@ -46,8 +47,17 @@ class build_ext_portable(build_ext):
 
     OpenMP only where a program with it links; elsewhere c/team.c starts threads by itself. Objects
     lie in a folder for each compiler and its flags, so that none is taken that was compiled with
-    others; each has beside it what it was made from.
+    others; each has beside it what it was made from. On Windows clang-cl compiles, which takes the
+    flags of clang behind a word of its own.
     """
+
+    @property
+    def windows(self) -> bool:
+        return self.compiler.compiler_type == "msvc"
+
+    @property
+    def command(self) -> list[str]:
+        return [self.compiler.cc] if self.windows else self.compiler.compiler_so
 
     def finalize_options(self) -> None:
         super().finalize_options()
@@ -61,16 +71,34 @@ class build_ext_portable(build_ext):
             for left in folder.glob("_*.cp*"):  # of one version, which would take it first
                 left.unlink()
 
+    def take_clang(self) -> None:
+        """Have clang in the place of cl.exe, which setuptools finds and which reads no kernel."""
+        clang = shutil.which(os.environ.get("CC", "clang-cl"))
+        if clang is None:
+            raise SystemExit(
+                "on Windows clang-cl compiles fastdl, and there is none in PATH; install LLVM "
+                "(winget install LLVM.LLVM), or name it in the environment variable CC"
+            )
+        if not self.compiler.initialized:
+            self.compiler.initialize()
+        self.compiler.cc = clang
+
     def build_extensions(self) -> None:
+        if self.windows:
+            self.take_clang()
         # -fno-math-errno and -fno-trapping-math change no result: they let loops vectorise.
         # With bounds checks GCC warns of line numbers that Cython keeps for its tracebacks.
         checks = ["-O1", "-g", "-UNDEBUG", "-Wno-maybe-uninitialized"]
         wanted = checks if DEBUG else ["-O3"]
-        wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-MMD"]
+        wanted += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+        # clang-cl would lay what a source includes into the current folder, not beside the object.
+        wanted += [] if self.windows else ["-MMD"]
         # GCC makes a loop of its own for what a tile asks for; clang has to be told to.
         wanted += ["-mllvm -unswitch-threshold=500"]
         wanted += ["-march=x86-64-v2", "-mtune=generic"]
-        flags = [part for flag in wanted if self.compiles(flag.split()) for part in flag.split()]
+        word = "/clang:" if self.windows else ""
+        split = [[word + part for part in flag.split()] for flag in wanted]
+        flags = [part for parts in split if self.compiles(parts) for part in parts]
         whose, threads, libraries = self.threads()
         sets = self.instruction_sets()
         self.announce(f"fastdl: threads of {whose}; instruction sets: {sets}", logging.INFO)
@@ -96,15 +124,16 @@ class build_ext_portable(build_ext):
 
     def key(self) -> str:
         """A name for this compiler with these flags, for this Python."""
-        command, python = self.compiler.compiler_so, sysconfig.get_config_var("EXT_SUFFIX")
-        version = subprocess.run([command[0], "--version"], capture_output=True, check=False)
-        told = [command, version.stdout, python]
+        version = subprocess.run([self.command[0], "--version"], capture_output=True, check=False)
+        told = [self.command, version.stdout, sysconfig.get_config_var("EXT_SUFFIX")]
         for each in self.extensions:
             told += [each.include_dirs, each.define_macros, each.extra_compile_args]
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def threads(self) -> tuple[str, list[str], list[str]]:
         """Whose threads a build has, and the flags for its compiler and for its linker."""
+        if self.windows:
+            return "its own", [], self.runtime()
         if self.compiles(["-fopenmp"], USES_OPENMP):
             return "OpenMP", ["-fopenmp"], ["-fopenmp"]
         for brew in BREWS:
@@ -115,6 +144,12 @@ class build_ext_portable(build_ext):
         posix = ["-pthread"] if self.compiles(["-pthread"]) else []
         return "its own, for the compiler finds no OpenMP", posix, posix
 
+    def runtime(self) -> list[str]:
+        """What clang links by itself, and Microsoft's linker does not: what tells of processors."""
+        ask = [self.compiler.cc, "/clang:--print-libgcc-file-name", "/clang:--rtlib=compiler-rt"]
+        told = subprocess.run(ask, capture_output=True, text=True, check=True)
+        return [told.stdout.strip()]
+
     def instruction_sets(self) -> str:
         for machine, names in INSTRUCTION_SETS.items():
             if self.compiles([], f"int main(void) {{ return !{machine}; }}"):
@@ -122,11 +157,12 @@ class build_ext_portable(build_ext):
         return "baseline"
 
     def compiles(self, flags: list[str], source: str = "int main(void) { return 0; }") -> bool:
-        """Whether a program compiles and links with these flags."""
+        """Whether a program compiles and, but on Windows, links with these flags."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "probe.c")
             path.write_text(source + "\n")
-            command = [*self.compiler.compiler_so, str(path), *flags, "-o", f"{folder}/probe"]
+            out = ["/c", f"/Fo{folder}/probe"] if self.windows else ["-o", f"{folder}/probe"]
+            command = [*self.command, str(path), *flags, *out]
             return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

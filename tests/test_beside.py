@@ -24,12 +24,13 @@ print(hashlib.sha256(net.parameters["layers.0.weight"].tobytes()).hexdigest())
 """
 
 
-@pytest.mark.parametrize("other", OTHERS)
-def test_the_bits_are_those_of_fastdl_alone_in_any_order(other):
-    if find_spec(other) is None:
-        pytest.skip(f"needs {other}")
+@pytest.mark.parametrize("others", [["torch"], ["sklearn"], ["torch", "sklearn"]], ids="-".join)
+def test_the_bits_are_those_of_fastdl_alone_in_any_order(others):
+    for other in others:
+        if find_spec(other) is None:
+            pytest.skip(f"needs {other}")
     alone = run_python("import numpy, fastdl" + TRAIN)
-    for first, second in itertools.permutations(["fastdl", other]):
-        use = OTHERS[other]
-        found = run_python(f"import numpy, {first}, {second}\n{use}\n{TRAIN}\n{use}", timeout=120)
+    use = "\n".join(OTHERS[other] for other in others)
+    for order in itertools.permutations(["fastdl", *others]):
+        found = run_python(f"import numpy, {', '.join(order)}\n{use}\n{TRAIN}\n{use}", timeout=120)
         assert found == alone

@@ -13,6 +13,7 @@ pytest.importorskip("Cython")
 
 from distutils.ccompiler import new_compiler
 from distutils.core import run_setup
+from distutils.extension import Extension
 from distutils.sysconfig import customize_compiler
 
 ROOT = Path(__file__).parents[1]
@@ -90,3 +91,47 @@ def test_instruction_sets_are_those_of_the_compiler(building):
     cross = shutil.which("aarch64-linux-gnu-gcc")
     if cross:
         assert building(CC=cross).instruction_sets() == "neon, baseline"
+
+
+WINDOWS = """#!/bin/sh
+exec {clang} --driver-mode=cl --target=x86_64-pc-windows-msvc "$@"
+"""
+
+
+@pytest.fixture
+def on_windows(building, monkeypatch, tmp_path):
+    """on_windows(CC=...): the command where setuptools has found cl.exe; clang is what is here."""
+    clang = tmp_path / "clang-cl"
+    clang.write_text(WINDOWS.format(clang=shutil.which("clang")))
+    clang.chmod(0o755)
+
+    def make(CC=str(clang)):
+        command = building(CC=CC)
+        command.compiler = new_compiler(compiler="msvc")
+        monkeypatch.setattr(command.compiler, "initialize", lambda: None)
+        command.take_clang()
+        return command
+
+    return make
+
+
+@pytest.mark.skipif(not shutil.which("clang"), reason="asks clang")
+def test_on_windows_clang_compiles_under_flags_of_its_own(on_windows, monkeypatch):
+    command = on_windows()
+    assert command.compiler.cc.endswith("clang-cl")
+    assert command.instruction_sets().startswith("avx512")
+    whose, compiling, (library,) = command.threads()
+    assert (whose, compiling) == ("its own", [])
+    assert Path(library).name.startswith("clang_rt.builtins")
+    command.extensions = [Extension("fastdl.nothing", [])]
+    command.parallel = 1
+    monkeypatch.setattr(command, "build_extension", lambda extension: None)
+    command.build_extensions()
+    flags = command.extensions[0].extra_compile_args
+    assert {"/clang:-O3", "/clang:-ffp-contract=off", "/clang:-mllvm"} < set(flags)
+    assert all(flag.startswith("/clang:") for flag in flags)
+
+
+def test_on_windows_a_missing_clang_is_told_with_the_remedy(on_windows):
+    with pytest.raises(SystemExit, match=r"clang-cl compiles fastdl, .*winget install LLVM"):
+        on_windows(CC="no-such-clang")

@@ -2,7 +2,7 @@
 #include "../compile.h"
 #include "../kernels.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef __x86_64__
 #include <immintrin.h>
 
 #define TARGET avx2

@@ -3,7 +3,7 @@
 #include "../compile.h"
 #include "../kernels.h"
 
-#if defined(__aarch64__) && defined(__GNUC__)
+#ifdef __aarch64__
 #include <arm_neon.h>
 
 #define TARGET neon

@@ -1,7 +1,9 @@
 """Whatever holds numbers, in whatever dtype and layout: the plain array's values, or a refusal."""
 
+import os
 import re
 from collections import UserList
+from functools import partial
 
 import ml_dtypes
 import numpy as np
@@ -183,6 +185,28 @@ def test_anything_is_taken_with_its_values_or_refused_by_name(array):
             plain = array.astype(np.float64)
             expected = NETWORK.logits(plain)
         np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("row", [[1, 2], (), range(2), np.zeros(2), os.environ], ids=type)
+@pytest.mark.parametrize("other", ["a", 1])
+def test_a_row_among_labels_is_told(row, other):
+    y = np.empty(2, object)
+    y[:] = other
+    y[1] = row
+    for name, brings in {
+        "y": partial(NETWORK.evaluate, np.zeros((2, D))),
+        "x": NETWORK.predict,
+    }.items():
+        with pytest.raises(TypeError, match=rf"^{name} must .* items such as .* by one number$"):
+            brings(y)
+
+
+def test_rows_of_one_length_become_an_array_as_told():
+    x = np.empty(2, object)
+    x[0] = x[1] = list(range(D))
+    with pytest.raises(TypeError, match=r"use np.array\(x.tolist\(\)\)$"):
+        NETWORK.predict(x)
+    NETWORK.predict(np.array(x.tolist()))
 
 
 @given(ANYTHING)

@@ -197,13 +197,12 @@ def cast(name: str, array: Array, like: np.dtype[Any]) -> Array:
 def labels(name: str, value: ArrayLike, n: int, k: int) -> NDArray[np.intc]:
     """Labels (n,) in [0, k), whole numbers of any dtype, as an array of C ints of its own."""
     given = _intake.array(name, value)
-    if (word := _intake.first_word(given)) is not None:
-        form, words = "{}", given
-        if given.dtype.kind == "O":  # what is no word would not compare with one
-            form, words = "np.array({}, str)", given.astype(str)
+    if found := _intake.words(given):
+        word, all_words = found
+        form = "np.array({}, str)" if given.dtype.kind == "O" else "{}"
         raise TypeError(
             f"{name} must be integers; got words such as {word!r:.40}, "
-            f"{_encoded(name, form)}{_more_than(k, words)}"
+            f"{_encoded(name, form)}{_more_than(k, all_words)}"
         )
     array = _intake.numbers(name, given)
     if array.ndim == 2 and array.shape[1] == 1:

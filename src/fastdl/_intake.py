@@ -56,7 +56,7 @@ def _by_column(name: str, frame: Any, labels: Sequence[Any], columns: Iterable[A
     for label, column in zip(labels, columns, strict=True):
         where = f"column {label!r} of {name}"
         given = array(where, column)
-        is_word = first_word(given) is not None and not _are_numerals(given)
+        is_word = words(given) is not None and not _are_numerals(given)
         whole = numbers(where, given, _encoded(name, frame, label) if is_word else "")
         each.append(as_float(where, whole))
     dtype = np.result_type(np.float32, *each)
@@ -126,7 +126,7 @@ def _from_objects(name: str, given: Array, is_pandas: bool) -> Array:
     items = given.reshape(-1).tolist()
     has_words = any(isinstance(item, _WORDS) for item in items)
     if given.ndim == 1 or not has_words:  # rows of words are refused for those
-        absent = [_is_missing(item) or (has_words and item != item) for item in items]
+        absent = [_is_missing(item) or (has_words and _is_nan(item)) for item in items]
         remedy = _without_missing(name, given.ndim, is_pandas)
         _no_missing(name, np.array(absent, bool).reshape(given.shape), remedy)
     if not all(_is_number(item) for item in items):
@@ -159,8 +159,17 @@ def _is_number(item: Any) -> bool:
     return isinstance(item, _NUMBERS) and not (isinstance(item, int) and abs(item) >= 2**63)
 
 
+def _is_row(item: object) -> bool:
+    """Whether it is a container of several things."""
+    return isinstance(item, Iterable) and not isinstance(item, _WORDS)
+
+
 def _is_missing(item: object) -> bool:
     return item is None or type(item).__name__ in ("NAType", "NaTType")
+
+
+def _is_nan(item: Any) -> bool:
+    return getattr(item, "ndim", 0) == 0 and bool(item != item)
 
 
 def _no_missing(name: str, absent: Array, remedy: str) -> None:
@@ -193,9 +202,10 @@ def _described(name: str, given: Array) -> tuple[str, str]:
     if kind == "O" and given.ndim == 0:
         return f"a {type(given.item()).__name__}", _unpacked(name, given.item())
     if kind in "OUST":
-        odd = next((item for item in given.reshape(-1).tolist() if not _is_number(item)), "")
+        odds = (item for item in given.reshape(-1).tolist() if not _is_number(item))
+        odd = max(odds, key=_is_row, default="")  # the remedy for words takes no rows
         what = "words" if isinstance(odd, _WORDS) else "items"
-        return f"{what} such as {odd!r:.40}", _as_numerals(name, given)
+        return f"{what} such as {odd!r:.40}", _as_numerals(name, given, odd)
     if kind in "mM":
         return f"times ({given.dtype})", _replaced(name, "np.array({}).astype(np.int64)")
     if kind == "c":
@@ -219,10 +229,14 @@ def _unpacked(name: str, value: object) -> str:
     return f", use np.array(list({name}))" if isinstance(value, Iterable) else ""
 
 
-def _as_numerals(name: str, given: Array) -> str:
-    """How words become numbers, if all of them are numerals."""
+def _as_numerals(name: str, given: Array, odd: object) -> str:
+    """How words or rows become numbers, of which odd is one, if all of them are numerals."""
     if _are_numerals(given):
         return _replaced(name, "np.array({}, np.float64)")
+    if _is_row(odd):
+        if _are_rows(given):
+            return f", use np.array({name}.tolist())"
+        return ", replace each by one number"
     return f", replace them by numbers, as np.unique({_it(name)}, return_inverse=True) does"
 
 
@@ -234,12 +248,26 @@ def _are_numerals(given: Array) -> bool:
     return True
 
 
-def first_word(given: Array) -> str | bytes | None:
-    """The first word in an array, as labels may be; None where there is none."""
+def _are_rows(given: Array) -> bool:
+    """Whether the items are rows of numbers, all of one length."""
+    try:
+        return np.array(given.tolist()).dtype.kind in "biuf"
+    except ValueError:
+        return False
+
+
+def words(given: Array) -> tuple[str | bytes, Array] | None:
+    """The first word in an array, as labels may be, and all items as words; None without one."""
     if given.dtype.kind not in "OUST":
         return None
     items = given.reshape(-1).tolist()
-    return next((item for item in items if isinstance(item, _WORDS)), None)
+    first = next((item for item in items if isinstance(item, _WORDS)), None)
+    if first is None or given.dtype.kind != "O":
+        return None if first is None else (first, given)
+    try:
+        return first, given.astype(str)  # what is no word would not compare with one
+    except ValueError:  # a sequence is no label
+        return None
 
 
 def as_float(name: str, given: Array) -> Array:

@@ -165,8 +165,8 @@ def test_gemm_writes_every_element_once(transpose_a, transpose_b, dtype, rng, ag
 @pytest.mark.parametrize("transpose_b", [False, True])
 @pytest.mark.parametrize("transpose_a", [False, True])
 def test_gemm_of_sizes_around_every_tile(transpose_a, transpose_b, dtype, rng, agree):
-    for m in (1, 4, 7, 12, 13):
-        for n in (1, 5, 10, 15, 16, 17, 33, 50, 128, 129):
+    for m in (1, 2, 4, 7, 10, 12, 13):
+        for n in (1, 5, 10, 15, 16, 17, 33, 50, 65, 129, 200):
             for k in (1, 17, 257):
                 a = rng.standard_normal((k, m) if transpose_a else (m, k)).astype(dtype)
                 b = rng.standard_normal((n, k) if transpose_b else (k, n)).astype(dtype)
@@ -176,7 +176,7 @@ def test_gemm_of_sizes_around_every_tile(transpose_a, transpose_b, dtype, rng, a
                 agree([out], [left.astype(float) @ right.astype(float)], dtype)
 
 
-@pytest.mark.parametrize("k", [4095, 4097, 9001])
+@pytest.mark.parametrize("k", [1023, 1025, 4097, 9001])
 def test_dot_products_of_any_depth(k, dtype, rng, agree):
     a, b = rng.standard_normal((7, k)).astype(dtype), rng.standard_normal((10, k)).astype(dtype)
     out = np.full((7, 10), np.nan, dtype)

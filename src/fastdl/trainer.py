@@ -35,7 +35,7 @@ Shuffle = Literal["rows", "batches"] | None
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
     {
         "trainer.fit(x, y)": "train compile",
-        "trainer.step(x, y)": "partial_fit train_on_batch",
+        "trainer.step(x, y)": "partial_fit train_on_batch zero_grad backward",
         "trainer.n_steps": "steps step_count iterations t_",
         "trainer.network": "net model module",
         "trainer.network.predict(x)": "predict",

@@ -80,6 +80,28 @@ def test_losses_and_activations_of_other_libraries_are_told_what_to_use_and_that
         fd.Dense(3, 2, None)
 
 
+def test_names_that_the_module_has_not_are_told_what_to_use_and_that_works(tmp_path):
+    path = str(tmp_path / "net.safetensors")
+    make()["Network"].save(path)
+    for name, use in fd._ELSEWHERE.items():
+        code = f"import fastdl as fd\nfd.{name}"  # elsewhere: here all modules are imported
+        if name in ("sklearn", "river"):
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+            assert f"fastdl has no {name}; use {use}" in done.stderr
+        else:
+            with pytest.raises(AttributeError, match=re.escape(f"fastdl has no {name}; use {use}")):
+                getattr(fd, name)
+        exec(use, {"fd": fd, "x": X, "path": path})
+    for name, hint in {
+        "Netwrk": ", did you mean 'Network'?",
+        "banana": "",
+        "__wrapped__": "",
+    }.items():
+        with pytest.raises(AttributeError) as caught:
+            getattr(fd, name)
+        assert str(caught.value) == f"fastdl has no {name}{hint}"
+
+
 def test_a_callback_with_another_librarys_hooks_is_told_its_own():
     for name, use in run._ELSEWHERE.items():
         with pytest.raises(TypeError, match=re.escape(f"has; got {name}, use {use}")):

@@ -54,6 +54,11 @@ class _Estimator(ToOnnx, BaseEstimator):
                     "fd.Adam())"
                 )
             made = made(d, k)
+            if not isinstance(made, Trainer):
+                raise TypeError(
+                    "trainer must be a function that gives a Trainer; got one that gives "
+                    f"{made!r:.100}, use lambda d, k: fd.Trainer(fd.Network([d, 50, k]), fd.Adam())"
+                )
         self.trainer_: Trainer = made
 
     @property
@@ -65,7 +70,7 @@ class _Estimator(ToOnnx, BaseEstimator):
     def _train(self, x: Array, y: Array, sample_weight: ArrayLike | None) -> Self:
         self.history_ = self.trainer_.fit(
             x, y, epochs=self.epochs, validation_split=self.validation_split,
-            sample_weight=sample_weight, callbacks=copy.deepcopy(list(self.callbacks)),
+            sample_weight=sample_weight, callbacks=copy.deepcopy(self.callbacks),
             progress=self.progress,
         )  # fmt: skip
         return self

@@ -293,6 +293,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         weights = super()._weigh(X, y, sample_weight)
         if self.class_weight is None:
             return weights
+        each = self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]
+        for weights_of in each:
+            for label, weight in weights_of.items() if isinstance(weights_of, dict) else ():
+                if not 0 <= weight < np.inf:
+                    raise ValueError(
+                        f"class_weight[{label!r}] must be finite and not negative; got {weight}"
+                    )
         by_class: Array = compute_sample_weight(self.class_weight, y)
         return by_class if weights is None else weights * by_class
 

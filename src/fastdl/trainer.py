@@ -434,8 +434,9 @@ class Trainer(_hints.Hinted):
 
         Examples
         --------
-        Batches, here of random numbers; ``pyarrow.parquet.ParquetFile(path).iter_batches(1000)``
-        gives those of a file.
+        Batches, here of random numbers. Those of a Parquet file have to be pairs, too: ``for each
+        in pyarrow.parquet.ParquetFile(path).iter_batches(1000): yield each.select(columns),
+        each["label"]``.
 
         >>> def batches():
         ...     rng = np.random.default_rng(0)

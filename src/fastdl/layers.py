@@ -104,6 +104,7 @@ class Mask:
         return f"{self.name} {self.rate:g}"
 
 
+@dataclass(frozen=True)  # so that it is named where an argument is not known
 class Dropout(Mask):
     """Sets a random share of its inputs to zero in training (Srivastava et al. 2014).
 

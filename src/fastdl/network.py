@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -128,6 +129,12 @@ class Network(_hints.Hinted):
         chosen = losses.with_margin(loss, margin)
         dense = from_given(layers, activation, (*chosen.outputs, "identity")[0])
         check_outputs(dense, chosen, layers)
+        if dense[-1].title == "sigmoid" and chosen.probabilities == "sigmoid":
+            warnings.warn(
+                f"{chosen.name} takes the sigmoid of the outputs itself, so they get it twice "
+                f"after a last layer of sigmoid: use fd.Dense({dense[-1].h}) there",
+                stacklevel=2,
+            )
         self._core = Core(dense, chosen, _check.dtype(dtype), scaling)
         self._core.draw(init, seed)
 

@@ -631,6 +631,7 @@ def normed(layers, dtype="float32", **settings):
     return network
 
 
+@pytest.mark.filterwarnings("ignore:a batch of one row has no variance")
 @pytest.mark.parametrize("optimiser", ["momentum", "adamw"])
 @pytest.mark.parametrize("form", NORMED)
 def test_norms_are_those_of_numpy(form, optimiser, isa, dtype, rng, agree):
@@ -642,6 +643,7 @@ def test_norms_are_those_of_numpy(form, optimiser, isa, dtype, rng, agree):
     )
 
 
+@pytest.mark.filterwarnings("ignore:a batch of one row has no variance")
 @pytest.mark.parametrize("form", NORMED)
 def test_norms_have_the_same_bits_on_any_number_of_threads(form, isa, dtype):
     found = set()

@@ -180,3 +180,14 @@ def test_a_sigmoid_that_the_loss_has_too_is_warned_of(loss, k):
 def test_dropout_is_named_where_an_argument_is_not_known():
     with pytest.raises(TypeError, match=r"^Dropout\.__init__"):
         fd.Dropout(p=0.5)
+
+
+def test_batches_of_one_row_with_batch_normalisation_are_warned_of():
+    x, y = np.eye(3, dtype=np.float32), np.array([0, 1, 1])
+    net = fd.Network([fd.Dense(3, 4), fd.BatchNorm(), fd.Dense(2)])
+    with pytest.warns(
+        UserWarning, match="batch of one row has no variance.* use a batch_size of 8"
+    ):
+        fd.Trainer(net, fd.SGD(0.1), batch_size=1).fit(x, y)
+    fd.Trainer(net, fd.SGD(0.1), batch_size=2).fit(x, y)
+    fd.Trainer(fd.Network([3, 4, 2]), fd.SGD(0.1), batch_size=1).fit(x, y)

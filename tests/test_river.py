@@ -175,6 +175,10 @@ def number():
     return river.Regressor([2, 1], fd.SGD(0.1))
 
 
+def normal(kind):
+    return kind([fd.Dense(2, 4), fd.BatchNorm(), fd.Dense(1)], fd.SGD(0.1))
+
+
 def numbers():
     model = number()
     model.learn_one({"a": 1.0, "b": 2.0}, 1.0)
@@ -245,11 +249,27 @@ REFUSED = {
         lambda: number().learn_one({"a": 1.0, "b": 1.0, "c": 1.0}, 1.0),
         "2 inputs are for; got 'c' beside 'a', 'b', leave",
     ),
+    "one row for a batch": (
+        lambda: normal(river.Classifier).learn_one({"a": 1.0}, "x"),
+        "model must be without BatchNorm to learn one row.* use learn_many",
+    ),
+    "one row for a batch of numbers": (
+        lambda: normal(river.Regressor).learn_one({"a": 1.0}, 1.0),
+        "model must be without BatchNorm to learn one row.* use learn_many",
+    ),
     "an array": (
         lambda: number().learn_many(np.ones((3, 2)), np.ones(3)),
         "X must be a data frame whose columns are the features; got array",
     ),
 }
+
+
+def test_rows_of_a_frame_teach_a_network_with_batch_normalisation():
+    pandas = pytest.importorskip("pandas")
+    frame, own = pandas.DataFrame(ROWS[:, :2], columns=["a", "b"]), normal(river.Regressor)
+    before = own.trainer.network.parameters["layers.0.weight"].copy()
+    own.learn_many(frame, pandas.Series(ROWS[:, 1]))
+    assert (own.trainer.network.parameters["layers.0.weight"] != before).any()
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -99,6 +99,7 @@ _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what
 if not TYPE_CHECKING:  # a type checker is to go on refusing names that are not there
 
     def __getattr__(name: str) -> object:
-        use = _ELSEWHERE.get(name)
-        hint = _hints.near(name, __all__) if use is None and name[:1] != "_" else f"; use {use}"
-        raise AttributeError(f"fastdl has no {name}{'' if name[:1] == '_' else hint}")
+        hint = f"; use {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+        if not hint and not name.startswith("_"):
+            hint = _hints.near(name, __all__)
+        raise AttributeError(f"fastdl has no {name}{hint}")

@@ -160,7 +160,8 @@ class BatchNorm:
     -----
     A batch of one row has the variance 0: all that it normalises is 0, the answer of that step is
     activation(beta) whatever the row, and nothing before the layer learns. So take batches of some
-    rows, with ``drop_last=True`` where one would be left at the end of an epoch. PyTorch's running
+    rows, with ``drop_last=True`` where one would be left at the end of an epoch; a ``batch_size``
+    of 1 is warned of. PyTorch's running
     variance is that of the unbiased one, n / (n - 1) as large; Keras's is as here.
 
     Examples
@@ -398,6 +399,11 @@ def _between(given: Sequence[object], i: int) -> str:
     h = odd if type(odd) is int and odd > 0 else 10
     h = next((layer.d or h for layer in after if isinstance(layer, Dense)), h)
     return f"fd.Dense({d}, {h})"
+
+
+def has_norms(layers: Sequence[Layer]) -> bool:
+    """Whether rows are normalised by their batch."""
+    return any(isinstance(layer, BatchNorm) for layer in layers)
 
 
 def check_outputs(

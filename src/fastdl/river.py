@@ -16,13 +16,13 @@ import struct
 import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdl import _check
-from fastdl.layers import Layer
+from fastdl.layers import Layer, has_norms
 from fastdl.network import Network
 from fastdl.optim import Optimiser
 from fastdl.trainer import Trainer
@@ -57,6 +57,13 @@ def _trainer(model: Model, optimiser: Optimiser | None, loss: Callable[[int], st
     last = model[-1] if isinstance(model, Sequence) and len(model) else None
     k = getattr(last, "h", last)
     return Trainer(Network(model, loss=loss(k if isinstance(k, int) else 0)), optimiser)
+
+
+def _refuse_norms() -> NoReturn:
+    raise ValueError(
+        "model must be without BatchNorm to learn one row, which has no variance; got one with it, "
+        "use learn_many, or leave it out of the layers"
+    )
 
 
 class _Features:
@@ -245,6 +252,7 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
                 f"{loss}, use loss='softmax_cross_entropy'"
             )
         self._features = _Features(network.layers[0].d, network.dtype)
+        self._has_norms = has_norms(network.layers)
         self._binary = loss.y == "binary"
         self._sums = self._binary or loss.probabilities == "softmax"
         self._k = 2 if self._binary else k
@@ -255,6 +263,8 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
 
     def learn_one(self, x: Mapping[Hashable, Any], y: Hashable) -> None:
         """Take one step, by the row of a dictionary of features and its class."""
+        if self._has_norms:
+            _refuse_norms()
         names, known = self._features.names, len(self._numbers)
         try:
             row = self._features.row(x, True)
@@ -389,10 +399,13 @@ class Regressor(MiniBatchRegressor):  # type: ignore[misc,valid-type,unused-igno
                 f"fd.Trainer(fd.Network([{network.layers[0].d}, 32, 1], loss='mse'), fd.SGD(0.01))"
             )
         self._features = _Features(network.layers[0].d, network.dtype)
+        self._has_norms = has_norms(network.layers)
         self._y = np.zeros((1, 1), network.dtype)
 
     def learn_one(self, x: Mapping[Hashable, Any], y: float) -> None:
         """Take one step, by the row of a dictionary of features and its number."""
+        if self._has_norms:
+            _refuse_norms()
         try:
             self._y[0, 0] = y
         except (TypeError, ValueError):

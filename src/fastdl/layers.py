@@ -178,6 +178,11 @@ class BatchNorm:
     name: ClassVar[str] = "batch_norm"
 
     def __post_init__(self) -> None:
+        if type(self.momentum) is int and self.momentum > 1:  # its units, as PyTorch has them first
+            raise ValueError(
+                f"momentum must lie in [0, 1); got {self.momentum}, use momentum=0.9 (a network "
+                "finds out how many units a layer has)"
+            )
         object.__setattr__(self, "momentum", _check.real("momentum", self.momentum, 0.0, 1.0))
         object.__setattr__(self, "epsilon", _check.real("epsilon", self.epsilon, above=0.0))
         activations.get(self.activation)

@@ -157,6 +157,7 @@ def trained(case, optimiser, kind, n_threads):
     return [a.tobytes() for a in arrays], history["loss"].tolist()
 
 
+@pytest.mark.filterwarnings("ignore:a batch of one row has no variance")
 @pytest.mark.parametrize("case", CUT)
 @pytest.mark.parametrize(
     ("optimiser", "kind"),

@@ -337,6 +337,7 @@ def test_a_gradient_that_is_not_finite_ends_a_fit_with_a_bound(dtype):
         np.testing.assert_array_equal(view, old)
 
 
+@pytest.mark.filterwarnings("ignore:.*takes the sigmoid of the outputs itself")
 @pytest.mark.parametrize("loss", losses.LOSSES)
 def test_outputs_with_an_activation_and_losses_with_settings(loss, dtype, rng, agree):
     last = cases.last_activation(loss, "sigmoid")
@@ -630,6 +631,7 @@ def normed(layers, dtype="float32", **settings):
     return network
 
 
+@pytest.mark.filterwarnings("ignore:a batch of one row has no variance")
 @pytest.mark.parametrize("optimiser", ["momentum", "adamw"])
 @pytest.mark.parametrize("form", NORMED)
 def test_norms_are_those_of_numpy(form, optimiser, isa, dtype, rng, agree):
@@ -641,6 +643,7 @@ def test_norms_are_those_of_numpy(form, optimiser, isa, dtype, rng, agree):
     )
 
 
+@pytest.mark.filterwarnings("ignore:a batch of one row has no variance")
 @pytest.mark.parametrize("form", NORMED)
 def test_norms_have_the_same_bits_on_any_number_of_threads(form, isa, dtype):
     found = set()

@@ -48,6 +48,12 @@ MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
     "x must have numbers as features": "likewise: test_river.py",
     "y must be one of the": "likewise: test_river.py",
     "y must be a number; got": "likewise: test_river.py",
+    "model must be without BatchNorm": "fastdl.river: test_river.py",
+    "fastdl has no": "a name of the module: test_hints.py",
+    "must override what fd.Callback has": "it needs a class: test_hints.py",
+    "y must be a class": "likewise: test_river.py",
+    "x must be finite in": "likewise: test_river.py",
+    "X must be finite": "likewise: test_river.py",
     "which is not installed": "it needs a machine without a package: test_history.py",
 }
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastdl as fd
-from fastdl import _hints, network, trainer
+from fastdl import _hints, activations, losses, network, run, trainer
 
 X = np.ones((4, 3), np.float32)
 Y = np.array([0, 1, 1, 0])
@@ -64,6 +64,49 @@ def test_a_name_that_is_nearly_right_is_suggested(kind, name, near):
     with pytest.raises(AttributeError) as caught:
         getattr(make()[kind], name)
     assert str(caught.value) == f"{kind} has no {name}, did you mean {near!r}?"
+
+
+def test_losses_and_activations_of_other_libraries_are_told_what_to_use_and_that_works():
+    for module, make_one in (
+        (activations, lambda name: fd.Dense(3, 2, name)),
+        (losses, lambda name: fd.Network([3, 2], loss=name)),
+    ):
+        for name, use in module._ELSEWHERE.items():
+            for written in (name, name.title()):
+                with pytest.raises(ValueError, match=re.escape(f"; got {written!r}, use {use}")):
+                    make_one(written)
+            make_one(use.split("'")[1])
+    with pytest.raises(ValueError, match="got None, use 'identity'"):
+        fd.Dense(3, 2, None)
+
+
+def test_names_that_the_module_has_not_are_told_what_to_use_and_that_works(tmp_path):
+    path = str(tmp_path / "net.safetensors")
+    make()["Network"].save(path)
+    for name, use in fd._ELSEWHERE.items():
+        code = f"import fastdl as fd\nfd.{name}"  # elsewhere: here all modules are imported
+        if name in ("sklearn", "river"):
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+            assert f"fastdl has no {name}; use {use}" in done.stderr
+        else:
+            with pytest.raises(AttributeError, match=re.escape(f"fastdl has no {name}; use {use}")):
+                getattr(fd, name)
+        exec(use, {"fd": fd, "x": X, "path": path})
+    for name, hint in {
+        "Netwrk": ", did you mean 'Network'?",
+        "banana": "",
+        "__wrapped__": "",
+    }.items():
+        with pytest.raises(AttributeError) as caught:
+            getattr(fd, name)
+        assert str(caught.value) == f"fastdl has no {name}{hint}"
+
+
+def test_a_callback_with_another_librarys_hooks_is_told_its_own():
+    for name, use in run._ELSEWHERE.items():
+        with pytest.raises(TypeError, match=re.escape(f"has; got {name}, use {use}")):
+            type("Own", (fd.Callback,), {name: lambda self, run: None})
+        assert hasattr(fd.Callback, use.partition("(")[0])
 
 
 @pytest.mark.parametrize("kind", make())

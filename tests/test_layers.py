@@ -165,3 +165,29 @@ def test_penalties_are_those_of_the_dense_layers():
     weight = network.parameters["layers.1.weight"]
     expected = 0.5 * np.abs(weight).sum() + 0.25 * np.square(weight).sum()
     assert network.penalty() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("loss", "k"), [("binary_cross_entropy", 1), ("sigmoid_cross_entropy", 3)])
+def test_a_sigmoid_that_the_loss_has_too_is_warned_of(loss, k):
+    with pytest.warns(
+        UserWarning, match=rf"{loss} takes the sigmoid .* twice .* use fd.Dense\({k}\)"
+    ):
+        fd.Network([fd.Dense(4, 8, "relu"), fd.Dense(k, activation="sigmoid")], loss=loss)
+    fd.Network([fd.Dense(4, 8, "sigmoid"), fd.Dense(k)], loss=loss)
+    fd.Network([fd.Dense(4, 8), fd.Dense(k, activation="sigmoid")], loss="mse")
+
+
+def test_dropout_is_named_where_an_argument_is_not_known():
+    with pytest.raises(TypeError, match=r"^Dropout\.__init__"):
+        fd.Dropout(p=0.5)
+
+
+def test_batches_of_one_row_with_batch_normalisation_are_warned_of():
+    x, y = np.eye(3, dtype=np.float32), np.array([0, 1, 1])
+    net = fd.Network([fd.Dense(3, 4), fd.BatchNorm(), fd.Dense(2)])
+    with pytest.warns(
+        UserWarning, match="batch of one row has no variance.* use a batch_size of 8"
+    ):
+        fd.Trainer(net, fd.SGD(0.1), batch_size=1).fit(x, y)
+    fd.Trainer(net, fd.SGD(0.1), batch_size=2).fit(x, y)
+    fd.Trainer(fd.Network([3, 4, 2]), fd.SGD(0.1), batch_size=1).fit(x, y)

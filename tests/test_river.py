@@ -164,8 +164,8 @@ def test_a_copy_goes_on_alike(copied):
     assert other.predict_proba_one({"b": 1.0}) == model.predict_proba_one({"b": 1.0})
 
 
-def learnt():
-    model = river.Classifier([2, 2], fd.SGD(0.1))
+def learnt(k=2):
+    model = river.Classifier([2, k], fd.SGD(0.1))
     model.learn_one({"a": 1.0, "b": 2.0}, "x")
     model.learn_one({"a": 1.0, "b": 2.0}, "y")
     return model
@@ -173,6 +173,16 @@ def learnt():
 
 def number():
     return river.Regressor([2, 1], fd.SGD(0.1))
+
+
+def normal(kind):
+    return kind([fd.Dense(2, 4), fd.BatchNorm(), fd.Dense(1)], fd.SGD(0.1))
+
+
+def numbers():
+    model = number()
+    model.learn_one({"a": 1.0, "b": 2.0}, 1.0)
+    return model
 
 
 REFUSED = {
@@ -217,18 +227,49 @@ REFUSED = {
         lambda: learnt().predict_one({"a": None}),
         "x must have numbers .* got None as 'a'",
     ),
-    "NaN": (lambda: learnt().learn_one({"a": np.nan}, "x"), "x must be finite; got nan at row 0"),
-    "too large": (lambda: number().learn_one({"a": 1e300, "b": 1}, 1), "x must be finite; got inf"),
+    "NaN": (
+        lambda: learnt().learn_one({"a": np.nan}, "x"),
+        "float32; got nan as 'a', leave",
+    ),
+    "too large": (lambda: number().learn_one({"a": 1e300, "b": 1}, 1), r"got 1e\+300 as 'a'"),
     "a word for a number": (
         lambda: number().learn_one({"a": 1.0}, "red"),
         "y must be a number; go",
     ),
     "NaN for a number": (lambda: number().learn_one({"a": 1.0}, np.nan), "y must be finite"),
+    "asked of NaN": (lambda: learnt().predict_one({"a": 1, "b": np.nan}), "got nan as 'b', leave"),
+    "a number asked of NaN": (lambda: numbers().predict_one({"b": -np.inf}), "got -inf as 'b'"),
+    "no class": (lambda: learnt(3).learn_one({"a": 1.0}, None), "y must be a class; got None, lea"),
+    "NaN for a class": (lambda: learnt(3).learn_one({"a": 1.0}, np.nan), "a class; got nan, leave"),
+    "a list for a class": (
+        lambda: learnt().learn_one({"a": 1.0}, ["x"]),
+        r"y must be a class, such as a word or a number; got \['x'\]",
+    ),
+    "three features at once": (
+        lambda: number().learn_one({"a": 1.0, "b": 1.0, "c": 1.0}, 1.0),
+        "2 inputs are for; got 'c' beside 'a', 'b', leave",
+    ),
+    "one row for a batch": (
+        lambda: normal(river.Classifier).learn_one({"a": 1.0}, "x"),
+        "model must be without BatchNorm to learn one row.* use learn_many",
+    ),
+    "one row for a batch of numbers": (
+        lambda: normal(river.Regressor).learn_one({"a": 1.0}, 1.0),
+        "model must be without BatchNorm to learn one row.* use learn_many",
+    ),
     "an array": (
         lambda: number().learn_many(np.ones((3, 2)), np.ones(3)),
         "X must be a data frame whose columns are the features; got array",
     ),
 }
+
+
+def test_rows_of_a_frame_teach_a_network_with_batch_normalisation():
+    pandas = pytest.importorskip("pandas")
+    frame, own = pandas.DataFrame(ROWS[:, :2], columns=["a", "b"]), normal(river.Regressor)
+    before = own.trainer.network.parameters["layers.0.weight"].copy()
+    own.learn_many(frame, pandas.Series(ROWS[:, 1]))
+    assert (own.trainer.network.parameters["layers.0.weight"] != before).any()
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -247,6 +288,39 @@ def test_a_row_that_is_refused_changes_nothing():
     for a, b in zip(parameters(model.trainer), before, strict=True):
         np.testing.assert_array_equal(a, b)
     assert model.trainer.n_steps == 2
+
+
+@pytest.mark.parametrize(("x", "y"), [
+    ({"b": np.inf}, "l"), ({"b": "red"}, "l"), ({"b": 1.0}, None), ({"b": 1.0, "c": 1, "d": 1}, "l")
+])  # fmt: skip
+def test_a_row_that_is_refused_takes_no_place_of_a_feature_or_a_class(x, y):
+    model = river.Classifier([2, 4, 2], fd.SGD(0.1))
+    with pytest.raises((TypeError, ValueError)):
+        model.learn_one(x, y)
+    model.learn_one({"e": 1.0, "f": 2.0}, "r")
+    model.learn_one({"e": 1.0, "f": 2.0}, "s")
+    assert list(model.predict_proba_one({"e": 1.0})) == ["r", "s"]
+
+
+def test_rows_and_numbers_that_are_refused_take_no_place_either():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"b": [1.0, np.nan], "c": [1.0, 2.0]})
+    classes, numbers = river.Classifier([2, 4, 2], fd.SGD(0.1)), number()
+    for call in (
+        lambda: classes.learn_many(frame, ["p", "q"]),
+        lambda: classes.learn_many(frame.fillna(0), ["p"]),
+        lambda: numbers.learn_many(frame, [1.0, 2.0]),
+        lambda: numbers.learn_many(frame.fillna(0), [1.0, np.nan]),
+        lambda: numbers.learn_one({"b": 1.0}, np.nan),
+    ):
+        with pytest.raises(ValueError, match="must"):
+            call()
+    good = pandas.DataFrame({"e": [1.0, 2.0], "f": [1.0, 2.0]})
+    classes.learn_many(good, ["r", "s"])
+    numbers.learn_many(good, [1.0, 2.0])
+    assert list(classes.predict_proba_one({"e": 1.0})) == ["r", "s"]
+    with pytest.raises(ValueError, match=r"got nan at row 1 in 'e', use X\.fillna"):
+        numbers.predict_many(pandas.DataFrame({"f": [1.0, 2.0], "e": [0.0, np.nan]}))
 
 
 def test_in_pipelines_and_evaluations_of_river():

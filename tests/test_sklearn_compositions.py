@@ -248,6 +248,34 @@ def test_a_loss_without_probabilities_has_no_predict_proba():
     assert one.fit(X, LABELS).score(X, LABELS) > 0.8
 
 
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+def test_a_trainer_for_other_classes_is_refused_and_what_is_told_works(call):
+    more = {"classes": ["up", "down"]} if call == "partial_fit" else {}
+    for trainer, told in (
+        (
+            fd.Trainer(fd.Network([4, 8, 3]), fd.SGD(0.1)),
+            "for each of 2 classes; got 3 outputs, use",
+        ),
+        (
+            fd.Trainer(fd.Network([4, 8, 2], loss="mse"), fd.SGD(0.1)),
+            "loss of labels; got mse, use",
+        ),
+    ):
+        one = NetworkClassifier(trainer)
+        with pytest.raises(ValueError, match=told):
+            getattr(one, call)(X, LABELS, **more)
+        one.set_params(trainer=lambda d, k: fd.Trainer(fd.Network([d, 50, k]), fd.Adam()))
+        likely = getattr(one, call)(X, LABELS, **more).predict_proba(X)
+        assert likely.shape == (len(X), 2)
+
+
+def test_callbacks_and_functions_that_are_none_are_refused():
+    with pytest.raises(TypeError, match=r"callbacks must be a list .* use \[callbacks\]"):
+        NetworkClassifier(classifying, callbacks=fd.EarlyStopping("loss")).fit(X, LABELS)
+    with pytest.raises(TypeError, match="a function that gives a Trainer; got one that gives <Net"):
+        NetworkClassifier(lambda d, k: fd.Network([d, k])).fit(X, LABELS)
+
+
 @pytest.mark.parametrize("trainer", [None, "adam", fd.Network([4, 2])])
 def test_what_is_no_trainer_is_refused(trainer):
     with pytest.raises(TypeError, match="trainer must be a Trainer, or a function"):

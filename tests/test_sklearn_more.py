@@ -237,6 +237,16 @@ def test_examples_run(module):
             "batch_norm must go with the solver",
         ),
         (lambda: MLPClassifier(activation="rely").fit(X, LABELS), "The 'activation' parameter"),
+        (
+            lambda: MLPClassifier(class_weight={LABELS[0]: -2.0}).fit(X, LABELS),
+            r"class_weight\[.*\] must be finite and not negative; got -2.0",
+        ),
+        (
+            lambda: MLPClassifier(class_weight=[{1: np.nan}, {}]).fit(
+                X, np.c_[X > 0, X < 0][:, :2]
+            ),
+            r"class_weight\[1\] must be finite and not negative; got nan",
+        ),
         (lambda: MLPClassifier(n_jobs=0).fit(X, LABELS), "The 'n_jobs' parameter"),
         (
             lambda: NetworkClassifier(fd.Trainer(fd.Network([5, 3]), fd.SGD(0.1))).partial_fit(

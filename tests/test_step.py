@@ -156,6 +156,7 @@ def test_with_dropout():
     alike(one, other, rows(10), answers("hinge", 10), steps=5)
 
 
+@pytest.mark.filterwarnings("ignore:a batch of one row has no variance")
 @pytest.mark.parametrize("n", [1, 10, 5000])
 def test_with_norms(n):
     layers = [fd.Dense(D, 6), fd.BatchNorm(activation="relu"), fd.Dropout(0.5), fd.Dense(K)]

@@ -6,7 +6,9 @@
 """
 
 from fastdl import _openmp  # noqa: F401  # isort: skip - before anything else loads OpenMP
-from fastdl import datasets, init, ops, schedules
+from typing import TYPE_CHECKING
+
+from fastdl import _hints, datasets, init, ops, schedules
 from fastdl.advice import ScalingWarning
 from fastdl.audit import GradientAudit, audit_gradients
 from fastdl.callbacks import (
@@ -73,3 +75,31 @@ __all__ = [
     "show_config",
     "to_torch",
 ]
+
+_ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
+    {
+        "fd.Network([784, 128, 10])": "Sequential Model Module MLP nn",
+        "fd.Dense(784, 128)": "Linear Layer",
+        "fd.Activation('relu')": "ReLU Tanh Sigmoid GELU SiLU LeakyReLU ELU SELU Softplus",
+        "fd.BatchNorm()": "BatchNorm1d BatchNormalization",
+        "fd.Network.load(path)": "load load_model",
+        "fd.Scaling.standard(x)": "StandardScaler Normalization",
+        "fd.Checkpoint('run.safetensors')": "ModelCheckpoint BackupAndRestore",
+        "fd.ReduceOnPlateau()": "ReduceLROnPlateau",
+        "fd.CSVLog('log.csv')": "CSVLogger",
+        "from fastdl.sklearn import MLPClassifier": "MLPClassifier",
+        "from fastdl.sklearn import MLPRegressor": "MLPRegressor",
+        "from fastdl.sklearn import NetworkClassifier": "NetworkClassifier",
+        "from fastdl.sklearn import NetworkRegressor": "NetworkRegressor",
+        "import fastdl.sklearn": "sklearn",
+        "import fastdl.river": "river",
+    }
+)
+
+if not TYPE_CHECKING:  # a type checker is to go on refusing names that are not there
+
+    def __getattr__(name: str) -> object:
+        hint = f"; use {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+        if not hint and not name.startswith("_"):
+            hint = _hints.near(name, __all__)
+        raise AttributeError(f"fastdl has no {name}{hint}")

@@ -9,7 +9,7 @@ and row numbers, always, and before it is looked at: another thread may change t
 import inspect
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -461,11 +461,18 @@ def boolean(name: str, value: object) -> bool:
     return bool(value)
 
 
-def choice(name: str, value: object, among: Sequence[str]) -> str:
-    """One of the names."""
+def choice(
+    name: str, value: object, among: Sequence[str], elsewhere: Mapping[str, str] | None = None
+) -> str:
+    """One of the names.
+
+    elsewhere: what to use by other libraries' names for it, in small letters.
+    """
     if not isinstance(value, str) or value not in among:
+        use = (elsewhere or {}).get(str(value).lower())
+        remedy = _hints.near(value, among) if use is None else f", use {use}"
         rule = f"{name} must be one of {', '.join(among)}"
-        raise ValueError(f"{rule}; got {value!r:.100}{_hints.near(value, among)}")
+        raise ValueError(f"{rule}; got {value!r:.100}{remedy}")
     return value
 
 

@@ -95,6 +95,10 @@ def resolve(n_threads: int | None, work: int) -> int:
     work : int
         Multiply-adds between two meetings of the threads.
     """
+    if n_threads == -1 and type(n_threads) is int:  # as joblib counts all
+        raise ValueError(
+            "n_threads must be at least 1, or None for as many as help; got -1, use None"
+        )
     wish = None if n_threads is None else _check.integer("n_threads", n_threads, 1, sys.maxsize)
     if _forked and _kernels.OPENMP:
         return 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastdl import _check, _kernels
+from fastdl import _check, _hints, _kernels
 
 
 class Activation(NamedTuple):
@@ -36,6 +36,17 @@ _KINKED = {"relu", "leaky_relu", "selu"}
 ACTIVATIONS = {name: Activation(name, name in _KINKED) for name in _kernels.ACTIVATIONS}
 
 
+_ELSEWHERE = _hints.table(  # what other libraries call them
+    {
+        "'identity': the loss has the softmax, and so has net.predict_proba": "softmax",
+        "'identity'": "linear none",
+        "'sigmoid'": "logistic",
+        "'silu'": "swish",
+        "'exp'": "exponential",
+    }
+)
+
+
 def get(name: object) -> Activation:
     """The activation of this name."""
-    return ACTIVATIONS[_check.choice("activation", name, tuple(ACTIVATIONS))]
+    return ACTIVATIONS[_check.choice("activation", name, tuple(ACTIVATIONS), _ELSEWHERE)]

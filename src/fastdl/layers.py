@@ -104,6 +104,7 @@ class Mask:
         return f"{self.name} {self.rate:g}"
 
 
+@dataclass(frozen=True)  # so that it is named where an argument is not known
 class Dropout(Mask):
     """Sets a random share of its inputs to zero in training (Srivastava et al. 2014).
 
@@ -159,7 +160,8 @@ class BatchNorm:
     -----
     A batch of one row has the variance 0: all that it normalises is 0, the answer of that step is
     activation(beta) whatever the row, and nothing before the layer learns. So take batches of some
-    rows, with ``drop_last=True`` where one would be left at the end of an epoch. PyTorch's running
+    rows, with ``drop_last=True`` where one would be left at the end of an epoch; a ``batch_size``
+    of 1 is warned of. PyTorch's running
     variance is that of the unbiased one, n / (n - 1) as large; Keras's is as here.
 
     Examples
@@ -176,6 +178,11 @@ class BatchNorm:
     name: ClassVar[str] = "batch_norm"
 
     def __post_init__(self) -> None:
+        if type(self.momentum) is int and self.momentum > 1:  # its units, as PyTorch has them first
+            raise ValueError(
+                f"momentum must lie in [0, 1); got {self.momentum}, use momentum=0.9 (a network "
+                "finds out how many units a layer has)"
+            )
         object.__setattr__(self, "momentum", _check.real("momentum", self.momentum, 0.0, 1.0))
         object.__setattr__(self, "epsilon", _check.real("epsilon", self.epsilon, above=0.0))
         activations.get(self.activation)
@@ -397,6 +404,11 @@ def _between(given: Sequence[object], i: int) -> str:
     h = odd if type(odd) is int and odd > 0 else 10
     h = next((layer.d or h for layer in after if isinstance(layer, Dense)), h)
     return f"fd.Dense({d}, {h})"
+
+
+def has_norms(layers: Sequence[Layer]) -> bool:
+    """Whether rows are normalised by their batch."""
+    return any(isinstance(layer, BatchNorm) for layer in layers)
 
 
 def check_outputs(

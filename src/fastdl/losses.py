@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdl import _check, _intake, _kernels
+from fastdl import _check, _hints, _intake, _kernels
 from fastdl._check import Array
 from fastdl._epoch import ready_labels, ready_numbers
 
@@ -400,6 +400,19 @@ LOSSES: dict[str, type[Loss]] = {
 }  # fmt: skip
 
 
+_ELSEWHERE = _hints.table(  # what other libraries call them
+    {
+        "'softmax_cross_entropy'": "cross_entropy crossentropy log_loss nll nll_loss softmax "
+        "categorical_crossentropy sparse_categorical_crossentropy",
+        "'binary_cross_entropy'": "bce bce_with_logits binary_crossentropy",
+        "'mse'": "squared_error mean_squared_error mse_loss l2",
+        "'mae'": "absolute_error mean_absolute_error l1 l1_loss",
+        "'huber'": "huber_loss smooth_l1 smooth_l1_loss",
+        "'quantile'": "pinball",
+    }
+)
+
+
 def get(loss: object) -> Loss:
     """The loss of this name, or the one that is given."""
     if isinstance(loss, Loss):
@@ -411,7 +424,7 @@ def get(loss: object) -> Loss:
             f"loss must be a name or a loss with its settings; got the class {loss.__name__}, "
             f"use fd.losses.{loss.__name__}{'(function)' if loss is Own else '()'}"
         )
-    return LOSSES[_check.choice("loss", loss, tuple(LOSSES))]()
+    return LOSSES[_check.choice("loss", loss, tuple(LOSSES), _ELSEWHERE)]()
 
 
 def with_margin(loss: object, margin: float | None) -> Loss:

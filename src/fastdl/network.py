@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -40,13 +41,14 @@ _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what
         "fd.Trainer(net, fd.SGD(0.1))": "compile optimizer optimiser learning_rate batch_size",
         "net.evaluate(x, y).accuracy": "score",
         "net.logits(x)": "forward call decision_function transform fit_transform",
-        "net.predict(x)": "predict_classes",
+        "net.predict(x)": "predict_classes eval",
         "np.log(net.predict_proba(x))": "predict_log_proba",
         "net.gradients(x, y)": "backward",
         "net.parameters": "get_weights weights biases weight bias coefs_ intercepts_",
         "net.load_state(arrays)": "load_state_dict set_weights",
         "net.save(path)": "save_weights save_model",
         "fd.Network.load(path)": "load_weights load_model",
+        "fd.Network([fd.Dense(784, 128), fd.Dense(10)])": "add append pop",
         'net.copy("float64")': "to astype double float half",
         "net.copy()": "clone",
         "net.n_parameters": "count_params",
@@ -127,6 +129,12 @@ class Network(_hints.Hinted):
         chosen = losses.with_margin(loss, margin)
         dense = from_given(layers, activation, (*chosen.outputs, "identity")[0])
         check_outputs(dense, chosen, layers)
+        if dense[-1].title == "sigmoid" and chosen.probabilities == "sigmoid":
+            warnings.warn(
+                f"{chosen.name} takes the sigmoid of the outputs itself, so they get it twice "
+                f"after a last layer of sigmoid: use fd.Dense({dense[-1].h}) there",
+                stacklevel=2,
+            )
         self._core = Core(dense, chosen, _check.dtype(dtype), scaling)
         self._core.draw(init, seed)
 

@@ -211,6 +211,17 @@ def compare(path: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None
     """Refuse a checkpoint whose settings are not one's own."""
     for name, value in own.items():
         if saved.get(name) != value:
+            was = saved.get(name)
+            if (
+                isinstance(was, Mapping)
+                and isinstance(value, Mapping)
+                and was.get("") == value.get("")
+            ):
+                compare(
+                    path,
+                    {f"{name}.{key}": was[key] for key in was},
+                    {f"{name}.{key}": value[key] for key in value},
+                )
             raise CheckpointError(
                 f"{name} must be {saved.get(name)!r:.200}, as in {path}, to go on from there; "
                 f"got {value!r:.200}"

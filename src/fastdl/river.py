@@ -16,13 +16,13 @@ import struct
 import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdl import _check
-from fastdl.layers import Layer
+from fastdl.layers import Layer, has_norms
 from fastdl.network import Network
 from fastdl.optim import Optimiser
 from fastdl.trainer import Trainer
@@ -57,6 +57,13 @@ def _trainer(model: Model, optimiser: Optimiser | None, loss: Callable[[int], st
     last = model[-1] if isinstance(model, Sequence) and len(model) else None
     k = getattr(last, "h", last)
     return Trainer(Network(model, loss=loss(k if isinstance(k, int) else 0)), optimiser)
+
+
+def _refuse_norms() -> NoReturn:
+    raise ValueError(
+        "model must be without BatchNorm to learn one row, which has no variance; got one with it, "
+        "use learn_many, or leave it out of the layers"
+    )
 
 
 class _Features:
@@ -103,10 +110,16 @@ class _Features:
         if not names:
             raise TypeError(
                 f"X must be a data frame whose columns are the features; got {frame!r:.100}, use "
-                "pandas.DataFrame(X, columns=names)"
+                "pandas.DataFrame(X), of dictionaries with .fillna(0)"
             )
         self._admit("X", dict.fromkeys(names), learns)
         given = _check.table("X", frame).array
+        if not np.isfinite(given).all():
+            i, j = np.argwhere(~np.isfinite(given))[0]
+            raise ValueError(
+                f"X must be finite; got {given[i, j]} at row {i} in {names[j]!r}, use X.fillna(0) "
+                "for what counts as missing, or leave such rows out"
+            )
         rows = np.zeros((len(given), self._d), self._dtype)
         at = {name: i for i, name in enumerate(self.names)}
         for column, name in zip(given.T, names, strict=True):
@@ -123,13 +136,31 @@ class _Features:
             )
         new = tuple(name for name in x if name not in self._known)
         if self._n + len(new) > self._d:
+            beside = ", ".join(map(repr, self.names + new[: self._d - self._n]))
             raise ValueError(
                 f"{argument} must have features that the network's {self._d} inputs are for; got "
-                f"{new[0]!r} beside {', '.join(map(repr, self.names))}"[:400]
+                f"{new[self._d - self._n]!r} beside {beside}"[:400]
                 + ", leave it out or make a network with more inputs"
             )
         if new and learns:
             self._know(self.names + new)
+
+    def refuse(self, x: object, error: Exception, names: tuple[Hashable, ...]) -> None:
+        """Forget the names that a refused row has brought; tell what is not finite by its name.
+
+        names: those from before the row.
+        """
+        try:
+            if type(error) is ValueError and isinstance(x, Mapping):
+                for name, number in zip(self.names, self._slowly(x), strict=True):
+                    if not abs(number) <= self._most:
+                        raise ValueError(
+                            f"x must be finite in {self._dtype}; got {x[name]!r:.100} as "
+                            f"{name!r}, leave it out: what is missing counts as 0"
+                        ) from None
+        finally:
+            if self.names is not names:
+                self._know(names)
 
     def _slowly(self, x: Mapping[Hashable, Any]) -> list[float]:
         """The numbers of a dictionary, each looked at."""
@@ -184,8 +215,10 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
     -----
     Features are known by their names, whatever their order, and learnt as they come up, as many as
     the network has inputs; one more is refused. One that is missing counts as 0, as it does for
-    River's linear models, and so does one that has not come up yet. A row is a step: the rows of
-    ``learn_many`` are one together. Probabilities are those of the classes that have come up.
+    River's linear models, and so does one that has not come up yet. A row that is refused brings
+    no names and no class. A row is a step: the rows of ``learn_many`` are one together, so a
+    network with ``BatchNorm`` learns by ``learn_many`` alone. Probabilities are those of the
+    classes that have come up.
 
     Examples
     --------
@@ -219,6 +252,7 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
                 f"{loss}, use loss='softmax_cross_entropy'"
             )
         self._features = _Features(network.layers[0].d, network.dtype)
+        self._has_norms = has_norms(network.layers)
         self._binary = loss.y == "binary"
         self._sums = self._binary or loss.probabilities == "softmax"
         self._k = 2 if self._binary else k
@@ -229,13 +263,24 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
 
     def learn_one(self, x: Mapping[Hashable, Any], y: Hashable) -> None:
         """Take one step, by the row of a dictionary of features and its class."""
-        row, number = self._features.row(x, True), self._numbers.get(y)
-        self._y[0] = self._number(y) if number is None else number
-        self.trainer.step(row, self._y)
+        if self._has_norms:
+            _refuse_norms()
+        names, known = self._features.names, len(self._numbers)
+        try:
+            row = self._features.row(x, True)
+            self._y[0] = self._number(y)
+            self.trainer.step(row, self._y)
+        except Exception as error:
+            self._refuse(x, error, names, known)
+            raise
 
     def predict_proba_one(self, x: Mapping[Hashable, Any]) -> dict[Any, float]:
         """The probability of each class that has come up."""
-        found = self.trainer.network.predict_proba(self._features.row(x, False))[0].tolist()
+        try:
+            found = self.trainer.network.predict_proba(self._features.row(x, False))[0].tolist()
+        except Exception as error:
+            self._features.refuse(x, error, self._features.names)
+            raise
         if self._binary:
             found = [1 - found[0], found[0]]
         if not (self._sums and len(self._numbers) == self._k):
@@ -251,9 +296,14 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
 
     def learn_many(self, X: Any, y: Any) -> None:
         """Take one step, by the rows of a data frame and a series of their classes."""
-        x = self._features.rows(X, True)
-        numbers = np.array([self._number(each) for each in y], np.int64)
-        self.trainer.step(x, numbers.astype(x.dtype)[:, None] if self._binary else numbers)
+        names, known = self._features.names, len(self._numbers)
+        try:
+            x = self._features.rows(X, True)
+            numbers = np.array([self._number(each) for each in y], np.int64)
+            self.trainer.step(x, numbers.astype(x.dtype)[:, None] if self._binary else numbers)
+        except Exception as error:
+            self._refuse(X, error, names, known)
+            raise
 
     def predict_proba_many(self, X: Any) -> Any:
         """The probabilities as a data frame with a column a class."""
@@ -269,15 +319,29 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
 
     def _number(self, y: Hashable) -> int:
         """Which output stands for a class; a new one takes the next."""
-        if y not in self._numbers:
+        try:
+            number = self._numbers.get(y)
+        except TypeError:
+            raise TypeError(
+                f"y must be a class, such as a word or a number; got {y!r:.100}"
+            ) from None
+        if number is None:
+            if y is None or y != y:
+                raise ValueError(f"y must be a class; got {y}, leave out rows that have none")
             if len(self._numbers) == self._k:
                 known = ", ".join(map(repr, self._numbers))
                 raise ValueError(
                     f"y must be one of the {self._k} classes that the network has outputs for, "
                     f"{known:.200}; got {y!r:.100}, make a network with more outputs"
                 )
-            self._numbers[y] = len(self._numbers)
-        return self._numbers[y]
+            number = self._numbers[y] = len(self._numbers)
+        return number
+
+    def _refuse(self, x: object, error: Exception, names: tuple[Hashable, ...], known: int) -> None:
+        """Forget the names and classes that refused rows have brought."""
+        while len(self._numbers) > known:
+            self._numbers.popitem()
+        self._features.refuse(x, error, names)
 
     def _probabilities(self, x: NDArray[Any]) -> NDArray[Any]:
         """Of the classes that have come up (n, classes), which sum to 1."""
@@ -335,23 +399,40 @@ class Regressor(MiniBatchRegressor):  # type: ignore[misc,valid-type,unused-igno
                 f"fd.Trainer(fd.Network([{network.layers[0].d}, 32, 1], loss='mse'), fd.SGD(0.01))"
             )
         self._features = _Features(network.layers[0].d, network.dtype)
+        self._has_norms = has_norms(network.layers)
         self._y = np.zeros((1, 1), network.dtype)
 
     def learn_one(self, x: Mapping[Hashable, Any], y: float) -> None:
         """Take one step, by the row of a dictionary of features and its number."""
+        if self._has_norms:
+            _refuse_norms()
         try:
             self._y[0, 0] = y
         except (TypeError, ValueError):
             raise TypeError(f"y must be a number; got {y!r:.100}") from None
-        self.trainer.step(self._features.row(x, True), self._y)
+        names = self._features.names
+        try:
+            self.trainer.step(self._features.row(x, True), self._y)
+        except Exception as error:
+            self._features.refuse(x, error, names)
+            raise
 
     def predict_one(self, x: Mapping[Hashable, Any]) -> float:
         """The number for the row of a dictionary of features."""
-        return float(self.trainer.network.predict(self._features.row(x, False))[0])
+        try:
+            return float(self.trainer.network.predict(self._features.row(x, False))[0])
+        except Exception as error:
+            self._features.refuse(x, error, self._features.names)
+            raise
 
     def learn_many(self, X: Any, y: Any) -> None:
         """Take one step, by the rows of a data frame and a series of their numbers."""
-        self.trainer.step(self._features.rows(X, True), np.asarray(y))
+        names = self._features.names
+        try:
+            self.trainer.step(self._features.rows(X, True), np.asarray(y))
+        except Exception as error:
+            self._features.refuse(X, error, names)
+            raise
 
     def predict_many(self, X: Any) -> Any:
         """The numbers as a series."""

@@ -6,6 +6,7 @@ import os
 from functools import singledispatch
 from typing import Any
 
+from fastdl import _hints
 from fastdl._settings import show
 from fastdl.fit import Fit
 from fastdl.history import History
@@ -119,6 +120,17 @@ class Run:
         self._fit.save(path)
 
 
+_ELSEWHERE = _hints.table(  # what other libraries call them
+    {
+        "on_begin(self, run)": "on_train_begin on_train_start on_fit_start on_fit_begin",
+        "on_step(self, run), with steps = 1": "on_batch_end on_train_batch_end on_step_end",
+        "on_epoch(self, run), which is called after each": "on_epoch_end on_train_epoch_end "
+        "on_epoch_begin on_epoch_start",
+        "on_end(self, run)": "on_train_end on_fit_end",
+    }
+)
+
+
 class Callback:
     """Does nothing; override what you need. ``run`` is the fit: see ``Run``.
 
@@ -140,6 +152,14 @@ class Callback:
     """
 
     steps: int | None = None
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        for name in cls.__dict__:  # of another library: nobody would ever call it
+            if (use := _ELSEWHERE.get(name)) is not None:
+                raise TypeError(
+                    f"{cls.__name__} must override what fd.Callback has; got {name}, use {use}"
+                )
 
     def __repr__(self) -> str:
         return show(self)

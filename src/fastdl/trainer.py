@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from fastdl.evaluation import Metric, own_metrics
 from fastdl.fit import Fit, Terms
 from fastdl.history import History
 from fastdl.inputs import Inputs
-from fastdl.layers import Dense, Layer, penalised
+from fastdl.layers import Dense, Layer, has_norms, penalised
 from fastdl.loop import Loop
 from fastdl.network import Network, core_of
 from fastdl.optim import Optimiser
@@ -35,7 +36,7 @@ Shuffle = Literal["rows", "batches"] | None
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
     {
         "trainer.fit(x, y)": "train compile",
-        "trainer.step(x, y)": "partial_fit train_on_batch",
+        "trainer.step(x, y)": "partial_fit train_on_batch zero_grad backward",
         "trainer.n_steps": "steps step_count iterations t_",
         "trainer.network": "net model module",
         "trainer.network.predict(x)": "predict",
@@ -434,8 +435,9 @@ class Trainer(_hints.Hinted):
 
         Examples
         --------
-        Batches, here of random numbers; ``pyarrow.parquet.ParquetFile(path).iter_batches(1000)``
-        gives those of a file.
+        Batches, here of random numbers. Those of a Parquet file have to be pairs, too: ``for each
+        in pyarrow.parquet.ParquetFile(path).iter_batches(1000): yield each.select(columns),
+        each["label"]``.
 
         >>> def batches():
         ...     rng = np.random.default_rng(0)
@@ -463,6 +465,12 @@ class Trainer(_hints.Hinted):
             raise TypeError(
                 f"callbacks must be a list of Callback objects; got {callbacks!r:.100}, "
                 f"use {remedy}"
+            )
+        if self.batch_size == 1 and y is not None and has_norms(self.network.layers):
+            warnings.warn(
+                "a batch of one row has no variance, so BatchNorm learns nothing from it: use a "
+                "batch_size of 8 or more",
+                stacklevel=2,
             )
         asked = Asked(epochs, record, train_metrics, own_metrics(metrics))
         core = self._core

@@ -47,7 +47,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Weights of classes, by which those of their rows are multiplied.
     batch_norm : bool
         Whether every hidden layer's rows are normalised by their batch before the activation
-        (``fastdl.BatchNorm``).
+        (``fastdl.BatchNorm``). A batch of one row teaches hidden layers nothing then: choose a
+        ``batch_size`` that leaves more at the end, and give ``partial_fit`` several rows.
     dropout : float in [0, 1), or a sequence of float
         The share of every hidden layer's outputs, or of each one's, that is left out in training.
     callbacks : callable, or a sequence of them, or None
@@ -293,6 +294,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         weights = super()._weigh(X, y, sample_weight)
         if self.class_weight is None:
             return weights
+        each = self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]
+        for weights_of in each:
+            for label, weight in weights_of.items() if isinstance(weights_of, dict) else ():
+                if not 0 <= weight < np.inf:
+                    raise ValueError(
+                        f"class_weight[{label!r}] must be finite and not negative; got {weight}"
+                    )
         by_class: Array = compute_sample_weight(self.class_weight, y)
         return by_class if weights is None else weights * by_class
 

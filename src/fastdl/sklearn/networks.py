@@ -54,6 +54,11 @@ class _Estimator(ToOnnx, BaseEstimator):
                     "fd.Adam())"
                 )
             made = made(d, k)
+            if not isinstance(made, Trainer):
+                raise TypeError(
+                    "trainer must be a function that gives a Trainer; got one that gives "
+                    f"{made!r:.100}, use lambda d, k: fd.Trainer(fd.Network([d, 50, k]), fd.Adam())"
+                )
         self.trainer_: Trainer = made
 
     @property
@@ -65,7 +70,7 @@ class _Estimator(ToOnnx, BaseEstimator):
     def _train(self, x: Array, y: Array, sample_weight: ArrayLike | None) -> Self:
         self.history_ = self.trainer_.fit(
             x, y, epochs=self.epochs, validation_split=self.validation_split,
-            sample_weight=sample_weight, callbacks=copy.deepcopy(list(self.callbacks)),
+            sample_weight=sample_weight, callbacks=copy.deepcopy(self.callbacks),
             progress=self.progress,
         )  # fmt: skip
         return self
@@ -131,6 +136,7 @@ class NetworkClassifier(ClassifierMixin, _Estimator):
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         self._begin(x.shape[1], len(self.classes_))
+        self._check_outputs(y)
         return self._train(x, self._encoded(y), _given(sample_weight, x))
 
     def partial_fit(
@@ -148,6 +154,7 @@ class NetworkClassifier(ClassifierMixin, _Estimator):
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             self.classes_ = np.unique(np.asarray(classes))
             self._begin(x.shape[1], len(self.classes_))
+            self._check_outputs(y)
         self.trainer_.step(x, self._encoded(y), sample_weight=_given(sample_weight, x))
         return self
 
@@ -167,6 +174,24 @@ class NetworkClassifier(ClassifierMixin, _Estimator):
         return not isinstance(trainer, Trainer) or (
             trainer.network.loss_function.probabilities is not None
         )
+
+    def _check_outputs(self, y: Array) -> None:
+        """Refuse a network whose outputs are not the classes of labels (n,)."""
+        network, k = self.trainer_.network, len(self.classes_)
+        loss, h = network.loss_function, network.layers[-1].h
+        if y.ndim == 1 and loss.y == "numbers":
+            del self.trainer_  # which has fitted nothing
+            raise ValueError(
+                f"trainer must have a loss of labels; got {loss.name}, use "
+                "loss='softmax_cross_entropy' in its network, or a NetworkRegressor"
+            )
+        if loss.y == "labels" and h != max(k, 2):  # one class alone has two outputs, too
+            del self.trainer_
+            raise ValueError(
+                f"trainer must have an output for each of {k} classes; got {h} outputs, use a "
+                "function that is told how many: lambda d, k: fd.Trainer(fd.Network([d, 50, k]), "
+                "fd.Adam())"
+            )
 
     def _encoded(self, y: Array) -> Array:
         """Numbers of classes, but for 0 and 1 of several labels a row."""

@@ -49,7 +49,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         what is predicted back again; the losses are those of the scaled targets.
     batch_norm : bool
         Whether every hidden layer's rows are normalised by their batch before the activation
-        (``fastdl.BatchNorm``).
+        (``fastdl.BatchNorm``). A batch of one row teaches hidden layers nothing then: choose a
+        ``batch_size`` that leaves more at the end, and give ``partial_fit`` several rows.
     dropout : float in [0, 1), or a sequence of float
         The share of every hidden layer's outputs, or of each one's, that is left out in training.
     callbacks : callable, or a sequence of them, or None

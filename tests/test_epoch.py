@@ -347,6 +347,19 @@ def test_outputs_with_an_activation_and_losses_with_settings(loss, dtype, rng, a
     agrees_after_training(network, OPTIMISERS["sgd"], x, y, agree, 20)
 
 
+def assert_order_alone_counts(widths, x, y, batch_size, dtype):
+    """The same bits of rows that a fit shuffles and of those that lie so."""
+    order = np.random.default_rng(8).permutation(len(x))
+    trained = []
+    for rows, labels, shuffle in ((x, y, "rows"), (x[order], y[order], None)):
+        network = make(widths, dtype=dtype)
+        fd.Trainer(network, fd.SGD(0.1), batch_size=batch_size, shuffle=shuffle, seed=8).fit(
+            rows, labels
+        )
+        trained.append(network.logits(x))
+    assert trained[0].tobytes() == trained[1].tobytes()
+
+
 @together(
     ("kind", "widths", "size", "isa", "dtype"),
     ["uint8", "float32", "float64"], [[70, 10], [1100, 50, 3], [40, 30]],
@@ -357,15 +370,13 @@ def test_shuffled_rows_are_those_rows_in_that_order(kind, widths, size, isa, dty
     whole = rng.integers(0, 256, (2 * n, widths[0])).astype(kind)
     x = (whole if kind == "uint8" else whole / np.asarray(255, kind))[::2]
     y = rng.integers(0, widths[-1], n)
-    order = np.random.default_rng(8).permutation(n)
-    trained = []
-    for rows, labels, shuffle in ((x, y, "rows"), (x[order], y[order], None)):
-        network = make(widths, dtype=dtype)
-        fd.Trainer(network, fd.SGD(0.1), batch_size=batch_size, shuffle=shuffle, seed=8).fit(
-            rows, labels
-        )
-        trained.append(network.logits(x))
-    assert trained[0].tobytes() == trained[1].tobytes()
+    assert_order_alone_counts(widths, x, y, batch_size, dtype)
+
+
+@pytest.mark.parametrize("widths", [[1100, 50, 3], [1100, 11, 3]])
+def test_shuffled_rows_are_taken_where_they_lie(widths, isa, dtype, rng):
+    x, y = data(make(widths, dtype=dtype), 150, rng)
+    assert_order_alone_counts(widths, x, y, 64, dtype)
 
 
 @together(

@@ -72,7 +72,7 @@ reproduce: $(VENV)/.experiments ## all of it on the real data, five seeds; hours
 	$(BIN)/python -m experiments run --all --seeds $(SEEDS) --jobs $(JOBS) --resume
 
 ifndef PART
-test: lint types suite ## what has to pass, 5 to 7 minutes; PART=kernels: some tests alone, on what `make develop` has
+test: lint types suite ## what has to pass, 6 to 8 minutes; PART=kernels: some tests alone, on what `make develop` has
 else ifeq ($(PART_$(PART)),)
 $(error PART must be one of $(PARTS); got $(PART))
 else
@@ -92,14 +92,14 @@ types: $(VENV)/.dev ## mypy, stubtest; half a minute
 	$(BIN)/python -m mypy.stubtest --allowlist tests/stubtest_allow.txt fastdl._kernels fastdl._epoch
 
 # As many at once as there are cores; then, with nothing beside it, what goes by the clock.
-suite: $(VENV)/.dev ## the whole suite alone; 4 to 6 minutes
+suite: $(VENV)/.dev ## the whole suite alone; 6 to 7 minutes
 	$(BIN)/python -m pytest -q -m 'not alone' --numprocesses $(JOBS) --dist worksteal
 	$(BIN)/python -m pytest -q -m alone
 
 # The tests of the extensions again, on a build with bounds checks of a compiler without OpenMP (whose
 # threads are our own) for a system without futexes, and on one of clang where there is one, as many
 # at once as there are cores.
-variants: $(VENV)/.dev ## the extensions' tests with bounds checks and our own threads, and of clang; 3 minutes
+variants: $(VENV)/.dev ## the extensions' tests with bounds checks and our own threads, and of clang; 3 to 5 minutes
 	$(MAKE) --no-print-directory -O -j $(JOBS) variant/checked $(if $(shell command -v clang),variant/clang)
 
 variant/checked: TOLD = _kernels.DEBUG and not _kernels.OPENMP

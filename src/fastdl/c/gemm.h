@@ -116,16 +116,18 @@ INLINE const T *NAME(lines_after)(const T *a, wide rs)
     return rs == 1 && last ? a + 2 * LINE : NULL;
 }
 
-/* All rows of C for one panel of columns; next_b: where B's next panel begins, or NULL. */
-INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, wide m, wide k,
-                        const T *a, wide rs, wide cs, const T *b, wide ldb, const ptrdiff_t *order,
-                        fastdl_coming soon, const T *next_b, int add, T *c, wide ldc, M last)
-{
+/* A tile of so many rows, for panel and tall. */
 #define CASE(rows)                                                                               \
     case rows:                                                                                   \
         NAME(tile)(chosen, rows, vectors, masked, 0, k, a, rs, cs, b, ldb, order, soon, NULL,    \
                    NULL, add, c, ldc, last);                                                     \
         break;
+
+/* All rows of C for one panel of columns; next_b: where B's next panel begins, or NULL. */
+INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, wide m, wide k,
+                        const T *a, wide rs, wide cs, const T *b, wide ldb, const ptrdiff_t *order,
+                        fastdl_coming soon, const T *next_b, int add, T *c, wide ldc, M last)
+{
     const T *end = next_b ? next_b + COLUMN_VECTORS * L : NULL;
     for (; m == 6 || m > 10;
          m -= 6, a += 6 * rs, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
@@ -146,7 +148,6 @@ INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, w
             UP_TO(5, CASE)
         }
     }
-#undef CASE
 }
 
 #ifdef TALL_VECTORS
@@ -155,15 +156,9 @@ INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, wi
                        const T *a, wide rs, wide cs, const T *b, wide ldb, const ptrdiff_t *order,
                        const fastdl_coming soon, int add, T *c, wide ldc, M last)
 {
-#define CASE(rows)                                                                               \
-    case rows:                                                                                   \
-        NAME(tile)(chosen, rows, vectors, masked, 0, k, a, rs, cs, b, ldb, order, soon, NULL,    \
-                   NULL, add, c, ldc, last);                                                     \
-        break;
     switch (m) {
         CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
     }
-#undef CASE
 }
 
 INLINE void NAME(tall_product)(const int chosen, wide m, wide n, wide k, const T *a, wide rs,
@@ -180,6 +175,7 @@ INLINE void NAME(tall_product)(const int chosen, wide m, wide n, wide k, const T
                    MASK(n - j < L ? n - j : L));
 }
 #endif
+#undef CASE
 
 #ifdef PACK_COLUMNS
 /* C (m x n) = A B (+ C), where A lies along its columns. Tiles are narrow and A's lines far apart: six

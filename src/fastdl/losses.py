@@ -84,7 +84,7 @@ class Loss:
         if ready == "labels" and (labels := ready_labels(y, n, k)) is not None:
             return labels, None
         if ready == "numbers" and self.takes(y) and ready_numbers(y, n, k, dtype == np.float32):
-            return None, np.reshape(y, (n, k))
+            return None, y.reshape(n, k)
         if self.y == "labels":
             return _check.labels(name, y, n, k), None
         if self.y == "binary":

@@ -45,6 +45,33 @@ static wide NAME(argmax)(const T *x, wide k)
     return first;
 }
 
+/* The greatest of k items, the first of them if it is NaN: what argmax finds, for less. */
+static T NAME(maximum)(const T *x, wide k)
+{
+    T greatest[LANES], most = x[0];
+    wide j = 0;
+    for (int i = 0; i < LANES; i++)
+        greatest[i] = x[0];
+    for (; j + LANES <= k; j += LANES)
+        KEEP_LOOP
+        for (int i = 0; i < LANES; i++)
+            greatest[i] = x[j + i] > greatest[i] ? x[j + i] : greatest[i];
+    for (int i = 0; i < LANES; i++)
+        most = greatest[i] > most ? greatest[i] : most;
+    for (; j < k; j++)
+        most = x[j] > most ? x[j] : most;
+    return most;
+}
+
+/* Whether an item is among the first n. */
+static int NAME(is_among)(T item, const T *x, wide n)
+{
+    int is = 0;
+    for (wide j = 0; j < n; j++)
+        is |= x[j] == item;
+    return is;
+}
+
 /* Where the first greatest item of each row is. */
 static void NAME(greatest)(const void *x, wide n, wide k, ptrdiff_t *out)
 {
@@ -82,7 +109,7 @@ INLINE void NAME(exponentials)(
 static void NAME(softmax)(void *row, wide k)
 {
     T *logits = row;
-    const T greatest = logits[NAME(argmax)(logits, k)];
+    const T greatest = NAME(maximum)(logits, k);
     double sums[LANES] = {0};
     wide j = 0;
     for (; j + LANES <= k; j += LANES)
@@ -106,8 +133,8 @@ static inline double NAME(excess)(int best, double others, double own)
 static int NAME(softmax_xent_row)(const T *logits, wide label, double scale, T *dlogits,
                                   double *excess, double *gap, wide k)
 {
-    const wide best = NAME(argmax)(logits, k);
-    const T greatest = logits[best], chosen = logits[label];
+    const T greatest = NAME(maximum)(logits, k), chosen = logits[label];
+    const int best = chosen == greatest && !NAME(is_among)(chosen, logits, label);
     double sums[LANES] = {0}, own = 0;
     for (wide j = 0; j < k; j += LANES) {
         const wide n = k - j < LANES ? k - j : LANES, at = label - j;
@@ -124,9 +151,9 @@ static int NAME(softmax_xent_row)(const T *logits, wide label, double scale, T *
             dlogits[j] = (T)(share * dlogits[j]);
         dlogits[label] = (T)(-share * others);
     }
-    *excess = NAME(excess)(best == label, others, own);
+    *excess = NAME(excess)(best, others, own);
     *gap = (double)greatest - chosen;
-    return best == label && !isnan(*excess);
+    return best && !isnan(*excess);
 }
 
 /* softmax_xent of up to LANES rows of few classes: a lane for each row. */

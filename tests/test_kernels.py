@@ -11,7 +11,7 @@ from tests.cases import LABELLED, named, problem
 
 BLOCK = _kernels.BLOCK_ROWS
 ROWS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 1025)
-CLASSES = (1, 2, 15, 16, 17, 32, 33, 300)  # of which exponentials are taken 16 at a time
+CLASSES = (1, 2, 15, 16, 17, 32, 33, 128, 129, 144, 300)  # of which 16 exponentials go at a time
 FEW_AND_MORE = (5, 8, 13, 22)  # rows, of which exponentials are taken together from 8 on
 pytestmark = pytest.mark.usefixtures("isa")  # that is, on every one of this machine
 
@@ -45,7 +45,7 @@ def test_what_the_build_says_of_itself(isa):
 # --- losses ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("k", [10, 16, 41])
+@pytest.mark.parametrize("k", [10, 16, 41, 150])
 @pytest.mark.parametrize("name", LABELLED)
 def test_number_correct(name, k, dtype, rng):
     for n, n_threads in itertools.product(ROWS, (1, 2)):
@@ -57,7 +57,7 @@ def test_number_correct(name, k, dtype, rng):
 @pytest.mark.parametrize("name", losses.LOSSES)
 def test_number_correct_of_ties_is_the_first_class(name, dtype):
     labelled = losses.LOSSES[name].y == "labels"
-    for n, k in itertools.product(FEW_AND_MORE, (4, 20, 40)):
+    for n, k in itertools.product(FEW_AND_MORE, (4, 20, 40, 200)):
         logits = np.ones((n, k), dtype)
         logits[:, 0] -= (np.arange(n) % 2).astype(dtype)  # the greatest are all but the first
         y = np.arange(n) % 2 if labelled else np.zeros((n, k), dtype)
@@ -109,7 +109,7 @@ def test_a_loss_of_what_is_not_finite_is_not_either(name, n, bad, dtype, rng):
 
 @pytest.mark.parametrize("name", losses.LOSSES)
 def test_loss_is_the_same_with_no_gradient_or_in_place(name, dtype, rng):
-    for n, k in [(5, 10), (300, 10), (300, 20), (300, 41)]:
+    for n, k in [(5, 10), (300, 10), (300, 20), (300, 41), (300, 150)]:
         logits, y = problem(name, rng, n, k, dtype)
         dlogits, over = np.empty_like(logits), logits.copy()
         expected = loss_and_correct(name, logits, y, dlogits=dlogits)

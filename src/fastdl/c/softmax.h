@@ -6,6 +6,7 @@
 
 #define LANES 16  /* exponentials that are taken at once, rows that are */
 #define NARROW 32 /* classes of a block of rows that takes a lane for each row */
+#define STRETCH 128 /* items that are added in their own type, at most */
 _Static_assert(LANES == 16, "sum_lanes ends with four lanes");
 
 static inline double NAME(sum_lanes)(double *sums)
@@ -49,18 +50,22 @@ static wide NAME(argmax)(const T *x, wide k)
 static T NAME(maximum)(const T *x, wide k)
 {
     T greatest[LANES], most = x[0];
-    wide j = 0;
+    for (wide j = 1; k < LANES && j < k; j++)
+        most = x[j] > most ? x[j] : most;
+    if (k < LANES)
+        return most;
     for (int i = 0; i < LANES; i++)
         greatest[i] = x[0];
-    for (; j + LANES <= k; j += LANES)
+    for (wide j = 0; j < k; j += LANES) {
+        const T *last = x + (j < k - LANES ? j : k - LANES); /* which may take some once more */
         KEEP_LOOP
         for (int i = 0; i < LANES; i++)
-            greatest[i] = x[j + i] > greatest[i] ? x[j + i] : greatest[i];
-    for (int i = 0; i < LANES; i++)
-        most = greatest[i] > most ? greatest[i] : most;
-    for (; j < k; j++)
-        most = x[j] > most ? x[j] : most;
-    return most;
+            greatest[i] = last[i] > greatest[i] ? last[i] : greatest[i];
+    }
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            greatest[i] = greatest[i + half] > greatest[i] ? greatest[i + half] : greatest[i];
+    return greatest[0];
 }
 
 /* Whether an item is among the first n. */
@@ -105,19 +110,73 @@ INLINE void NAME(exponentials)(
         memcpy(e, row, n * sizeof(T));
 }
 
+/* The same of a whole row; returns the sum. */
+static double NAME(exponentials_of_few)(
+    const T *z, wide skip, T greatest, T *e, double *own, wide k)
+{
+    double sums[LANES] = {0};
+    for (wide j = 0; j < k; j += LANES) {
+        const wide n = k - j < LANES ? k - j : LANES, at = skip - j;
+        T *out = e ? e + j : NULL;
+        if (n == LANES && (at < 0 || at >= n))
+            NAME(exponentials)(z + j, LANES, -1, greatest, out, sums, NULL);
+        else
+            NAME(exponentials)(z + j, n, at < n ? at : -1, greatest, out, sums, own);
+    }
+    return NAME(sum_lanes)(sums);
+}
+
+INLINE void NAME(exponentials_of_gaps)(const T *z, T greatest, T *e)
+{
+    KEEP_LANES
+    for (wide i = 0; i < LANES; i++)
+        e[i] = NAME(exp_of_gap)(z[i], greatest);
+}
+
+/* The same of a row of more than STRETCH classes, for half the time. */
+static double NAME(exponentials_of_many)(
+    const T *z, wide skip, T greatest, T *e, double *own, wide k)
+{
+    const wide whole = k / LANES * LANES, rest = k - LANES;
+    T row[LANES], last[LANES], some[LANES];
+    double sums[LANES] = {0};
+    NAME(exponentials_of_gaps)(z + rest, greatest, last); /* before e, which may be z, is written */
+    for (wide i = 0; i < LANES; i++)
+        some[i] = rest + i < whole || rest + i == skip ? 0 : last[i];
+    if (skip >= whole)
+        *own = last[skip - rest];
+    for (wide j = 0; j < whole;) {
+        for (const wide stop = j + STRETCH; j < whole && j < stop; j += LANES) {
+            NAME(exponentials_of_gaps)(z + j, greatest, row);
+            if (e)
+                memcpy(e + j, row, sizeof row);
+            if (skip >= j && skip < j + LANES) {
+                *own = row[skip - j];
+                row[skip - j] = 0;
+            }
+            KEEP_LANES
+            for (wide i = 0; i < LANES; i++)
+                some[i] += row[i];
+        }
+        KEEP_LANES
+        for (wide i = 0; i < LANES; i++) {
+            sums[i] += some[i];
+            some[i] = 0;
+        }
+    }
+    if (e)
+        memcpy(e + rest, last, sizeof last);
+    return NAME(sum_lanes)(sums);
+}
+
 /* logits = exp(logits) / the sum of exp(logits), in place. */
 static void NAME(softmax)(void *row, wide k)
 {
     T *logits = row;
-    const T greatest = NAME(maximum)(logits, k);
-    double sums[LANES] = {0};
-    wide j = 0;
-    for (; j + LANES <= k; j += LANES)
-        NAME(exponentials)(logits + j, LANES, -1, greatest, logits + j, sums, NULL);
-    if (j < k)
-        NAME(exponentials)(logits + j, k - j, -1, greatest, logits + j, sums, NULL);
-    const double total = NAME(sum_lanes)(sums);
-    for (j = 0; j < k; j++)
+    double own;
+    const double total = (k > STRETCH ? NAME(exponentials_of_many) : NAME(exponentials_of_few))(
+        logits, -1, NAME(maximum)(logits, k), logits, &own, k);
+    for (wide j = 0; j < k; j++)
         logits[j] = (T)(logits[j] / total);
 }
 
@@ -135,19 +194,14 @@ static int NAME(softmax_xent_row)(const T *logits, wide label, double scale, T *
 {
     const T greatest = NAME(maximum)(logits, k), chosen = logits[label];
     const int best = chosen == greatest && !NAME(is_among)(chosen, logits, label);
-    double sums[LANES] = {0}, own = 0;
-    for (wide j = 0; j < k; j += LANES) {
-        const wide n = k - j < LANES ? k - j : LANES, at = label - j;
-        T *e = dlogits ? dlogits + j : NULL;
-        if (n == LANES && (at < 0 || at >= n))
-            NAME(exponentials)(logits + j, LANES, -1, greatest, e, sums, NULL);
-        else
-            NAME(exponentials)(logits + j, n, at < n ? at : -1, greatest, e, sums, &own);
-    }
-    const double others = NAME(sum_lanes)(sums);
+    double own = 0;
+    const double others = (k > STRETCH ? NAME(exponentials_of_many) : NAME(exponentials_of_few))(
+        logits, label, greatest, dlogits, &own, k);
     if (dlogits) {
         const double share = scale / (others + own);
-        for (wide j = 0; j < k; j++)
+        if (k > STRETCH)
+            NAME(scale)(share, dlogits, k);
+        for (wide j = 0; j < k && k <= STRETCH; j++)
             dlogits[j] = (T)(share * dlogits[j]);
         dlogits[label] = (T)(-share * others);
     }

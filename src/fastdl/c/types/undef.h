@@ -29,6 +29,9 @@
 #undef EXPONENT_BIAS
 #undef EXPONENT_SHIFT
 #undef EXP_LEAST
+#undef EXP_NORMAL
+#undef FUSE
+#undef FUSED
 #undef LN2_HIGH
 #undef LN2_LOW
 #undef EXP_P

@@ -7,13 +7,14 @@ python bench/peers.py --threads 1,2,4,8,16           the curve of a larger machi
 python bench/peers.py --busy                         fastdl alone, beside a busy neighbour
 
 Every peer runs in a process of its own that is pinned to as many cores as it has threads. They take
-turns, several rounds, and a median is shown. None of them has the variables of the environment that
-choose kernels for OpenBLAS; which ones they have run is printed. Before anything is timed, all of
-them train an epoch from the same start in the same order and must end with the same parameters. The
-limit is the time that the operations take at the rate of sgemm, or the inputs at the bandwidth of
-memory, whichever is longer; both are measured between the rounds. Images are the real ones where
-fastdl finds them (FASTDL_DATA_DIR), else stand-ins. A first call is the import of the library with
-NumPy, the network, and one epoch.
+turns, several rounds, and a median is shown: with one thread of the processor's time, which others
+on the same core do not lengthen, with more of the clock's. None of them has the variables of the
+environment that choose kernels for OpenBLAS; which ones they have run is printed. Before anything
+is timed, all of them train an epoch from the same start in the same order and must end with the
+same parameters. The limit is the time that the operations take at the rate of sgemm, or the inputs
+at the bandwidth of memory, whichever is longer; both are measured between the rounds. Images are
+the real ones where fastdl finds them (FASTDL_DATA_DIR), else stand-ins. A first call is the import
+of the library with NumPy, the network, and one epoch.
 """
 
 import argparse

@@ -133,7 +133,7 @@ INLINE void NAME(exponentials_of_gaps)(const T *z, T greatest, T *e)
         e[i] = NAME(exp_of_gap)(z[i], greatest);
 }
 
-/* The same of a row of more than STRETCH classes, for half the time. */
+/* The same of a row of more than MANY classes, for half the time. */
 static double NAME(exponentials_of_many)(
     const T *z, wide skip, T greatest, T *e, double *own, wide k)
 {
@@ -174,7 +174,7 @@ static void NAME(softmax)(void *row, wide k)
 {
     T *logits = row;
     double own;
-    const double total = (k > STRETCH ? NAME(exponentials_of_many) : NAME(exponentials_of_few))(
+    const double total = (k > MANY ? NAME(exponentials_of_many) : NAME(exponentials_of_few))(
         logits, -1, NAME(maximum)(logits, k), logits, &own, k);
     for (wide j = 0; j < k; j++)
         logits[j] = (T)(logits[j] / total);
@@ -188,30 +188,41 @@ static inline double NAME(excess)(int best, double others, double own)
     return best ? others + (own - 1) : (others + own) - 1;
 }
 
-/* softmax_xent of one row: lanes for its classes. */
-static int NAME(softmax_xent_row)(const T *logits, wide label, double scale, T *dlogits,
-                                  double *excess, double *gap, wide k)
+/* softmax_xent of up to LANES rows: lanes for the classes of each. Row by row what comes next would wait
+ * for what was before. */
+static wide NAME(softmax_xent_rows)(const T *logits, const int *labels, const double *scales,
+                                    T *dlogits, double *excess, double *gap, wide n, wide k)
 {
-    const T greatest = NAME(maximum)(logits, k), chosen = logits[label];
-    const int best = chosen == greatest && !NAME(is_among)(chosen, logits, label);
-    double own = 0;
-    const double others = (k > STRETCH ? NAME(exponentials_of_many) : NAME(exponentials_of_few))(
-        logits, label, greatest, dlogits, &own, k);
-    if (dlogits) {
-        const double share = scale / (others + own);
-        if (k > STRETCH)
-            NAME(scale)(share, dlogits, k);
-        for (wide j = 0; j < k && k <= STRETCH; j++)
-            dlogits[j] = (T)(share * dlogits[j]);
-        dlogits[label] = (T)(-share * others);
+    T greatest[LANES];
+    double others[LANES], own[LANES];
+    int best[LANES];
+    wide n_correct = 0;
+    for (wide i = 0; i < n; i++)
+        greatest[i] = NAME(maximum)(logits + i * k, k);
+    for (wide i = 0; i < n; i++) {
+        const T *row = logits + i * k, chosen = row[labels[i]];
+        best[i] = chosen == greatest[i] && !NAME(is_among)(chosen, row, labels[i]);
+        gap[i] = (double)greatest[i] - chosen;
+        others[i] = (k > MANY ? NAME(exponentials_of_many) : NAME(exponentials_of_few))(
+            row, labels[i], greatest[i], dlogits ? dlogits + i * k : NULL, &own[i], k);
     }
-    *excess = NAME(excess)(best, others, own);
-    *gap = (double)greatest - chosen;
-    return best && !isnan(*excess);
+    for (wide i = 0; i < n; i++) {
+        excess[i] = NAME(excess)(best[i], others[i], own[i]);
+        n_correct += best[i] && !isnan(excess[i]);
+    }
+    for (wide i = 0; dlogits && i < n; i++, dlogits += k) {
+        const double share = scales[i] / (others[i] + own[i]);
+        if (k > MANY)
+            NAME(scale)(share, dlogits, k);
+        for (wide j = 0; j < k && k <= MANY; j++)
+            dlogits[j] = (T)(share * dlogits[j]);
+        dlogits[labels[i]] = (T)(-share * others[i]);
+    }
+    return n_correct;
 }
 
 /* softmax_xent of up to LANES rows of few classes: a lane for each row. */
-static wide NAME(softmax_xent_rows)(const T *logits, const int *labels, const double *scales,
+static wide NAME(softmax_xent_lanes)(const T *logits, const int *labels, const double *scales,
                                     T *dlogits, double *excess, double *gap, wide n, wide k)
 {
     T block[NARROW][LANES], greatest[LANES], chosen[LANES] = {0};
@@ -266,14 +277,8 @@ static wide NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
 static wide NAME(softmax_xent)(const T *logits, const int *labels, const double *scales,
                                T *dlogits, double *excess, double *gap, wide n, wide k)
 {
-    wide n_correct = 0;
-    if (n >= LANES / 2 && k <= NARROW)
-        return NAME(softmax_xent_rows)(logits, labels, scales, dlogits, excess, gap, n, k);
-    for (wide i = 0; i < n; i++)
-        n_correct += NAME(softmax_xent_row)(logits + i * k, labels[i], dlogits ? scales[i] : 0,
-                                            dlogits ? dlogits + i * k : NULL, &excess[i],
-                                            &gap[i], k);
-    return n_correct;
+    return (n >= LANES / 2 && k <= NARROW ? NAME(softmax_xent_lanes) : NAME(softmax_xent_rows))(
+        logits, labels, scales, dlogits, excess, gap, n, k);
 }
 
 /* The sum of weight (gap + log1p(excess)), by one logarithm where all weigh the same. */

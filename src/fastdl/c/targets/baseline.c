@@ -4,6 +4,7 @@
 #include "../kernels.h"
 
 #define TARGET baseline
+#define MANY 32
 
 #include "../types/f32.h"
 #include "../templates.h"

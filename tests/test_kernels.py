@@ -63,6 +63,9 @@ def test_number_correct_of_ties_is_the_first_class(name, dtype):
         y = np.arange(n) % 2 if labelled else np.zeros((n, k), dtype)
         _, n_correct = loss_and_correct(name, logits, y)
         assert n_correct == (n if labelled else 0), (n, k)
+        if labelled:
+            _, n_correct = loss_and_correct(name, logits, y + 1)
+            assert n_correct == 0, (n, k)
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)

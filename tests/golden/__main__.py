@@ -1,4 +1,4 @@
-"""Write the table of known fits anew; of an instruction set that is not here, what is known stays."""
+"""Write the table of known fits anew; what other instruction sets gave stays."""
 
 import csv
 

@@ -45,9 +45,16 @@ def modules():
         yield ".".join(("fastdl", *(part for part in parts if part != "__init__")))
 
 
+class Finder(doctest.DocTestFinder):
+    """One that knows a method through what tells wrong keywords (``_keywords.py``)."""
+
+    def _from_module(self, module, value):
+        return super()._from_module(module, inspect.unwrap(value))
+
+
 def examples():
     """The examples of every docstring of the library."""
-    finder = doctest.DocTestFinder(exclude_empty=True)
+    finder = Finder(exclude_empty=True)
     for name in modules():
         module = importlib.import_module(name)
         for test in finder.find(module, name, extraglobs={"fd": fd, "np": np}):

@@ -54,6 +54,7 @@ MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
     "y must be a class": "likewise: test_river.py",
     "x must be finite in": "likewise: test_river.py",
     "X must be finite": "likewise: test_river.py",
+    "TypeError(why)": "a keyword that is not there: test_keywords.py",
     "which is not installed": "it needs a machine without a package: test_history.py",
 }
 

@@ -42,6 +42,13 @@ def test_a_state_that_does_not_fit_changes_nothing(change):
     assert net.logits(X).tobytes() == before.tobytes()
 
 
+def test_a_state_of_pytorch_is_told_what_takes_it():
+    tensor = type("Tensor", (np.ndarray,), {"__module__": "torch"})
+    state = {"0.weight": np.zeros((H, D)).view(tensor), "0.bias": np.zeros(H).view(tensor)}
+    with pytest.raises(ValueError, match=r"none named 'layers.0.weight', use fd\.from_torch\(mod"):
+        fd.Network([D, H]).load_state(state)
+
+
 # --- PyTorch ---------------------------------------------------------------------------------
 
 

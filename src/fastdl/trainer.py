@@ -470,7 +470,7 @@ class Trainer(_hints.Hinted):
             warnings.warn(
                 "a batch of one row has no variance, so BatchNorm learns nothing from it: use a "
                 "batch_size of 8 or more",
-                stacklevel=2,
+                stacklevel=3,
             )
         asked = Asked(epochs, record, train_metrics, own_metrics(metrics))
         core = self._core

@@ -32,6 +32,7 @@ MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
     "loss must be given where": "a file, where it is no ValueError: test_own_loss.py",
     "loss must be left out where": "a file, where it is no ValueError: test_own_loss.py",
     "batches must": "it needs what comes batch by batch: test_stream.py",
+    "where batches come one by one": "likewise: test_stream.py",
     "a batch must be": "it needs what comes batch by batch: test_stream.py",
     "epochs must be 1 with an iterator": "likewise: test_stream.py",
     "must go with arrays x and y": "likewise: test_stream.py",

@@ -21,6 +21,7 @@ DOCS = ROOT / "docs"
 pytestmark = [
     pytest.mark.skipif(not DOCS.is_dir(), reason="reads the repository"),
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),  # scikit-learn could go on
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # of Keras
 ]
 
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -222,6 +222,24 @@ def test_from_keras():
     assert two.layers[0].activation == "relu"
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_from_keras_itself():
+    keras = pytest.importorskip("keras", exc_type=ImportError, reason="compared where it runs")
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((D,)), layers.Dense(H), layers.BatchNormalization(), layers.ReLU(),
+        layers.Dropout(0.2), layers.Dense(H, "swish"), layers.Dense(K, use_bias=False),
+    ])  # fmt: skip
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(X, np.arange(N) % K, verbose=0)  # so that the norm's statistics have moved
+    net = fd.from_keras(model)
+    assert [type(layer).__name__ for layer in net.layers] == [
+        "Dense", "BatchNorm", "Dropout", "Dense", "Dense",
+    ]  # fmt: skip
+    expected = model.predict(X, verbose=0)
+    np.testing.assert_allclose(net.logits(X), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_norms_from_keras():
     settings = {"momentum": 0.99, "epsilon": 0.001, "scale": False, "center": True}
     beta, mean, variance = B + 1, B - 1, B + 0.5

@@ -12,8 +12,8 @@ class Remote(NamedTuple):
     mirrors: tuple[str, ...]
 
 
-# Sizes and hashes of the four sets beside CIFAR-10 and MNIST are those that TensorFlow Datasets lists
-# (url_checksums of its repository); nobody has fetched them here, where there was no network.
+# Sizes and hashes of the four sets beside CIFAR-10 and MNIST are those of TensorFlow Datasets
+# (url_checksums in its repository); nobody has fetched them yet, for want of a network.
 
 # The origin throttles to some 50 kB/s, so it comes last.
 _CIFAR10 = Remote(

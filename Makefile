@@ -157,7 +157,7 @@ build/pythons/.made: pyproject.toml tests/wheel.py
 
 # What goes between fastdl and others that are large: the code of the pages, networks from and to them, all in
 # one process. BESIDE is what pip is asked for; PyPI's PyTorch for Linux brings gigabytes for GPUs.
-beside: build/wheel/.made build/beside/.made ## pages and networks beside PyTorch, Keras and River; 2 minutes, and once a download
+beside: build/wheel/.made build/beside/.made ## pages and networks beside PyTorch, Keras and River; 3 to 5 minutes, and once a download
 	build/beside/bin/pip install -q --no-deps --force-reinstall build/wheel/*.whl
 	KERAS_BACKEND=torch build/beside/bin/python -m pytest -q $(call tests,docs interop river beside)
 

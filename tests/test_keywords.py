@@ -125,6 +125,8 @@ def test_everything_that_is_called_has_the_signature_and_docstring_that_it_had()
         assert [each for each in found if each.name != "self"] == expected
         method = told.__init__ if inspect.isclass(told) else told
         assert (method.__doc__, method.__qualname__) == (function.__doc__, function.__qualname__)
+        any_number = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS  # of which none is unknown
+        assert not function.__code__.co_flags & any_number
 
 
 def test_what_trains_and_answers_row_by_row_is_called_as_it_stands():

@@ -51,12 +51,15 @@ OTHERS = oldest 3.12 3.13
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '*.c')
 
+# The libraries beside which the pages are run by `make beside`.
+BESIDE = torch keras river
+
 # Systems for which the sources are compiled, by clang's names, and those whose tests an emulator runs.
 CROSS = aarch64-macos x86_64-macos x86_64-windows-gnu x86_64-linux-musl
 WRITTEN = $(addprefix build/release/src/fastdl/,_kernels.c _epoch.c)
 EMULATED = $(addprefix tests/test_,kernels.py ops.py losses.py epoch.py)
 
-.PHONY: help experiments reproduce test lint types suite variants cross linked emulated pythons wheels sanitize mutants nightly bench docs develop clean
+.PHONY: help experiments reproduce test lint types suite variants cross linked emulated pythons beside wheels sanitize mutants nightly bench docs develop clean
 .DEFAULT_GOAL := experiments
 
 # The durations are of two cores, once the environment is there: a target's line after ##.
@@ -152,6 +155,18 @@ build/pythons/.made: pyproject.toml tests/wheel.py
 	$(PYTHON) tests/wheel.py make build/pythons $(OTHERS)
 	@touch $@
 
+# What goes between fastdl and others that are large: the code of the pages, networks from and to them, all in
+# one process. BESIDE is what pip is asked for; PyPI's PyTorch for Linux brings gigabytes for GPUs.
+beside: build/wheel/.made build/beside/.made ## pages and networks beside PyTorch, Keras and River; 3 to 5 minutes, and once a download
+	build/beside/bin/pip install -q --no-deps --force-reinstall build/wheel/*.whl
+	KERAS_BACKEND=torch build/beside/bin/python -m pytest -q $(call tests,docs interop river beside)
+
+build/beside/.made: | build/wheel/.made
+	$(PYTHON) -m venv build/beside
+	build/beside/bin/pip install -q "$$(echo build/wheel/*.whl)[bench,onnx,sklearn]" onnxruntime pandas pytest-timeout \
+	  hypothesis $(BESIDE)
+	@touch $@
+
 # What would be published: tested from the unpacked sdist, where there is no compiler. FASTDL_BESIDE names
 # a folder of packages (PyTorch, say) beside which it is tried in one process.
 wheels: $(VENV)/.dev ## an sdist and a wheel as they would be published, in build/dist; 5 minutes
@@ -185,6 +200,7 @@ nightly: $(VENV)/.dev ## the tests with their long counts; hours
 	$(MAKE) --no-print-directory -k -j $(JOBS) $(addprefix nightly/,$(FIRST) $(LONG))
 	$(MAKE) --no-print-directory $(addprefix nightly/,$(ALONE))
 	$(MAKE) --no-print-directory linked
+	$(if $(wildcard build/beside/.made),$(MAKE) --no-print-directory beside)
 	$(if $(shell command -v qemu-aarch64-static),$(MAKE) --no-print-directory emulated)
 	$(BIN)/python tests/reliability.py build/nightly.jsonl docs/reliability.md
 

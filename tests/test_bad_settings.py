@@ -275,7 +275,7 @@ SETTINGS = [  # called with, the argument that the message names, wrong values, 
     (fit, "progress", NOT_BOOLEAN[1:]),
     (fit, "epochs", NOT_COUNT),
     (fit, "record", ("step", 1.5, True, 0, -1)),
-    (fit, "train_metrics", (None, "all", 3)),
+    (fit, "train_metrics", ("all", 3)),
     (
         fit, "validation",
         (5, X, (X,), (X, Y, Y / 1, Y), {"x": X}, (X, None), (None, Y), (HOLED, Y),

@@ -21,6 +21,7 @@ DOCS = ROOT / "docs"
 pytestmark = [
     pytest.mark.skipif(not DOCS.is_dir(), reason="reads the repository"),
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),  # scikit-learn could go on
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # of Keras
 ]
 
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -45,9 +46,16 @@ def modules():
         yield ".".join(("fastdl", *(part for part in parts if part != "__init__")))
 
 
+class Finder(doctest.DocTestFinder):
+    """One that knows a method through what tells wrong keywords (``_keywords.py``)."""
+
+    def _from_module(self, module, value):
+        return super()._from_module(module, inspect.unwrap(value))
+
+
 def examples():
     """The examples of every docstring of the library."""
-    finder = doctest.DocTestFinder(exclude_empty=True)
+    finder = Finder(exclude_empty=True)
     for name in modules():
         module = importlib.import_module(name)
         for test in finder.find(module, name, extraglobs={"fd": fd, "np": np}):

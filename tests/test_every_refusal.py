@@ -32,6 +32,7 @@ MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
     "loss must be given where": "a file, where it is no ValueError: test_own_loss.py",
     "loss must be left out where": "a file, where it is no ValueError: test_own_loss.py",
     "batches must": "it needs what comes batch by batch: test_stream.py",
+    "where batches come one by one": "likewise: test_stream.py",
     "a batch must be": "it needs what comes batch by batch: test_stream.py",
     "epochs must be 1 with an iterator": "likewise: test_stream.py",
     "must go with arrays x and y": "likewise: test_stream.py",
@@ -54,6 +55,7 @@ MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
     "y must be a class": "likewise: test_river.py",
     "x must be finite in": "likewise: test_river.py",
     "X must be finite": "likewise: test_river.py",
+    "TypeError(why)": "a keyword that is not there: test_keywords.py",
     "which is not installed": "it needs a machine without a package: test_history.py",
 }
 

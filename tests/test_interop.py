@@ -42,6 +42,13 @@ def test_a_state_that_does_not_fit_changes_nothing(change):
     assert net.logits(X).tobytes() == before.tobytes()
 
 
+def test_a_state_of_pytorch_is_told_what_takes_it():
+    tensor = type("Tensor", (np.ndarray,), {"__module__": "torch"})
+    state = {"0.weight": np.zeros((H, D)).view(tensor), "0.bias": np.zeros(H).view(tensor)}
+    with pytest.raises(ValueError, match=r"none named 'layers.0.weight', use fd\.from_torch\(mod"):
+        fd.Network([D, H]).load_state(state)
+
+
 # --- PyTorch ---------------------------------------------------------------------------------
 
 
@@ -213,6 +220,24 @@ def test_from_keras():
     assert one.layers[0].activation == "exp"
     two = fd.from_keras(keras(("Dense", (V, B), {"activation": "linear"}), ("ReLU", (), {})))
     assert two.layers[0].activation == "relu"
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_from_keras_itself():
+    keras = pytest.importorskip("keras", exc_type=ImportError, reason="compared where it runs")
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((D,)), layers.Dense(H), layers.BatchNormalization(), layers.ReLU(),
+        layers.Dropout(0.2), layers.Dense(H, "swish"), layers.Dense(K, use_bias=False),
+    ])  # fmt: skip
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(X, np.arange(N) % K, verbose=0)  # so that the norm's statistics have moved
+    net = fd.from_keras(model)
+    assert [type(layer).__name__ for layer in net.layers] == [
+        "Dense", "BatchNorm", "Dropout", "Dense", "Dense",
+    ]  # fmt: skip
+    expected = model.predict(X, verbose=0)
+    np.testing.assert_allclose(net.logits(X), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_norms_from_keras():

@@ -22,7 +22,7 @@ ORDER = (
     "summary", "optim", "config", "progress", "parameters", "core", "data", "evaluation", "saved",
     "export", "network", "interop", "gradcheck", "_calling", "_diagnosis", "audit", "advice",
     "state", "rates", "records", "resume", "batch", "room", "fit", "arrays", "stepper", "stream",
-    "run", "loop", "callbacks", "trainer", "river", "datasets", "_openmp", "__init__",
+    "run", "loop", "callbacks", "trainer", "river", "datasets", "_openmp", "_keywords", "__init__",
 )
 EXPERIMENTS = (
     "calling", "meant", "places", "spec", "coding", "assignments", "store", "data", "trial",

@@ -543,13 +543,16 @@ NETWORKS = {
 }
 DATA = {
     "rows": (lambda p: {"x": p["x"][1:], "y": p["y"][1:]}, "the rows of x must be 10"),
-    "inputs": (lambda p: {"x": p["x"] + np.uint8(1)}, "the checksum of x"),
-    "labels": (lambda p: {"y": 1 - p["y"]}, "the checksum of y"),
+    "inputs": (lambda p: {"x": p["x"] + np.uint8(1)}, "x must be what the fit was given"),
+    "labels": (lambda p: {"y": 1 - p["y"]}, "y must be what the fit was given"),
     "weights": (
         lambda p: {"sample_weight": np.arange(1.0, 11)},
-        "the checksum of weights",
+        "sample_weight and class_weight must be what",
     ),
-    "class weights": (lambda p: {"class_weight": {0: 3}}, "the checksum of weights"),
+    "class weights": (
+        lambda p: {"class_weight": {0: 3}},
+        "sample_weight and class_weight must be what",
+    ),
     "validation": (lambda p: {"validation": None}, "the rows of validation must be 7"),
     "record": (lambda p: {"record": 2}, "record must be 'epoch'"),
     "train_metrics": (lambda p: {"train_metrics": "batches"}, "train_metrics must be 'full'"),

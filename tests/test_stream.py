@@ -202,15 +202,18 @@ def test_what_a_generator_raises_passes_and_says_where():
     one.fit(X, Y)
 
 
+BATCH = r".*\(batch {} of the epoch, counted from 0\)$"
 WRONG = {
     "one array": (lambda: X, TypeError, "y must be given with an array x"),
     "a number": (lambda: 3, TypeError, "batches must be an iterable"),
-    "no pairs": (lambda: [X], TypeError, r"a batch must be \(x, y\)"),
+    "no pairs": (lambda: [X], TypeError, r"a batch must be \(x, y\)" + BATCH.format(0)),
     "four parts": (lambda: [(X, Y, Y, Y)], TypeError, "got 4 parts"),
     "none": (list, ValueError, "batches must hold one at least; got none in epoch 1"),
-    "other columns": (lambda: [(X, Y), (X[:, 1:], Y)], ValueError, f"x must have {D} columns"),
+    "other columns": (lambda: [(X, Y), (X[:, 1:], Y)], ValueError,
+                      f"x must have {D} columns" + BATCH.format(1)),
     "labels beyond": (lambda: [(X, Y + K)], ValueError, r"y must lie in \[0, 4\)"),
-    "nan": (lambda: [(X * np.nan, Y)], ValueError, "x must be finite; got nan at row 0"),
+    "nan": (lambda: [(X, Y), (X, Y), (X * np.nan, Y)], ValueError,
+            "x must be finite; got nan at row 0" + BATCH.format(2)),
     "pixels after numbers": (
         lambda: [(X, Y), (np.zeros((9, D), np.uint8), Y[:9])], TypeError, "x must hold numbers",
     ),
@@ -241,6 +244,19 @@ def test_an_iterator_is_spent_after_one_epoch():
 def test_what_goes_with_arrays_alone(given):
     with pytest.raises(ValueError, match="must go with arrays x and y"):
         trainer().fit(batches(), **given)
+
+
+def test_metrics_of_all_rows_are_refused_and_a_validation_set_is_no_stream(tmp_path):
+    with pytest.raises(ValueError, match="got 'full', use train_metrics=None"):
+        trainer().fit(batches(), train_metrics="full")
+    expected = trainer().fit(batches(), train_metrics=None, validation=(X, Y))
+    for given in (batches, batches(), lambda: batches()):
+        with pytest.raises(TypeError, match=r"use arrays, or memory maps .*np\.load\(path, mmap"):
+            trainer().fit(batches(), validation=given)
+    np.save(tmp_path / "x.npy", X)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    found = trainer().fit(batches(), validation=(mapped, Y))
+    assert found["val_loss"].tolist() == expected["val_loss"].tolist()
 
 
 def test_a_fit_of_batches_is_not_saved(tmp_path):

@@ -8,7 +8,7 @@
 from fastdl import _openmp  # noqa: F401  # isort: skip - before anything else loads OpenMP
 from typing import TYPE_CHECKING
 
-from fastdl import _hints, datasets, init, ops, schedules
+from fastdl import _hints, _keywords, datasets, init, losses, ops, schedules
 from fastdl.advice import ScalingWarning
 from fastdl.audit import GradientAudit, audit_gradients
 from fastdl.callbacks import (
@@ -75,6 +75,19 @@ __all__ = [
     "show_config",
     "to_torch",
 ]
+
+_keywords.answer(SGD, Adam, AdamHat, AdamW)
+_keywords.answer(Trainer, methods=("fit", "range_test"))
+_keywords.answer(Network, methods=("evaluate",))
+_keywords.answer(Dense, BatchNorm, Dropout, Activation, Scaling)
+_keywords.answer(EarlyStopping, ReduceOnPlateau, Checkpoint, CSVLog, OverfitWatch, Snapshot)
+_keywords.answer(
+    *(schedules.Constant, schedules.ExponentialDecay, schedules.StepDecay, schedules.Triangular),
+    *(schedules.Cosine, schedules.Warmup),
+    module="schedules.",
+)
+_keywords.answer(*losses.LOSSES.values(), module="losses.")
+_keywords.answer(init.Normal, module="init.")
 
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
     {

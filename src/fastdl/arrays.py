@@ -202,7 +202,7 @@ class ArrayFit(Fit):
             self.stop("interrupted after its last step")
             return False
         if why is not None:
-            warnings.warn(why, advice.ScalingWarning, stacklevel=3)
+            warnings.warn(why, advice.ScalingWarning, stacklevel=4)
         return why is None
 
     # --- to a file and back ------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -171,9 +171,14 @@ def _validation(core: Core, given: Validation, known: Inputs | None) -> tuple[Da
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         parts = isinstance(given, tuple | list)
         got = f"{len(given)} parts" if parts else type(given).__name__
+        is_stream = not parts and (callable(given) or isinstance(given, Iterator))
+        remedy = (
+            "arrays, or memory maps of what is too large: np.load(path, mmap_mode='r')"
+            if is_stream
+            else "(x, y) of rows that are not trained on, or validation_split=0.2"
+        )
         raise TypeError(
-            f"validation must be (x, y) or (x, y, sample_weight); got {got}, use (x, y) of rows "
-            "that are not trained on, or validation_split=0.2"
+            f"validation must be (x, y) or (x, y, sample_weight); got {got}, use {remedy}"
         )
     data = check(core, given[0], given[1], ("validation[0]", "validation[1]"), known)
     refuse_if_not_finite(core, "validation[0]", data.x)

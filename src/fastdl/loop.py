@@ -42,7 +42,7 @@ class Loop:
         else:
             why = "" if left else "its epochs are done, ask for more"
         if why:
-            warnings.warn(f"nothing of the resumed fit is left to train: {why}", stacklevel=3)
+            warnings.warn(f"nothing of the resumed fit is left to train: {why}", stacklevel=4)
 
     def train(self, progress: bool | None) -> None:
         """All of it."""

@@ -133,7 +133,7 @@ class Network(_hints.Hinted):
             warnings.warn(
                 f"{chosen.name} takes the sigmoid of the outputs itself, so they get it twice "
                 f"after a last layer of sigmoid: use fd.Dense({dense[-1].h}) there",
-                stacklevel=2,
+                stacklevel=3,
             )
         self._core = Core(dense, chosen, _check.dtype(dtype), scaling)
         self._core.draw(init, seed)
@@ -555,9 +555,11 @@ class Network(_hints.Hinted):
         """
         missing = [name for name in self.parameters if name not in state]
         if missing:
+            remedy = "net.parameters.update(state) to set some alone"
+            if any(type(each).__module__ == "torch" for each in state.values()):
+                remedy = "fd.from_torch(module), which knows PyTorch's names"
             raise ValueError(
-                f"state must have every parameter; got none named {missing[0]!r}, use "
-                "net.parameters.update(state) to set some alone"
+                f"state must have every parameter; got none named {missing[0]!r}, use {remedy}"
             )
         self.parameters.update(state)
 

@@ -30,7 +30,7 @@ class Asked(NamedTuple):
         if self.metrics and self.train_metrics == "batches" and held_out is None:
             raise ValueError(
                 "metrics must have a whole data set to be of; got train_metrics='batches', "
-                "use train_metrics='full' or give a validation set"
+                "use train_metrics='full', with arrays, or give a validation set"
             )
 
 

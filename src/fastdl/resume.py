@@ -30,6 +30,8 @@ _MOST_KEPT = 64  # so that a bad file's names do not fill the memory
 _SAMPLE = 1000  # about the rows by which x is told from another one
 _DOUBLE = np.dtype(np.float64)
 _HISTORY = f"{TRAINING}history"
+_CHECKSUM = "the checksum of "
+_WEIGHTS = "weights"  # of rows, wherever they come from
 
 
 class Settings(NamedTuple):
@@ -195,9 +197,9 @@ def checksums(train: Data, validation: Data | None) -> dict[str, int]:
     assert y is not None
     return {
         "the rows of x": len(x),
-        "the checksum of x": checksum(x[:: -(-len(x) // _SAMPLE)]),
-        "the checksum of y": checksum(y),
-        "the checksum of weights": 0 if weights is None else checksum(weights),
+        _CHECKSUM + "x": checksum(x[:: -(-len(x) // _SAMPLE)]),
+        _CHECKSUM + "y": checksum(y),
+        _CHECKSUM + _WEIGHTS: 0 if weights is None else checksum(weights),
         "the rows of validation": 0 if validation is None else len(validation.x),
     }
 
@@ -221,6 +223,13 @@ def compare(path: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None
                     path,
                     {f"{name}.{key}": was[key] for key in was},
                     {f"{name}.{key}": value[key] for key in value},
+                )
+            if name.startswith(_CHECKSUM):
+                given = name.removeprefix(_CHECKSUM)
+                given = "sample_weight and class_weight" if given == _WEIGHTS else given
+                raise CheckpointError(
+                    f"{given} must be what the fit was given, as in {path}, to go on from there; "
+                    f"got other numbers, use the same {given}, or a new Trainer to begin anew"
                 )
             raise CheckpointError(
                 f"{name} must be {saved.get(name)!r:.200}, as in {path}, to go on from there; "

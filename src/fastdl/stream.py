@@ -55,6 +55,15 @@ def _iterable(given: object) -> Iterable[Batch]:
     return given
 
 
+def _tell_batch(error: BaseException, at: int, is_refusal: bool) -> None:
+    """Have an error say in which batch; what somebody else has raised keeps its words."""
+    where = f"batch {at} of the epoch, counted from 0"
+    if is_refusal and isinstance(error, TypeError | ValueError):
+        error.args = (f"{error} ({where})",)
+    else:
+        error.add_note(f"in {where}")
+
+
 class Reader:
     """Reads an epoch's batches in a thread of its own.
 
@@ -75,15 +84,16 @@ class Reader:
         self._thread.start()
 
     def _run(self, batches: Iterator[Batch], read: Callable[[object], Data]) -> None:
-        at = 0
+        at, reads = 0, False
         try:
             for given in batches:
+                reads = True
                 self._put(read(given))
-                at += 1
+                at, reads = at + 1, False
                 if not self._is_wanted:
                     return
         except BaseException as error:  # which the fit raises where the batch would have come
-            error.add_note(f"in batch {at} of the epoch, counted from 0")
+            _tell_batch(error, at, reads)
             self._put(error)
         else:
             self._put(None)
@@ -179,8 +189,13 @@ class StreamFit(Fit):
             state.step = steps.t
             self.is_steady = True
         if loss - loss != 0:
+            at = self.at
             state.step += 1
-            self._diverge(loss)
+            try:
+                self._diverge(loss)
+            except ValueError as error:
+                _tell_batch(error, at, True)
+                raise
         core.inputs = data.inputs
         n = len(data.x)
         self.records.sums += loss * n, steps.n_correct, n

@@ -353,7 +353,7 @@ class Trainer(_hints.Hinted):
         validation: Validation | None = None,
         validation_split: float | None = None,
         record: Literal["epoch"] | int | None = "epoch",
-        train_metrics: Literal["full", "batches"] = "full",
+        train_metrics: Literal["full", "batches"] | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         metrics: Mapping[str, Metric] | None = None,
@@ -374,8 +374,9 @@ class Trainer(_hints.Hinted):
         epochs : int
             After ``resume``: those of the fit that goes on, with what it has done.
         validation : (x, y) or (x, y, sample_weight), optional
-            Evaluated at every record. Class weights count there as in training, so the same rows
-            have the same loss and accuracy as validation set and as training set.
+            Evaluated at every record; beside batches arrays, too, or memory maps. Class weights
+            count there as in training, so the same rows have the same loss and accuracy as
+            validation set and as training set.
         validation_split : float in (0, 1), optional
             Instead of ``validation``: this share of the rows, rounded, is held out. They are drawn
             at random by the trainer's seed, whatever their labels, the same ones in every fit of
@@ -383,10 +384,11 @@ class Trainer(_hints.Hinted):
             fit that is resumed draws others, and is refused.
         record : "epoch", int or None
             A record after every epoch, after every so many steps (and the last one), or none.
-        train_metrics : {"full", "batches"}
+        train_metrics : {"full", "batches"}, optional
             Whether a record's training loss and accuracy are of the full training set, or the means
             over the batches since the record before, as they were when trained on. Of the batches
-            there are no R2, absolute error and ``metrics``.
+            there are no R2, absolute error and ``metrics``. None: of all that there is, so "full"
+            with arrays, and "batches" where batches come one by one.
         sample_weight : float array (n,), optional
         class_weight : "balanced", mapping or array (k,), optional
             Weights multiply a row's loss; they are brought to a mean of one over each data set.
@@ -449,7 +451,8 @@ class Trainer(_hints.Hinted):
         array([ 4,  8, 12])
         """
         epochs = _check.integer("epochs", epochs)
-        _check.choice("train_metrics", train_metrics, ("full", "batches"))
+        if train_metrics is not None:
+            _check.choice("train_metrics", train_metrics, ("full", "batches"))
         if progress is not None:
             _check.boolean("progress", progress)
         if isinstance(record, str):
@@ -471,15 +474,20 @@ class Trainer(_hints.Hinted):
             warnings.warn(
                 "a batch of one row has no variance, so BatchNorm learns nothing from it: use a "
                 "batch_size of 8 or more",
-                stacklevel=2,
+                stacklevel=3,
             )
-        asked = Asked(epochs, record, train_metrics, own_metrics(metrics))
+        asked = Asked(epochs, record, train_metrics or "full", own_metrics(metrics))
         core = self._core
         core.take()
         try:
             core.refuse_if_not_finite()
             if y is None:
                 self._refuse_of_arrays(sample_weight, class_weight, validation_split)
+                if train_metrics == "full":
+                    raise ValueError(
+                        "train_metrics must be 'batches' where batches come one by one, which are "
+                        "gone once they are trained on; got 'full', use train_metrics=None"
+                    )
                 fit = self._of_batches(cast(Source, x), validation, asked)
                 found = core.inputs
             else:

@@ -18,19 +18,55 @@ def send(content, handler):
     handler.wfile.write(content)
 
 
+WRITERS = {
+    "cifar10": lambda make, root: make.cifar10(root, "binary", True),
+    "cifar100": lambda make, root: make.cifar100(root, "binary", True),
+    "mnist": lambda make, root: make.mnist(root),
+    "fashion_mnist": lambda make, root: make.mnist(root, folder="FashionMNIST/raw"),
+    "kmnist": lambda make, root: make.mnist(root, folder="KMNIST/raw"),
+    "emnist": lambda make, root: make.emnist(root, "balanced"),
+}
+
+
 @pytest.fixture
-def mnist_mirror(make, small, mirror, tmp_path, monkeypatch):
-    """Serve a small MNIST as if it were the official one; return the data directory."""
-    folder = make.mnist(tmp_path / "served")
-    remotes = []
-    for file in sorted(folder.iterdir()):
-        content = file.read_bytes()
-        url = mirror.serve(f"/{file.name}", partial(send, content))
-        digest = hashlib.sha256(content).hexdigest()
-        remotes.append(Remote(f"MNIST/raw/{file.name}", len(content), digest, (url,)))
-    monkeypatch.setitem(_sources.REMOTES, "mnist", tuple(remotes))
-    monkeypatch.setattr(_download, "_LOADERS", {"mnist": partial(load_mnist, validation=1)})
-    return tmp_path / "data"
+def serve(make, small, mirror, tmp_path, monkeypatch):
+    """Serve a small data set as if it were the official one; return the data directory."""
+
+    def begin(name):
+        (tmp_path / "served").mkdir()
+        WRITERS[name](make, tmp_path / "served")
+        remotes = []
+        for remote in _sources.REMOTES[name]:
+            content = (tmp_path / "served" / remote.path).read_bytes()
+            url = mirror.serve("/" + remote.mirrors[0].rpartition("/")[2], partial(send, content))
+            digest = hashlib.sha256(content).hexdigest()
+            remotes.append(Remote(remote.path, len(content), digest, (url,)))
+        monkeypatch.setitem(_sources.REMOTES, name, tuple(remotes))
+        few = partial(_download._LOADERS[name], validation=1)
+        monkeypatch.setitem(_download._LOADERS, name, few)
+        return tmp_path / "data"
+
+    return begin
+
+
+@pytest.fixture
+def mnist_mirror(serve):
+    return serve("mnist")
+
+
+@pytest.mark.parametrize("name", _sources.NAMES)
+def test_every_set_is_fetched_to_where_its_loader_looks(serve, mirror, name):
+    place = serve(name)
+    download(name, data_dir=place)
+    files = sorted(path for path in place.rglob("*") if path.is_file() and path.suffix != ".lock")
+    assert files == sorted(place / remote.path for remote in _sources.REMOTES[name])
+    for remote in _sources.REMOTES[name]:
+        content = (place / remote.path).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == remote.sha256
+    (x, y), *_ = _download._LOADERS[name](data_dir=place)
+    assert len(x) == len(y) > 0
+    download(name, data_dir=place)
+    assert len(mirror.requests) == len(files)
 
 
 def test_a_data_set_is_fetched_once(mnist_mirror, mirror):

@@ -37,13 +37,14 @@ def load_mnist(*, validation: int = 10_000, data_dir: PathLike | None = None) ->
         How many of the 60,000 training rows, the last ones, to validate on instead: 10,000 is the
         split of ``mnist.pkl.gz``.
     data_dir : path-like, optional
-        Where to look, instead of ``$FASTDL_DATA_DIR`` or else the user's cache.
+        Where to look, instead of ``$FASTDL_DATA_DIR`` or else the user's cache: the files lie in
+        ``MNIST/raw`` there.
 
     Returns
     -------
     (x, y), (xv, yv), (xt, yt)
         Training, validation and test rows. ``x`` has shape (n, 784) and dtype uint8: 28 by 28
-        pixels, 0 is paper; ``y`` has shape (n,) and dtype int64, in [0, 10).
+        pixels, 0 where there is no ink; ``y`` has shape (n,) and dtype int64, in [0, 10).
 
     Raises
     ------

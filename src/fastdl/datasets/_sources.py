@@ -12,6 +12,9 @@ class Remote(NamedTuple):
     mirrors: tuple[str, ...]
 
 
+# Sizes and hashes of the four sets beside CIFAR-10 and MNIST are those of TensorFlow Datasets
+# (url_checksums in its repository); nobody has fetched them yet, for want of a network.
+
 # The origin throttles to some 50 kB/s, so it comes last.
 _CIFAR10 = Remote(
     "cifar-10-binary.tar.gz",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,15 @@ from fastdl.sklearn._training import Data, Rule, Training, mean_loss, rule
 
 Array = NDArray[Any]
 _OUTPUTS = {"softmax": "identity", "logistic": "identity"}  # the losses are of logits
+_BETWEEN = {"fastdl", "sklearn", "joblib"}  # the caller and what warns
+
+
+def _warn(what: str, kind: type[Warning] = UserWarning) -> None:
+    """Warn of the line that began the fit, through whatever pipelines and searches it came."""
+    frame, level = inspect.currentframe(), 1
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(what, kind, stacklevel=level)
 
 
 class Fold(NamedTuple):
@@ -277,7 +287,7 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
             with self._bar() as bar:
                 self._epochs(engine, training, rows, n, fold, incremental, bar)
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            _warn("Training interrupted by user.")
         if self.early_stopping:
             np.copyto(flat, self._best)
 
@@ -319,10 +329,8 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
         if self.batch_size == "auto":
             return min(200, n)
         if self.batch_size > n:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than "
-                "sample size. It is going to be clipped",
-                stacklevel=2,
+            _warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
             )
         return int(np.clip(self.batch_size, 1, n))
 
@@ -358,11 +366,10 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
             if self._is_told_to_stop() or self._stops() or incremental:
                 return
             if self.n_iter_ == self.max_iter:
-                warnings.warn(
+                _warn(
                     f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) "
                     "reached and the optimization hasn't converged yet.",
                     ConvergenceWarning,
-                    stacklevel=2,
                 )
 
     def _shuffled(self, n: int) -> Array:

@@ -1,0 +1,44 @@
+"""How many times as long an epoch takes in float64: python bench/dtypes.py [workload ...]
+
+Both networks are in one process, on one thread, and train in turns; the ratio is the median of a
+pair's. The rows are of the network's dtype.
+"""
+
+import sys
+import time
+from statistics import median
+
+import numpy as np
+from peers import data
+from peers.workloads import LEARNING_RATE, SEED, WORKLOADS
+
+import fastdl as fd
+
+NAMES = ("a1", "a2", "mnist_128", "hw2_128", "hw2_deep", "reg")
+ROUNDS = 5
+
+
+def fit_of(workload, dtype):
+    """A function that trains an epoch, and gives the seconds of the processor."""
+    x, y = data.make(workload)
+    x = x.astype(dtype)
+    loss = "mse" if workload.regression else "softmax_cross_entropy"
+    net = fd.Network(workload.widths, loss=loss, dtype=dtype)
+    settings = {"batch_size": workload.batch_size, "seed": SEED, "n_threads": 1}
+    trainer = fd.Trainer(net, fd.SGD(LEARNING_RATE), **settings)
+
+    def fit():
+        began = time.process_time()
+        trainer.fit(x, y, epochs=workload.epochs, record=None, progress=False)
+        return time.process_time() - began
+
+    return fit
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or NAMES:
+        fits = [fit_of(WORKLOADS[name], dtype) for dtype in ("float32", "float64")]
+        for fit in fits:
+            fit()
+        ratios = [1 / np.divide(*(fit() for fit in fits)) for _ in range(ROUNDS)]
+        print(f"{name:12}{median(ratios):6.2f}   {min(ratios):.2f} to {max(ratios):.2f}")

@@ -1,0 +1,114 @@
+"""Keyword arguments that a class or method has not: told what to write, as attributes are.
+
+Python's own sentence says no more than that the word is unexpected. It is Python that finds out, so
+a call whose arguments are right is only passed on. What is called for every row or batch is left
+out, for to pass a call on costs some half a microsecond: ``predict``, ``step`` and the ops.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any
+
+from fastdl import _hints
+
+# What other libraries have, by the parameter that it is here, with a note in brackets, or by what
+# to use.
+_ELSEWHERE = _hints.table(
+    {
+        "learning_rate": "lr learning_rate_init eta eta0 rate",
+        "learning_rate (fd.schedules.Cosine(0.1, 1000), say)": "scheduler lr_scheduler",
+        "nesterov": "nesterovs_momentum",
+        "beta1": "beta_1",
+        "beta2": "beta_2",
+        "beta1 (and beta2)": "betas",
+        "epsilon": "eps",
+        "l2": "kernel_regularizer",
+        "l2 (weight_decay / 2)": "weight_decay",
+        "l2 (alpha / 2 / batch_size)": "alpha",
+        "clip_norm": "clipnorm global_clipnorm max_grad_norm gradient_clip_val",
+        "seed": "random_state random_seed",
+        "n_threads": "n_jobs num_threads",
+        "network": "model module",
+        "optimiser": "optimizer solver",
+        "epochs": "max_iter n_epochs num_epochs nb_epoch max_epochs",
+        "validation": "validation_data eval_set",
+        "validation_split": "validation_fraction",
+        "progress": "verbose",
+        "loss": "criterion loss_fn",
+        "layers": "hidden_layer_sizes",
+        "h": "units out_features",
+        "d": "in_features input_dim input_shape num_features",
+        "init": "kernel_initializer",
+        "rate": "p",
+        "patience": "n_iter_no_change",
+        "min_delta": "tol",
+        "least": "min_lr",
+        "path": "filepath filename",
+        "best (its name is the column's)": "save_best_only",
+        "steps": "T_max",
+        "low": "eta_min",
+        "sigma": "std stddev",
+        "fd.EarlyStopping('val_loss') among the callbacks": "early_stopping",
+        "fd.Dropout(0.5) among the layers": "dropout",
+        "fd.BatchNorm() among the layers": "batch_norm",
+    }
+)
+_answered: dict[str, FunctionType] = {}  # by name; where several have a parameter, the first
+
+
+def answer(*kinds: type, methods: tuple[str, ...] = (), module: str = "") -> None:
+    """Have classes, and these methods of theirs, tell what to write in place of a wrong keyword."""
+    for kind in kinds:
+        for method in ("__init__", *methods):
+            function = vars(kind)[method]
+            name = module + f"{kind.__name__}.{method}".removesuffix(".__init__")
+            _answered[name] = function
+            setattr(kind, method, _telling(name, function))
+
+
+def _telling(name: str, function: FunctionType) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TypeError:
+            if (why := _why(name, args, kwargs)) is not None:
+                raise TypeError(why) from None
+            raise
+
+    return call
+
+
+def _why(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+    """What is wrong with a call, if it is the names or the number of its arguments."""
+    first, named = _parameters(_answered[name])
+    for word in kwargs:
+        if word not in named:
+            return f"{name} takes no {word}{_instead(word, named)}"
+    if len(args) - 1 <= len(first) or len(first) == len(named):
+        return None
+    return (
+        f"{name} takes {' and '.join(first)} without a name; got {len(args) - 1} values, use the "
+        f"names of the others: {', '.join(named[len(first) :])}"
+    )
+
+
+def _instead(word: str, named: tuple[str, ...]) -> str:
+    """The end of the sentence about a keyword that is not there."""
+    use = _ELSEWHERE.get(word, word)
+    parameter, bracket, note = use.partition(" (")
+    if use.startswith("fd.") or parameter in named:
+        return f"; use {use}"
+    for owner, function in _answered.items():
+        if parameter in _parameters(function)[1]:
+            is_there = "" if use == word else f" is {parameter} of"
+            return f", which{is_there} fd.{owner}{bracket}{note}" + " takes" * (use == word)
+    return _hints.near(word, named) or f"; it takes {', '.join(named) or 'nothing'}"
+
+
+def _parameters(function: FunctionType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of those that may be given without one, and of all, but self."""
+    code = function.__code__
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    return names[: code.co_argcount - 1], names

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
 #define FASTDL_PRAGMA(...) _Pragma(#__VA_ARGS__)
 
 /* A kernel or a line of a list that another lacks, or that differs from the list, is no warning. */

@@ -150,6 +150,28 @@ INLINE void NAME(panel)(const int chosen, const int vectors, const int masked, w
     }
 }
 
+/* The last columns of C, at most a panel. A function of its own: in the midst of a larger one a tile and
+ * its mask do not get the registers that they need. */
+static NOINLINE void NAME(last_panel)(wide m, wide n, wide k, const T *a, wide rs, wide cs,
+                                      const T *b, wide ldb, const ptrdiff_t *order,
+                                      fastdl_coming soon, int add, T *c, wide ldc)
+{
+    const M last = MASK((n - 1) % L + 1);
+#define LAST(vectors)                                                                            \
+    case vectors:                                                                                \
+        if (order)                                                                               \
+            NAME(panel)(1, vectors, 1, m, k, a, rs, cs, b, ldb, order, soon, NULL, add, c, ldc,  \
+                        last);                                                                   \
+        else                                                                                     \
+            NAME(panel)(0, vectors, 1, m, k, a, rs, cs, b, ldb, NULL, soon, NULL, add, c, ldc,   \
+                        last);                                                                   \
+        break;
+    switch ((n + L - 1) / L) {
+        UP_TO(COLUMN_VECTORS, LAST)
+    }
+#undef LAST
+}
+
 #ifdef TALL_VECTORS
 /* C of 7 to 12 rows at once for a panel of at most two vectors: B is read only once. */
 INLINE void NAME(tall)(const int chosen, const int vectors, const int masked, wide m, wide k,
@@ -185,8 +207,7 @@ static void NAME(packed)(wide m, wide n, wide k, const T *a, wide cs, const T *b
                          fastdl_coming soon, int add, T *c, wide ldc)
 {
     enum { SIX = (6 + L - 1) / L * L };
-    const wide width = COLUMN_VECTORS * L, whole = n - n % width;
-    const M last = MASK((n - whole + L - 1) % L + 1);
+    const wide width = COLUMN_VECTORS * L;
     T copy[SIX * (DEPTH + DEPTH / 2)];
     for (; m > 0; m -= 6, a += 6, c += 6 * ldc, soon = beyond(soon, soon.columns, 6)) {
         const wide rows = m < 6 ? m : 6;
@@ -195,18 +216,11 @@ static void NAME(packed)(wide m, wide n, wide k, const T *a, wide cs, const T *b
             for (wide i = 0; i < rows; i += L)
                 STORE(copy + p * SIX + i, LOADM(a + p * cs + i, MASK(rows - i < L ? rows - i : L)));
         wide j = 0;
-        for (; j < whole; j += width, next = beyond(next, !next.columns, width))
+        for (; j + width <= n; j += width, next = beyond(next, !next.columns, width))
             NAME(panel)(0, COLUMN_VECTORS, 0, rows, k, copy, 1, SIX, b + j, ldb, NULL, next, NULL,
-                        add, c + j, ldc, last);
-#define CASE(vectors)                                                                            \
-    case vectors:                                                                                \
-        NAME(panel)(0, vectors, 1, rows, k, copy, 1, SIX, b + j, ldb, NULL, next, NULL, add,     \
-                    c + j, ldc, last);                                                           \
-        break;
-        switch ((n - j + L - 1) / L) {
-            UP_TO(COLUMN_VECTORS, CASE)
-        }
-#undef CASE
+                        add, c + j, ldc, MASK(L));
+        if (j < n)
+            NAME(last_panel)(rows, n - j, k, copy, 1, SIX, b + j, ldb, NULL, next, add, c + j, ldc);
     }
 }
 
@@ -237,20 +251,20 @@ static void NAME(gathered)(wide m, wide n, wide k, const T *a, wide rs, wide cs,
     const fastdl_coming none = {0};
     const M last = MASK((n - 1) % L + 1);
     T copy[COLUMN_VECTORS * L * (DEPTH + DEPTH / 2)];
-#define PANEL(vectors, masked)                                                                   \
-    NAME(gather)(vectors, masked, k, b, ldb, order, coming, copy, last);                         \
-    NAME(panel)(0, vectors, masked, m, k, a, rs, cs, copy, vectors * L, NULL, none, NULL, add,   \
-                c, ldc, last)
-#define CASE(vectors)                                                                            \
-    case vectors: PANEL(vectors, 1); break;
     for (; n >= width; n -= width, b += width, c += width) {
-        PANEL(COLUMN_VECTORS, 0);
+        NAME(gather)(COLUMN_VECTORS, 0, k, b, ldb, order, coming, copy, last);
+        NAME(panel)(0, COLUMN_VECTORS, 0, m, k, a, rs, cs, copy, width, NULL, none, NULL, add, c,
+                    ldc, last);
     }
+#define CASE(vectors)                                                                            \
+    case vectors:                                                                                \
+        NAME(gather)(vectors, 1, k, b, ldb, order, coming, copy, last);                          \
+        NAME(last_panel)(m, n, k, a, rs, cs, copy, vectors * L, NULL, none, add, c, ldc);        \
+        break;
     switch ((n + L - 1) / L) {
         UP_TO(COLUMN_VECTORS, CASE)
     }
 #undef CASE
-#undef PANEL
 }
 #endif
 
@@ -304,18 +318,8 @@ INLINE void NAME(product_of)(const int chosen, wide m, wide n, wide k, const T *
             NAME(panel)(chosen, COLUMN_VECTORS, 0, m, depth, ap, rs, cs, bp + j, ldb, here, soon,
                         next_b, more, c + j, ldc, MASK(L));
         }
-        if (j == n)
-            continue;
-        M last = MASK((n - j - 1) % L + 1);
-#define CASE(vectors)                                                                            \
-    case vectors:                                                                                \
-        NAME(panel)(chosen, vectors, 1, m, depth, ap, rs, cs, bp + j, ldb, here, soon, NULL,     \
-                    more, c + j, ldc, last);                                                     \
-        break;
-        switch ((n - j + L - 1) / L) {
-            UP_TO(COLUMN_VECTORS, CASE)
-        }
-#undef CASE
+        if (j < n)
+            NAME(last_panel)(m, n - j, depth, ap, rs, cs, bp + j, ldb, here, soon, more, c + j, ldc);
     } while ((p += most) < k);
 }
 

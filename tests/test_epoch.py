@@ -10,7 +10,7 @@ import pytest
 
 import fastdl as fd
 from fastdl import _kernels, _memory, _reference, losses
-from fastdl._epoch import Batches, Workspace
+from fastdl._epoch import Batches, Workspace, often_sparse
 from fastdl.data import data_sets, rows_of_fit
 from fastdl.layers import without_masks
 from fastdl.network import answering, core_of
@@ -444,6 +444,19 @@ def test_rows_that_are_mostly_zero(kind, scaled, widths, n, batch_size, isa, dty
     oracle = Oracle(network)
     agree([network.logits(x)], [oracle.outputs(x)[-1]], dtype)
     agrees_after_training(network, OPTIMISERS["momentum"], x, y, agree, batch_size)
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["unscaled", "scaled"])
+@pytest.mark.parametrize("widths", [[64, 100, 3], [300, 53, 10]])
+def test_of_rows_of_double_more_are_sparse_where_the_network_is_of_double(
+    widths, scaled, isa, dtype, rng, agree
+):
+    x = mostly_zero(rng, 300, widths[0], "float64", 0.5)
+    assert often_sparse(x, np.dtype(dtype).itemsize) == (dtype == "float64")
+    assert not often_sparse(mostly_zero(rng, 300, 300, "float64", 0.75), 8)
+    network = make(widths, dtype=dtype, scaling=fd.Scaling.standard(x) if scaled else None)
+    y = rng.integers(0, widths[-1], len(x))
+    agrees_after_training(network, OPTIMISERS["adam"], x, y, agree, 130)
 
 
 @pytest.mark.parametrize("scaled", [False, True], ids=["unscaled", "scaled"])

@@ -20,7 +20,7 @@ SLIPS = {  # the file, a text of it, what stands there instead, what the compile
     "optimiser": ("updates.h", "X(adam)", "X(adam) X(forgotten)", "forgotten"),
     "kernel": ("kernels.h", "X(void, add,", "X(void, forgotten, (void)) X(void, add,", "forgotten"),
     "signature": ("sums.h", "fill)(double value", "fill)(float value", "incompatible-pointer"),
-    "rows": ("targets/avx2.c", "DOT_ROWS 3", "DOT_ROWS 9", "UP_TO_9"),
+    "rows": ("targets/avx2.c", "DOT_ROWS 3", "DOT_ROWS 13", "UP_TO_13"),
     "vectors": ("targets/avx2.c", "FLAT_VECTORS 8", "FLAT_VECTORS 1", "a tile has room"),
 }
 

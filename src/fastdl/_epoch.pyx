@@ -73,10 +73,13 @@ def weight_stride(Py_ssize_t columns):
     return stride_of_weight(columns)
 
 
-def often_sparse(x):
-    """Whether, of some rows of x, a quarter or more have zeros enough for products to skip them."""
+def often_sparse(x, Py_ssize_t item):
+    """Whether, of some rows of x, a quarter or more have zeros enough for products to skip them.
+
+    item: bytes of one of the network's.
+    """
     cdef View view = view_of(x)
-    return bool(are_often_sparse(kernels_of(sizeof(float)), &view))
+    return bool(are_often_sparse(kernels_of(item), &view))
 
 
 cdef View view_of(x):
@@ -773,7 +776,7 @@ cdef class Steps:
         if needs_blas(net, view.n, True):
             return False
         if may_skip(net, view):
-            view.scan_zeros = are_often_sparse(kernels_of(sizeof(float)), view)
+            view.scan_zeros = are_often_sparse(kernels_of(net.item), view)
         return True
 
     cdef bint take_labels(self, y, View* view) except -1:

@@ -86,7 +86,7 @@ def compiled(core: Core, data: Data, scan_zeros: bool = True, check_finite: bool
 
 def rows_of_fit(core: Core, data: Data, check_finite: bool = False) -> Rows:
     """Rows that are read many times: where few are sparse, none is looked at for zeros."""
-    return compiled(core, data, often_sparse(data.x), check_finite)
+    return compiled(core, data, often_sparse(data.x, core.dtype.itemsize), check_finite)
 
 
 def refuse_if_not_finite(core: Core, name: str, rows: Array) -> None:

@@ -64,5 +64,9 @@
 #define UP_TO_6(X) UP_TO_5(X) X(6)
 #define UP_TO_7(X) UP_TO_6(X) X(7)
 #define UP_TO_8(X) UP_TO_7(X) X(8)
+#define UP_TO_9(X) UP_TO_8(X) X(9)
+#define UP_TO_10(X) UP_TO_9(X) X(10)
+#define UP_TO_11(X) UP_TO_10(X) X(11)
+#define UP_TO_12(X) UP_TO_11(X) X(12)
 
 #endif

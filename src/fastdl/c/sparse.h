@@ -1,8 +1,10 @@
 /* The matrix product that skips zeros of A, for one type and one target.
  *
- * A is looked at in squares of 64 x 64: the bits of a row tell which rows of B it takes, and these
- * stay in the first-level cache for all rows of the square. The order of a sum depends on the depth
- * and on the row of A alone. */
+ * A is looked at in squares of 64 x 64: the bits of a row tell which rows of B it takes, some columns of
+ * which stay in the first-level cache for all rows of the square. The order of a sum depends on the
+ * depth and on the row of A alone. */
+
+#define SKIP_VECTORS 12 /* of a row of C at once: with fewer the ends of their sums would show */
 
 /* Bit i tells that item i of at most 64 is not zero. */
 static inline uint64_t NAME(nonzero)(const T *x, wide n)
@@ -35,7 +37,7 @@ INLINE void NAME(chosen)(
     const int vectors, uint64_t bits, const T *a, wide s, const T *b, wide ldb, int add, T *c,
     int partial, M last)
 {
-    V sum[ROW_VECTORS];
+    V sum[SKIP_VECTORS];
     UNROLL
     for (int j = 0; j < vectors; j++)
         sum[j] = !add ? SET1(0) : j == vectors - 1 ? LOADM(c + j * L, last) : LOAD(c + j * L);
@@ -46,38 +48,58 @@ INLINE void NAME(chosen)(
     NAME(store_row)(vectors, partial, sum, c, last);
 }
 
+/* Some columns of C for a square of A, of which bits tells what is not zero. */
+INLINE void NAME(chosen_rows)(const int vectors, wide rows, wide depth, const uint64_t *bits,
+                              const T *a, wide rs, wide cs, const T *b, wide ldb,
+                              const fastdl_coming *soon, int add, T *c, wide ldc, int partial,
+                              M last)
+{
+    for (wide r = 0; r < rows; r++) {
+        for (wide next = r; soon->order && next < depth; next += rows)
+            ask(soon, next, 0, rows);
+        if (bits[r] || !add)
+            NAME(chosen)(vectors, bits[r], a + r * rs, cs, b, ldb, add, c + r * ldc, partial, last);
+    }
+}
+
+/* All of them. */
+static void NAME(square_product)(wide rows, wide n, wide depth, const T *a, wide rs, wide cs,
+                                 const T *b, wide ldb, fastdl_coming soon, int add, T *c,
+                                 wide ldc)
+{
+    uint64_t bits[SQUARE];
+    NAME(nonzeros)(rows, depth, a, rs, cs, bits);
+    for (wide j = 0, columns; j < n; j += columns, soon.order = NULL) {
+        const wide vectors = share((n - j + L - 1) / L, SKIP_VECTORS);
+        columns = n - j < vectors * L ? n - j : vectors * L;
+        const M last = MASK((columns - 1) % L + 1);
+#define CASE(v)                                                                                  \
+    case v:                                                                                      \
+        NAME(chosen_rows)(v, rows, depth, bits, a, rs, cs, b + j, ldb, &soon, add, c + j, ldc,   \
+                          columns % L, last);                                                    \
+        break;
+        switch (vectors) {
+            UP_TO(SKIP_VECTORS, CASE)
+        }
+#undef CASE
+    }
+}
+
 /* C (m x n) = A B (+ C), skipping the zeros of A: one of its strides is 1, B and C lie by rows. */
 static void NAME(skip_product)(wide m, wide n, wide k, const void *a, wide rs, wide cs,
                                const void *b, wide ldb, const fastdl_coming *coming, int add,
                                void *c, wide ldc)
 {
-    uint64_t bits[SQUARE];
-    for (wide j = 0; j < n; j += ROW_VECTORS * L) {
-        const wide columns = n - j < ROW_VECTORS * L ? n - j : ROW_VECTORS * L;
-        const M last = MASK((columns - 1) % L + 1);
-        for (wide p = 0; p < k; p += SQUARE)
-            for (wide i = 0; i < m; i += SQUARE) {
-                const wide rows = m - i < SQUARE ? m - i : SQUARE;
-                const wide depth = k - p < SQUARE ? k - p : SQUARE;
-                const T *square = (const T *)a + i * rs + p * cs;
-                const T *bp = (const T *)b + p * ldb + j;
-                const int more = add || p > 0;
-                T *out = (T *)c + i * ldc + j;
-                NAME(nonzeros)(rows, depth, square, rs, cs, bits);
-#define CASE(v)                                                                                  \
-    case v:                                                                                      \
-        for (wide r = 0; r < rows; r++) {                                                        \
-            for (wide next = r; coming && j == 0 && next < depth; next += rows)                  \
-                ask(coming, p + next, i, rows);                                                  \
-            if (bits[r] || !more)                                                                \
-                NAME(chosen)(v, bits[r], square + r * rs, cs, bp, ldb, more, out + r * ldc,      \
-                             columns % L, last);                                                 \
-        }                                                                                        \
-        break;
-                switch ((columns + L - 1) / L) {
-                    UP_TO(ROW_VECTORS, CASE)
-                }
-#undef CASE
-            }
+    for (wide p = 0; p < k; p += SQUARE) {
+        fastdl_coming soon = {0};
+        if (coming) {
+            soon = *coming;
+            soon.order += p;
+        }
+        for (wide i = 0; i < m; i += SQUARE, soon = beyond(soon, 0, SQUARE))
+            NAME(square_product)(
+                m - i < SQUARE ? m - i : SQUARE, n, k - p < SQUARE ? k - p : SQUARE,
+                (const T *)a + i * rs + p * cs, rs, cs, (const T *)b + p * ldb, ldb, soon,
+                add || p > 0, (T *)c + i * ldc, ldc);
     }
 }

@@ -46,9 +46,12 @@ static double NAME(penalise)(const void *weight, wide size, double l1, double l2
     if (l1 != 0 || l2 != 0)
         for (wide i = 0; i < size; i++)
             dw[i] = NAME(penalised)(dw[i], w[i], (T)l1, (T)l2);
-    for (wide i = 0; i < size; i += SQUARES)
-        for (wide j = 0; j < SQUARES && i + j < size; j++)
-            sums[j] += (double)dw[i + j] * dw[i + j];
+    for (; size >= SQUARES; size -= SQUARES, dw += SQUARES)
+        KEEP_LANES
+        for (int j = 0; j < SQUARES; j++)
+            sums[j] += (double)dw[j] * dw[j];
+    for (wide j = 0; j < size; j++)
+        sums[j] += (double)dw[j] * dw[j];
     for (int j = 0; j < SQUARES; j++)
         total += sums[j];
     return total;

@@ -149,7 +149,8 @@ class Engine:
     ) -> Rows:
         """A data set as the loops take it, which will be read many times."""
         applied = self.core.applied.as_read(x)
-        return Rows(x, applied, labels, targets, weights, often_sparse(x), False)
+        often = often_sparse(x, self.core.dtype.itemsize)
+        return Rows(x, applied, labels, targets, weights, often, False)
 
     def outputs(self, x: Any, n_jobs: int | None) -> Array:
         """The outputs (n, k) of rows, before a softmax or sigmoid."""

@@ -135,6 +135,7 @@ class Training:
         self._program = core.compiled(penalised(core.layers, None, alpha / 2))
         self._starts = np.arange(0, n, batch, dtype=np.intp)
         self._stops = np.minimum(self._starts + batch, n)
+        self._sizes = self._stops - self._starts
         self._threads = engine.threads(n_jobs, batch)
         self._workspace: Workspace | None = None
         self._weights: Array | None = None
@@ -148,7 +149,7 @@ class Training:
 
         order: the rows, in the order in which they are taken; None: as they lie.
         """
-        sizes = self._stops - self._starts
+        sizes = self._sizes
         shares, constants = self._weigh(order, sizes)
         found = np.empty(len(sizes))
         with self._engine.core.serial_blas(self._batch, trains=True):
@@ -199,8 +200,8 @@ class Training:
             )
         rows, order, shift = self._taken(order, first, last)
         n = last - first
-        penalties = np.stack([shares[first:last], np.zeros(n)])
-        rates = np.full(n, optimizer.rate)
+        penalties, rates = np.empty((2, n)), np.empty(n)
+        penalties[0], rates[:] = shares[first:last], optimizer.rate
         batches = Batches(
             order, self._starts[first:last] - shift, self._stops[first:last] - shift, rates,
             found[first:last], np.empty(n, np.intp), np.zeros(3), penalties,

@@ -168,11 +168,6 @@ class Claim:
             self._lock, self._forked = threading.Lock(), _forked
         return self._lock.acquire(blocking=False)
 
-    @property
-    def is_taken(self) -> bool:
-        """Whether somebody holds it, of this process."""
-        return self._forked == _forked and self._lock.locked()
-
     def give_back(self) -> None:
         """Free it, in the process that took it."""
         if self._forked == _forked:

@@ -162,11 +162,6 @@ class Core:
                 "has ended, of several threads with a threading.Lock around each call"
             )
 
-    @property
-    def is_held(self) -> bool:
-        """Whether a fit or a step is under way."""
-        return self._busy.is_taken
-
     def give_back(self) -> None:
         """Let others fit the network."""
         self._busy.give_back()

@@ -197,7 +197,7 @@ class Trainer(_hints.Hinted):
 
     # With these alone a setting that is misspelt, or that there is not, cannot be set.
     __slots__ = (
-        *("_batch_size", "_clip_norm", "_core", "_drop_last", "_l1", "_l2", "_learns"),
+        *("_batch_size", "_clip_norm", "_core", "_drop_last", "_fits", "_l1", "_l2", "_learns"),
         *(
             "_n_threads",
             "_network",
@@ -215,7 +215,7 @@ class Trainer(_hints.Hinted):
         """A setting that a fit takes when it begins."""
 
         def __set__(self, instance: Any, value: Any) -> None:
-            if instance._core.is_held:
+            if instance._fits:
                 raise RuntimeError(
                     f"{self._name} must be set between two fits; got one that is running, "
                     "which would go on as it began"
@@ -257,7 +257,7 @@ class Trainer(_hints.Hinted):
             )
         self._network, self._core = network, core_of(network)
         self._optimiser = optimiser
-        self._learns = False
+        self._fits = self._learns = False
         self.batch_size = batch_size
         self.l1, self.l2, self.clip_norm = l1, l2, clip_norm
         self.shuffle, self.drop_last = shuffle, drop_last
@@ -284,7 +284,7 @@ class Trainer(_hints.Hinted):
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._program, self._room = None, Room()
+        self._fits, self._program, self._room = False, None, Room()
         self._stepper = self._terms = None
         self._state = self._state.owned(self._core.flat)
 
@@ -538,10 +538,10 @@ class Trainer(_hints.Hinted):
         try:
             if found != before:
                 core.inputs = found
-            if resumed is not None:
-                self._resumed = None
+            self._fits, self._resumed = True, None
             loop.train(progress)
         finally:
+            self._fits = False
             if self.n_steps == step and (fit.interrupted or not fit.is_over):
                 core.inputs, self._resumed = before, resumed
 

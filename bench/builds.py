@@ -1,6 +1,7 @@
 """Two builds of fastdl in turns, on one thread: python bench/builds.py FOLDER FOLDER [workload ...]
 
-make build/gcc/lib build/clang/lib && taskset -c 1 python bench/builds.py build/gcc/lib build/clang/lib
+make build/gcc/lib build/clang/lib
+taskset -c 1 python bench/builds.py build/gcc/lib build/clang/lib
 
 A folder is what PYTHONPATH takes a build from. Each build trains in a process of its own and both
 have to end with the same parameters. Times are those of the process, which busy neighbours do not

@@ -35,8 +35,8 @@ TESTS = (
     "tests/datasets/test_damage.py::test_a_whole_archive_is_read_batch_by_batch",
     "tests/datasets/test_damage.py::test_a_whole_mnist_takes_little_more_than_its_size",
 )
-# Where there is no GIL: whether it stays so, and what several threads may do. Files are left out, for
-# safetensors has no wheel for such a Python yet.
+# Where there is no GIL: whether it stays so, and what several threads may do. Files are left out,
+# for safetensors has no wheel for such a Python yet.
 FREE_TESTS = ("tests/test_threads.py", "tests/test_config.py", *TESTS[4:7])
 FREE_LACKS = ("safetensors",)
 

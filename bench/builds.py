@@ -81,6 +81,11 @@ def compare(folders, name, dtype, rounds):
         return [[build.seconds(epochs) for build in builds] for _ in range(rounds)]
 
 
+def digits(ms):
+    """Three of them, or all before the point."""
+    return f"{ms:,.0f}" if ms >= 1000 else f"{ms:.3g}"
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folders", nargs=2, metavar="FOLDER")
@@ -94,7 +99,7 @@ def main(arguments):
         times = compare(given.folders, name, dtype, given.rounds)
         first, second = (1e3 * statistics.median(each) for each in zip(*times, strict=True))
         ratio = statistics.median(after / before for before, after in times)
-        print(f"| {name} | {first:.3g} | {second:.3g} | {ratio:.2f} |", flush=True)
+        print(f"| {name} | {digits(first)} | {digits(second)} | {ratio:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

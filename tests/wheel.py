@@ -37,7 +37,7 @@ TESTS = (
 )
 # Where there is no GIL: whether it stays so, and what several threads may do. Files are left out,
 # for safetensors has no wheel for such a Python yet.
-FREE_TESTS = ("tests/test_threads.py", "tests/test_config.py", *TESTS[4:7])
+FREE_TESTS = ("tests/test_threads.py", *TESTS[4:7])
 FREE_LACKS = ("safetensors",)
 
 

@@ -36,18 +36,19 @@ COMPILED_checked = $(addprefix tests/test_,balance.py changing_arrays.py config.
 # What reads or writes memory that a caller handed over, in whichever extension.
 COMPILED_address = $(sort $(COMPILED_checked) tests/datasets tests/test_losses.py $(addprefix tests/test_,bad_files.py \
   bad_input.py data.py files.py inputs.py intake.py own_loss.py promises.py read_only.py resume.py scaling.py))
-COMPILED_clang = $(addprefix tests/test_,config.py golden.py kernels.py processes.py threads.py)
+COMPILED_clang = $(addprefix tests/test_,config.py golden.py kernels.py memory.py processes.py threads.py)
 # Other builds of the package, in build/KIND/lib, which the tests take instead of the installed one.
 BUILD_own = CC="$(CURDIR)/tests/cc_without_openmp" CFLAGS=-DFASTDL_NO_FUTEX
 BUILD_checked = FASTDL_DEBUG=1 $(BUILD_own)
 BUILD_clang = CC=clang
+BUILD_gcc = CC=gcc
 BUILD_address = FASTDL_SANITIZE=address,undefined
 BUILD_thread = FASTDL_SANITIZE=thread
 BUILD_thread_own = $(BUILD_thread) $(BUILD_own)
 BUILD_emulated = CC=aarch64-linux-gnu-gcc
 TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
 # Environments in which a wheel is tried (tests/wheel.py): versions of Python, and the oldest packages.
-OTHERS = oldest 3.12 3.13
+OTHERS = oldest 3.12 3.13 3.13t
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 SOURCES = pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.p*[di]' -o -name '*.h' -o -name '*.c')
 
@@ -57,7 +58,7 @@ BESIDE = torch keras river
 # Systems for which the sources are compiled, by clang's names, and those whose tests an emulator runs.
 CROSS = aarch64-macos x86_64-macos x86_64-windows-gnu x86_64-linux-musl
 WRITTEN = $(addprefix build/release/src/fastdl/,_kernels.c _epoch.c)
-EMULATED = $(addprefix tests/test_,kernels.py ops.py losses.py epoch.py)
+EMULATED = $(addprefix tests/test_,epoch.py network.py kernels.py ops.py losses.py)
 
 .PHONY: help experiments reproduce test lint types suite variants cross linked emulated pythons beside wheels sanitize mutants nightly bench docs develop clean
 .DEFAULT_GOAL := experiments
@@ -135,11 +136,11 @@ build/cross/.made:
 
 # The kernels and the loops on 64-bit ARM: built by Debian's cross compiler (gcc-aarch64-linux-gnu) and run by
 # an emulator (qemu-user-static), in a Python of such a machine. An emulator shows results, not speed. Of the tests
-# those that go through each instruction set, and of these NEON's: what NEON alone can break.
+# those that go through each instruction set, and of these NEON's: what NEON alone can break; and of a network all.
 emulated: build/emulated/lib build/emulated/.made ## the tests of kernels and loops on an emulated ARM; some 10 minutes
 	tests/emulated/run -c "from fastdl import _kernels; assert _kernels.ISA == 'neon'"
 	printf '%s\n' $(EMULATED) | xargs -P $(JOBS) -n 1 \
-	  tests/emulated/run -m pytest -q -p no:cacheprovider -m 'not alone' -k neon
+	  tests/emulated/run -m pytest -q -p no:cacheprovider -o timeout=3600 -m 'not alone' -k 'neon or test_network'
 
 build/emulated/.made: tests/emulated/make | $(VENV)/.dev
 	tests/emulated/make $(BIN)/pip > build/emulated.log

@@ -284,7 +284,7 @@ def test_evaluations_of_one_network_in_several_threads_are_the_serial_ones(probl
 def test_a_python_without_a_gil_stays_without_one():
     if not sysconfig.get_config_var("Py_GIL_DISABLED"):
         pytest.skip("this Python has a GIL")
-    assert run_python("import sys, fastdl; print(sys._is_gil_enabled())") == "False"
+    assert run_python("import sys, fastdl; print(sys._is_gil_enabled())") == "False\n"
 
 
 def test_calls_that_want_more_threads_than_there_are_give_the_same_bits(rng):

@@ -5,7 +5,8 @@
 
 A name is a version of Python ("3.12") or "oldest": this Python with the oldest packages that
 pyproject.toml allows. A Python is found by its command or in pyenv's folder; one that is not there
-is told, and left out. In an environment there is no command but its own, so no compiler.
+is told, and left out. In an environment there is no command but its own, so no compiler. "3.13t", a
+Python without a GIL, takes no such wheel: for it one is compiled.
 """
 
 import os
@@ -34,6 +35,10 @@ TESTS = (
     "tests/datasets/test_damage.py::test_a_whole_archive_is_read_batch_by_batch",
     "tests/datasets/test_damage.py::test_a_whole_mnist_takes_little_more_than_its_size",
 )
+# Where there is no GIL: whether it stays so, and what several threads may do. Files are left out,
+# for safetensors has no wheel for such a Python yet.
+FREE_TESTS = ("tests/test_threads.py", *TESTS[4:7])
+FREE_LACKS = ("safetensors",)
 
 
 def oldest() -> list[str]:
@@ -47,7 +52,9 @@ def interpreter(name: str) -> str | None:
     if name == "oldest":
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
-    found = [f"python{name}", *map(str, pyenv.glob(f"versions/{name}.*/bin/python"))]
+    version, free = name.removesuffix("t"), "t" * name.endswith("t")
+    folders = pyenv.glob(f"versions/{version}.*[0-9]{free}/bin/python")
+    found = [f"python{name}", *map(str, folders)]
     return next((each for each in found if shutil.which(each) and answers(each)), None)
 
 
@@ -64,6 +71,9 @@ def make(folder: Path, name: str) -> str:
         return ""
     newest = [each.partition("=")[0] for each in oldest()]
     packages = oldest() if name == "oldest" else [*newest, "scikit-learn"]
+    if name.endswith("t"):
+        packages = ["--only-binary", ":all:", "setuptools", "Cython"]
+        packages += [each for each in newest if each not in FREE_LACKS]
     commands = (
         [python, "-m", "venv", "--clear", str(folder / name)],
         [str(folder / name / "bin" / "pip"), "install", "-q", *packages, *TOOLS],
@@ -86,11 +96,14 @@ def attempt(folder: Path, wheel: Path, name: str) -> str:
     hidden = ("PYTHONPATH", "CC", "LD_LIBRARY_PATH")
     settings = {key: value for key, value in os.environ.items() if key not in hidden}
     settings |= {"PATH": str(place), "OMP_NUM_THREADS": "2"}
-    install = ["-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", str(wheel)]
-    for arguments in (install, ["-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]):
+    free = name.endswith("t")
+    what, which = (["--no-build-isolation", ROOT], FREE_TESTS) if free else ([wheel], TESTS)
+    install = ["-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", *map(str, what)]
+    test = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not alone", *which]
+    for arguments, env in ((install, dict(os.environ) if free else settings), (test, settings)):
         done = subprocess.run(
             [str(place / "python"), *arguments],
-            cwd=ROOT, env=settings, capture_output=True, text=True, check=False,
+            cwd=ROOT, env=env, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             return f"{name}: {' '.join(arguments)} failed\n{done.stdout}{done.stderr}"

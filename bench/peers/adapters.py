@@ -55,7 +55,7 @@ class Fastdl(Peer):
         import fastdl as fd
 
         loss = "mse" if workload.regression else "softmax_cross_entropy"
-        self.network = fd.Network(workload.widths, loss=loss)
+        self.network = fd.Network(workload.widths, loss=loss, dtype=x.dtype)
         pairs = zip(self.network.parameters.values(), workload.start(), strict=True)
         for parameter, start in pairs:
             parameter[...] = start

@@ -20,4 +20,17 @@ static inline void transpose_bits(uint64_t *words)
         }
 }
 
+/* first_bit: which one is the first; there is one. For a processor that may lack tzcnt clang takes the
+ * slow bsf, though one without tzcnt reads it as bsf, as GCC knows. */
+#if defined(__clang__) && defined(__x86_64__)
+static inline int first_bit(uint64_t bits)
+{
+    uint64_t at;
+    asm("rep bsfq %1, %0" : "=r"(at) : "r"(bits) : "cc");
+    return (int)at;
+}
+#else
+#define first_bit(bits) __builtin_ctzll(bits)
+#endif
+
 #endif

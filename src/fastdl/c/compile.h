@@ -32,6 +32,19 @@
 #define AFTER(pointer, factor, sum)
 #endif
 
+/* HERE: a register holds the pointer. Else clang keeps what it is the sum of, some of that in memory.
+ * HOLD: one holds the sum. Else clang copies it from one to another before a loop. */
+#ifdef __clang__
+#define HERE(pointer) asm("" : : "r"(pointer))
+#else
+#define HERE(pointer) (void)0
+#endif
+#if defined(__clang__) && defined(__x86_64__)
+#define HOLD(sum) asm("" : "+x"(sum))
+#else
+#define HOLD(sum)
+#endif
+
 #ifdef __clang__
 #define UNROLL FASTDL_PRAGMA(clang loop unroll(full))
 #define KEEP_LOOP FASTDL_PRAGMA(clang loop unroll(disable))

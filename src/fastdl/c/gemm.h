@@ -46,6 +46,8 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
     for (wide p = 0; p < k; p++) {
         const T *from = b + (chosen ? order[p] : p) * ldb;
         V row[FLAT_VECTORS];
+        if (rows > 2)
+            HERE(from);
         UNROLL
         for (int j = 0; j < vectors; j++)
             row[j] = masked && j == vectors - 1 ? LOADM(from + j * L, last) : LOAD(from + j * L);

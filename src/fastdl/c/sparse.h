@@ -39,10 +39,12 @@ INLINE void NAME(chosen)(
 {
     V sum[SKIP_VECTORS];
     UNROLL
-    for (int j = 0; j < vectors; j++)
+    for (int j = 0; j < vectors; j++) {
         sum[j] = !add ? SET1(0) : j == vectors - 1 ? LOADM(c + j * L, last) : LOAD(c + j * L);
+        HOLD(sum[j]);
+    }
     for (; bits; bits &= bits - 1) {
-        const wide p = __builtin_ctzll(bits);
+        const wide p = first_bit(bits);
         NAME(add_row)(vectors, 1, SET1(a[p * s]), b + p * ldb, last, sum);
     }
     NAME(store_row)(vectors, partial, sum, c, last);

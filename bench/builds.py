@@ -103,7 +103,7 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--serve":
+    if sys.argv[1:2] == ["--serve"]:
         serve(*sys.argv[2:])
     else:
         main(sys.argv[1:])

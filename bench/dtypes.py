@@ -8,7 +8,6 @@ import sys
 import time
 from statistics import median
 
-import numpy as np
 from peers import data
 from peers.workloads import LEARNING_RATE, SEED, WORKLOADS
 
@@ -40,5 +39,8 @@ if __name__ == "__main__":
         fits = [fit_of(WORKLOADS[name], dtype) for dtype in ("float32", "float64")]
         for fit in fits:
             fit()
-        ratios = [1 / np.divide(*(fit() for fit in fits)) for _ in range(ROUNDS)]
+        ratios = []
+        for _ in range(ROUNDS):
+            single, double = (fit() for fit in fits)
+            ratios.append(double / single)
         print(f"{name:12}{median(ratios):6.2f}   {min(ratios):.2f} to {max(ratios):.2f}")

@@ -2,7 +2,7 @@
 
 Python's own sentence says no more than that the word is unexpected. It is Python that finds out, so
 a call whose arguments are right is only passed on. What is called for every row or batch is left
-out, for to pass a call on costs some half a microsecond: ``predict``, ``step`` and the ops.
+out, for to pass a call on costs time: ``predict``, ``step`` and the ops.
 """
 
 import functools

@@ -56,9 +56,9 @@ def _iterable(given: object) -> Iterable[Batch]:
 
 
 def _tell_batch(error: BaseException, at: int, is_refusal: bool) -> None:
-    """Have an error say in which batch; what somebody else has raised keeps its words."""
+    """Have an error say in which batch: a refusal in its sentence, any other in a note."""
     where = f"batch {at} of the epoch, counted from 0"
-    if is_refusal and isinstance(error, TypeError | ValueError):
+    if is_refusal and type(error) in (TypeError, ValueError):
         error.args = (f"{error} ({where})",)
     else:
         error.add_note(f"in {where}")

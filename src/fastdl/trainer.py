@@ -459,9 +459,8 @@ class Trainer(_hints.Hinted):
             _check.choice("record", record, ("epoch",))
         elif record is not None:
             record = _check.integer("record", record)
-        if callbacks != () and not (
-            isinstance(callbacks, Sequence)
-            and all(isinstance(callback, Callback) for callback in callbacks)
+        if not isinstance(callbacks, Sequence) or not all(
+            isinstance(callback, Callback) for callback in callbacks
         ):
             remedy = (
                 "[callbacks]" if isinstance(callbacks, Callback) else "[fd.EarlyStopping('loss')]"

@@ -34,7 +34,7 @@ cdef struct Memory:  # of a fit or of an evaluation
     char* norms  # what a batch is like in each
     double* squares  # of the gradient of each part of the weights: their sum
     Py_ssize_t* done  # pieces of each part, meanwhile; then 0
-    unsigned char* sparse  # whether a row of the tile is mostly zero
+    unsigned char* sparse  # whether a row of the tile is sparse
     Outcome* found  # by each chunk, at the place of its first row
 
 cdef struct Params:  # flat arrays of one layout

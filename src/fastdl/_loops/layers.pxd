@@ -21,7 +21,7 @@ cdef struct Piece:  # rows of a block on their way through the layers
     Matrix x  # where the first layer takes them from
     Py_ssize_t row  # the number of the first in its batch
     Py_ssize_t t  # the steps before this one; -1: masks are off
-    unsigned char* sparse  # whether each is mostly zero; NULL: nobody asks
+    unsigned char* sparse  # whether each is sparse; NULL: nobody asks
 
 
 # --- rows, and some of a matrix --------------------------------------------------------------

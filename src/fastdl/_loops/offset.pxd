@@ -1,4 +1,4 @@
-"""The first layer for rows that are mostly zero, which stay so: they are not shifted.
+"""The first layer for sparse rows, which stay so: they are not shifted.
 
 What the shift would have added, offset = -shift * scale, reaches the first layer as offset W and
 its gradient as offset^T (the sum of dz). Both are kept a row for each part of the inputs.
@@ -43,7 +43,7 @@ cdef inline void fill_offset_parts(const Call* call) noexcept nogil:
 cdef inline void sparse_product(
     const Call* call, Py_ssize_t unit, const Matrix* x, const Matrix* weight, const Matrix* z,
 ) noexcept nogil:
-    """z = x W, from unit on, for rows that are mostly zero, as if they had been shifted."""
+    """z = x W, from unit on, for sparse rows, as if they had been shifted."""
     cdef const Layer* layer = &call.net.layers[0]
     cdef bint shifted = call.memory.offset_parts != NULL
     cdef Py_ssize_t i, row = bytes_of(call, z.columns), skip = bytes_of(call, unit)

@@ -4,6 +4,8 @@
  * So few rows cost less than to read and write the weight, which lies in the second-level cache: it
  * is taken row by row as it lies, once, and the gradient is not stored if the update is done. */
 
+#define ROW_VECTORS 8 /* of a row of C at once */
+
 /* Some columns of one row of C: scale a B, and decay C with it if that was there before. */
 INLINE void NAME(few_columns)(
     const int vectors, const int masked, wide k, const T *a, wide lda, const T *b, wide ldb,

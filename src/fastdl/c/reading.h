@@ -1,10 +1,10 @@
 /* Rows of a data set as rows of T, and what is known of a row, for one type and one target; the compiler
  * vectorises these loops. */
 
-/* The most items that a sparse row has: where it and the network are of double so many as make a product
- * that skips zeros the faster one, elsewhere fewer, as bits that are kept (tests/golden) ask for. */
+/* The most items, but for zeros, that a sparse row has. In double a product that skips zeros is the faster
+ * one up to here; elsewhere it would be from fewer zeros on, too, but known bits (tests/golden) are kept. */
 #define SPARSE_MOST(X, d) (sizeof(X) + sizeof(T) == 2 * sizeof(double) ? 5 * (d) / 8 : (d) / 3)
-#define RUN 32768    /* items whose count fits in 16 bits: so narrow are the lanes */
+#define RUN 32768 /* items whose count fits in 16 bits: so narrow are the lanes */
 
 /* Doubles are scaled before they become T, which may not tell them from each other. */
 #define SOURCE(name, X, S)                                                                       \

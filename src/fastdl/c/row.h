@@ -1,9 +1,6 @@
-/* A row of C in registers, at most ROW_VECTORS of its vectors, for one type and one target: what few.h
- * and sparse.h share.
+/* A row of C in registers, some of its vectors, for one type and one target: what few.h and sparse.h share.
  *
  * masked: the last vector has the lanes of last alone. */
-
-#define ROW_VECTORS 8
 
 /* sum += factor row. */
 INLINE void NAME(add_row)(

@@ -1,12 +1,12 @@
 /* The greatest of a row, its softmax, and the cross-entropy of that, for one type and one target; the
  * compiler vectorises them.
  *
- * Exponentials are taken in the rows' own type, sums in double: in LANES of their own, which cost
- * less and lose less. A comparison that is false for NaN is written so that NaN passes through it. */
+ * Exponentials are taken in the rows' own type, sums in double, of many classes after some have been added
+ * in their own type: in LANES of their own, which cost less and lose less. A comparison that is false for NaN is written so that NaN passes through it. */
 
 #define LANES 16  /* exponentials that are taken at once, rows that are */
 #define NARROW 32 /* classes of a block of rows that takes a lane for each row */
-#define STRETCH 128 /* items that are added in their own type, at most */
+#define STRETCH 128 /* items after which sums in their own type go to those in double */
 _Static_assert(LANES == 16, "sum_lanes ends with four lanes");
 
 static inline double NAME(sum_lanes)(double *sums)
@@ -110,7 +110,7 @@ INLINE void NAME(exponentials)(
         memcpy(e, row, n * sizeof(T));
 }
 
-/* The same of a whole row; returns the sum. */
+/* e = exp(z - greatest) of a row, where e is not NULL; returns the sum of all but skip, whose own goes to own. */
 static double NAME(exponentials_of_few)(
     const T *z, wide skip, T greatest, T *e, double *own, wide k)
 {
@@ -133,7 +133,7 @@ INLINE void NAME(exponentials_of_gaps)(const T *z, T greatest, T *e)
         e[i] = NAME(exp_of_gap)(z[i], greatest);
 }
 
-/* The same of a row of more than MANY classes, for half the time. */
+/* The same of more than MANY classes, by exp_of_gap. */
 static double NAME(exponentials_of_many)(
     const T *z, wide skip, T greatest, T *e, double *own, wide k)
 {
@@ -214,8 +214,9 @@ static wide NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
         const double share = scales[i] / (others[i] + own[i]);
         if (k > MANY)
             NAME(scale)(share, dlogits, k);
-        for (wide j = 0; j < k && k <= MANY; j++)
-            dlogits[j] = (T)(share * dlogits[j]);
+        else /* in double, as known bits (tests/golden) ask for */
+            for (wide j = 0; j < k; j++)
+                dlogits[j] = (T)(share * dlogits[j]);
         dlogits[labels[i]] = (T)(-share * others[i]);
     }
     return n_correct;

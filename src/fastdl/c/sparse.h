@@ -4,7 +4,7 @@
  * which stay in the first-level cache for all rows of the square. The order of a sum depends on the
  * depth and on the row of A alone. */
 
-#define SKIP_VECTORS 12 /* of a row of C at once: with fewer the ends of their sums would show */
+#define SKIP_VECTORS 12 /* of a row of C at once: each visit of a row ends with a branch that is guessed wrong */
 
 /* Bit i tells that item i of at most 64 is not zero. */
 static inline uint64_t NAME(nonzero)(const T *x, wide n)
@@ -64,7 +64,7 @@ INLINE void NAME(chosen_rows)(const int vectors, wide rows, wide depth, const ui
     }
 }
 
-/* All of them. */
+/* All columns of C for a square of A. */
 static void NAME(square_product)(wide rows, wide n, wide depth, const T *a, wide rs, wide cs,
                                  const T *b, wide ldb, fastdl_coming soon, int add, T *c,
                                  wide ldc)

@@ -32,6 +32,7 @@
 #undef EXP_NORMAL
 #undef FUSE
 #undef FUSED
+#undef ROUNDED
 #undef LN2_HIGH
 #undef LN2_LOW
 #undef EXP_P

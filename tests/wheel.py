@@ -44,6 +44,11 @@ FREE_TESTS = (
 FREE_LACKS = ("safetensors",)
 
 
+def is_free(name: str) -> bool:
+    """Whether it is of a Python without a GIL."""
+    return name[0].isdigit() and name.endswith("t")
+
+
 def oldest() -> list[str]:
     """The packages that fastdl needs, each in the oldest version that it allows."""
     with open(ROOT / "pyproject.toml", "rb") as file:
@@ -55,7 +60,7 @@ def interpreter(name: str) -> str | None:
     if name == "oldest":
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
-    version, free = name.removesuffix("t"), "t" * name.endswith("t")
+    version, free = name.removesuffix("t"), "t" * is_free(name)
     folders = pyenv.glob(f"versions/{version}.*[0-9]{free}/bin/python")
     found = [f"python{name}", *map(str, folders)]
     return next((each for each in found if shutil.which(each) and answers(each)), None)
@@ -74,7 +79,7 @@ def make(folder: Path, name: str) -> str:
         return ""
     newest = [each.partition("=")[0] for each in oldest()]
     packages = oldest() if name == "oldest" else [*newest, "scikit-learn"]
-    if name.endswith("t"):
+    if is_free(name):
         packages = ["--only-binary", ":all:", "setuptools", "Cython"]
         packages += [each for each in newest if each not in FREE_LACKS]
     commands = (
@@ -99,7 +104,7 @@ def attempt(folder: Path, wheel: Path, name: str) -> str:
     hidden = ("PYTHONPATH", "CC", "LD_LIBRARY_PATH")
     settings = {key: value for key, value in os.environ.items() if key not in hidden}
     settings |= {"PATH": str(place), "OMP_NUM_THREADS": "2"}
-    free = name.endswith("t")
+    free = is_free(name)
     what, which = (["--no-build-isolation", ROOT], FREE_TESTS) if free else ([wheel], TESTS)
     install = ["-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", *map(str, what)]
     test = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *which]

@@ -107,10 +107,8 @@ def attempt(folder: Path, wheel: Path, name: str) -> str:
     free = is_free(name)
     what, which = (["--no-build-isolation", ROOT], FREE_TESTS) if free else ([wheel], TESTS)
     install = ["-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", *map(str, what)]
-    test = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *which]
-    test += (
-        ["-m", "not alone"] if free else []
-    )  # those of time, for none is told what it takes there
+    # Those that are to run alone do so in `make test`; here other environments are busy beside.
+    test = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not alone", *which]
     for arguments, env in ((install, dict(os.environ) if free else settings), (test, settings)):
         done = subprocess.run(
             [str(place / "python"), *arguments],

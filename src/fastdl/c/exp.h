@@ -36,8 +36,8 @@ static inline T NAME(exp_below)(T x)
 }
 
 /* exp(z - greatest), also of what the difference loses: that in float is a millionth and more from 16 on
- * (Knuth, TAOCP 2, 4.2.2). Sums are fused, and from EXP_NORMAL on, where there may be no normal number, it is
- * 0: so it costs less than exp_of_difference. */
+ * (Knuth, TAOCP 2, 4.2.2). Sums are fused, and below EXP_NORMAL, where there may be no normal number, it
+ * is 0: so it costs less than exp_of_difference. */
 static inline T NAME(exp_of_gap)(T z, T greatest)
 {
     const T x = z - greatest, part = x - z, tail = (z - (x - part)) - (greatest + part);

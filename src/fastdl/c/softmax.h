@@ -1,11 +1,12 @@
 /* The greatest of a row, its softmax, and the cross-entropy of that, for one type and one target; the
  * compiler vectorises them.
  *
- * Exponentials are taken in the rows' own type, sums in double, of many classes after some have been added
- * in their own type: in LANES of their own, which cost less and lose less. A comparison that is false for NaN is written so that NaN passes through it. */
+ * Exponentials are taken in the rows' own type, sums in double, of many classes after some have been
+ * added in their own type: in LANES of their own, which cost less and lose less. A comparison that is
+ * false for NaN is written so that NaN passes through it. */
 
-#define LANES 16  /* exponentials that are taken at once, rows that are */
-#define NARROW 32 /* classes of a block of rows that takes a lane for each row */
+#define LANES 16    /* exponentials that are taken at once, rows that are */
+#define NARROW 32   /* classes of a block of rows that takes a lane for each row */
 #define STRETCH 128 /* items after which sums in their own type go to those in double */
 _Static_assert(LANES == 16, "sum_lanes ends with four lanes");
 
@@ -110,7 +111,8 @@ INLINE void NAME(exponentials)(
         memcpy(e, row, n * sizeof(T));
 }
 
-/* e = exp(z - greatest) of a row, where e is not NULL; returns the sum of all but skip, whose own goes to own. */
+/* e = exp(z - greatest) of a row, where e is not NULL; returns the sum of all but skip's, which goes to
+ * own. */
 static double NAME(exponentials_of_few)(
     const T *z, wide skip, T greatest, T *e, double *own, wide k)
 {
@@ -224,7 +226,7 @@ static wide NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
 
 /* softmax_xent of up to LANES rows of few classes: a lane for each row. */
 static wide NAME(softmax_xent_lanes)(const T *logits, const int *labels, const double *scales,
-                                    T *dlogits, double *excess, double *gap, wide n, wide k)
+                                     T *dlogits, double *excess, double *gap, wide n, wide k)
 {
     T block[NARROW][LANES], greatest[LANES], chosen[LANES] = {0};
     BITS label[LANES] = {0}, best[LANES] = {0};

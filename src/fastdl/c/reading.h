@@ -5,6 +5,8 @@
  * one up to here; elsewhere it would be from fewer zeros on, too, but known bits (tests/golden) are kept. */
 #define SPARSE_MOST(X, d) (sizeof(X) + sizeof(T) == 2 * sizeof(double) ? 5 * (d) / 8 : (d) / 3)
 #define RUN 32768 /* items whose count fits in 16 bits: so narrow are the lanes */
+#define AHEAD 8   /* rows, and bytes of one, after which the processor sees by itself what comes */
+#define AHEAD_BYTES 512
 
 /* Doubles are scaled before they become T, which may not tell them from each other. */
 #define SOURCE(name, X, S)                                                                       \
@@ -40,8 +42,13 @@
                                   const void *shift, const void *scale, void *out, wide ldo,     \
                                   unsigned char *sparse, wide n, wide d)                         \
     {                                                                                            \
+        const fastdl_coming soon = {                                                             \
+            .order = order, .x = x, .row = ldx * (wide)sizeof(X), .input = sizeof(X)};           \
+        const wide most = AHEAD_BYTES / (wide)sizeof(X);                                         \
         for (wide i = 0; i < n; i++) {                                                           \
             const X *row = (const X *)x + (order ? order[i] : i) * ldx;                          \
+            if (order && i + AHEAD < n)                                                          \
+                ask(&soon, i + AHEAD, 0, d < most ? d : most);                                   \
             const int skips = sparse && NAME(is_sparse_##name)(row, d);                          \
             if (sparse)                                                                          \
                 sparse[i] = (unsigned char)skips;                                                \
@@ -53,6 +60,8 @@ FASTDL_SOURCES(SOURCE)
 #undef SOURCE
 #undef SPARSE_MOST
 #undef RUN
+#undef AHEAD
+#undef AHEAD_BYTES
 
 static int NAME(finite_row)(const T *x, wide size)
 {

@@ -9,9 +9,8 @@ import time
 from statistics import median
 
 from peers import data
-from peers.workloads import LEARNING_RATE, SEED, WORKLOADS
-
-import fastdl as fd
+from peers.adapters import Fastdl
+from peers.workloads import WORKLOADS
 
 NAMES = ("a1", "a2", "mnist_128", "hw2_128", "hw2_deep", "reg")
 ROUNDS = 5
@@ -20,15 +19,11 @@ ROUNDS = 5
 def fit_of(workload, dtype):
     """A function that trains an epoch, and gives the seconds of the processor."""
     x, y = data.make(workload)
-    x = x.astype(dtype)
-    loss = "mse" if workload.regression else "softmax_cross_entropy"
-    net = fd.Network(workload.widths, loss=loss, dtype=dtype)
-    settings = {"batch_size": workload.batch_size, "seed": SEED, "n_threads": 1}
-    trainer = fd.Trainer(net, fd.SGD(LEARNING_RATE), **settings)
+    peer = Fastdl(workload, x.astype(dtype, copy=False), y, 1)
 
     def fit():
         began = time.process_time()
-        trainer.fit(x, y, epochs=workload.epochs, record=None, progress=False)
+        peer.train(workload.epochs)
         return time.process_time() - began
 
     return fit

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from peers import data
-from peers.workloads import L2, LEARNING_RATE, WORKLOADS
+from peers.adapters import Fastdl
+from peers.workloads import WORKLOADS
 
 SECONDS = 4
 PARTS = {  # by the names of functions; the first that fits
@@ -28,18 +29,10 @@ def train(workload, folder):
     """What is measured: fastdl on one thread for some seconds."""
     import time
 
-    import fastdl as fd
-
-    x, y = data.read(workload, folder)
-    network = fd.Network(
-        workload.widths, loss="mse" if workload.regression else "softmax_cross_entropy"
-    )
-    trainer = fd.Trainer(
-        network, fd.SGD(LEARNING_RATE), batch_size=workload.batch_size, l2=L2, n_threads=1
-    )
+    peer = Fastdl(workload, *data.read(workload, folder), 1)
     stop = time.perf_counter() + SECONDS
     while time.perf_counter() < stop:
-        trainer.fit(x, y, epochs=10 * workload.epochs, record=None, progress=False)
+        peer.train(10 * workload.epochs)
 
 
 def part(line):

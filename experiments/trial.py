@@ -106,7 +106,7 @@ def _warn_of_gap(run: Training, watch: fd.OverfitWatch) -> None:
         warnings.warn(
             f"{run.title}: training and validation cost are {watch.largest_gap:.3g} apart, "
             f"over {run.watch:g} from epoch {watch.epoch:g} on",
-            stacklevel=3,
+            stacklevel=1,  # a worker does trials: there is no caller's line to name
         )
 
 

@@ -15,7 +15,7 @@ ORDER = (
     "_loops.offset", "_loops.norms", "_loops.parts", "_loops.layers", "_loops.rows",
     "_loops.weights", "_loops.batches", "_loops.evaluation", "_loops.pace", "_system", "_memory",
     "_epoch", "_hints",
-    "_needed",
+    "_needed", "_warnings",
     "_intake", "_check", "_settings", "_pools", "_threads", "_html",
     "activations", "losses", "init", "schedules", "scaling", "inputs", "history", "files", "ops",
     "layers",
@@ -216,6 +216,12 @@ def test_only_one_file_names_the_blas_products():
     kinds = {".py", ".pyx", ".pxd", ".h", ".c"}
     files = [path for path in SOURCE.rglob("*") if path.suffix in kinds]
     assert [p.name for p in files if re.search("[sd]gemm", p.read_text())] == ["_blas.pxd"]
+
+
+def test_only_one_file_knows_whose_line_a_warning_names():
+    files = [path for path in SOURCE.rglob("*.py*") if path.suffix in {".py", ".pyx", ".pxd"}]
+    found = [p.name for p in files if re.search("stacklevel|[^_]warnings.warn", p.read_text())]
+    assert found == ["_warnings.py"]
 
 
 EXPERIMENTS_FILES = sorted((ROOT / "experiments").rglob("*.py"))

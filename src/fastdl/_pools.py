@@ -8,7 +8,6 @@ asked which library it calls.
 import ctypes
 import importlib.machinery
 import os
-import warnings
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import scipy
 
 from fastdl import _system
+from fastdl._warnings import warn
 
 
 @cache
@@ -43,7 +43,7 @@ def unknown() -> str:
 def tell_if_unknown() -> None:
     """Warn, once, where bits may depend on threads that nobody holds."""
     if unknown():
-        warnings.warn(unknown(), RuntimeWarning, stacklevel=2)
+        warn(unknown(), RuntimeWarning)
 
 
 def _calls_one_of(pools: Any) -> bool:

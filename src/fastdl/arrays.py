@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from fastdl import advice, batch, resume
 from fastdl._check import Array
 from fastdl._epoch import Batches
+from fastdl._warnings import warn
 from fastdl.data import Data, refuse_if_not_finite, rows_of_fit, some
 from fastdl.files import CheckpointError
 from fastdl.fit import MOST_EVALUATED, DivergenceError, Fit, Terms
@@ -202,7 +202,7 @@ class ArrayFit(Fit):
             self.stop("interrupted after its last step")
             return False
         if why is not None:
-            warnings.warn(why, advice.ScalingWarning, stacklevel=4)
+            warn(why, advice.ScalingWarning)
         return why is None
 
     # --- to a file and back ------------------------------------------------------------------

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 from fastdl import _check
+from fastdl._warnings import warn
 from fastdl.fit import Fit
 from fastdl.progress import Progress
 from fastdl.run import Callback, Run, needs_records
@@ -42,7 +42,7 @@ class Loop:
         else:
             why = "" if left else "its epochs are done, ask for more"
         if why:
-            warnings.warn(f"nothing of the resumed fit is left to train: {why}", stacklevel=4)
+            warn(f"nothing of the resumed fit is left to train: {why}")
 
     def train(self, progress: bool | None) -> None:
         """All of it."""

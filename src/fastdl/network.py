@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastdl import _check, _hints, data, export, files, losses, ops, saved
 from fastdl._check import Array
 from fastdl._epoch import Workspace
+from fastdl._warnings import warn
 from fastdl.core import Core
 from fastdl.data import Data
 from fastdl.evaluation import AnyEvaluation, Evaluator, answers
@@ -130,10 +130,9 @@ class Network(_hints.Hinted):
         dense = from_given(layers, activation, (*chosen.outputs, "identity")[0])
         check_outputs(dense, chosen, layers)
         if dense[-1].title == "sigmoid" and chosen.probabilities == "sigmoid":
-            warnings.warn(
+            warn(
                 f"{chosen.name} takes the sigmoid of the outputs itself, so they get it twice "
-                f"after a last layer of sigmoid: use fd.Dense({dense[-1].h}) there",
-                stacklevel=3,
+                f"after a last layer of sigmoid: use fd.Dense({dense[-1].h}) there"
             )
         self._core = Core(dense, chosen, _check.dtype(dtype), scaling)
         self._core.draw(init, seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastdl import _check, _hints, _html, _threads, resume, schedules
 from fastdl._epoch import Program
 from fastdl._settings import Setting, T, show
+from fastdl._warnings import warn
 from fastdl.arrays import ArrayFit
 from fastdl.data import ClassWeight, Validation, data_sets, refuse_unless_one, validation_set
 from fastdl.evaluation import Metric, own_metrics
@@ -470,10 +470,9 @@ class Trainer(_hints.Hinted):
                 f"use {remedy}"
             )
         if self.batch_size == 1 and y is not None and has_norms(self.network.layers):
-            warnings.warn(
+            warn(
                 "a batch of one row has no variance, so BatchNorm learns nothing from it: use a "
-                "batch_size of 8 or more",
-                stacklevel=3,
+                "batch_size of 8 or more"
             )
         asked = Asked(epochs, record, train_metrics or "full", own_metrics(metrics))
         core = self._core

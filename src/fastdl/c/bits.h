@@ -20,8 +20,8 @@ static inline void transpose_bits(uint64_t *words)
         }
 }
 
-/* The number of the first bit that is set, of which there is one. For a processor that may lack tzcnt
- * clang takes the slow bsf, though one without tzcnt reads it as bsf, as GCC knows. */
+/* The number of the first bit that is set, of which there is one. GCC and clang 19 write tzcnt, which a
+ * processor without it reads as bsf; clang 14 writes bsf where one may lack it, which is slow on AMD. */
 #if defined(__clang__) && defined(__x86_64__)
 static inline int first_bit(uint64_t bits)
 {

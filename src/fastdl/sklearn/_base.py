@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,11 +10,12 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastdl._warnings import warn
 from fastdl.network import Network
 from fastdl.sklearn import _lbfgs
 from fastdl.sklearn._engine import Engine, Shape
@@ -27,15 +26,18 @@ from fastdl.sklearn._training import Data, Rule, Training, mean_loss, rule
 
 Array = NDArray[Any]
 _OUTPUTS = {"softmax": "identity", "logistic": "identity"}  # the losses are of logits
-_BETWEEN = {"fastdl", "sklearn", "joblib"}  # the caller and what warns
 
 
-def _warn(what: str, kind: type[Warning] = UserWarning) -> None:
-    """Warn of the line that began the fit, through whatever pipelines and searches it came."""
-    frame, level = inspect.currentframe(), 1
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(what, kind, stacklevel=level)
+def flat(y: Any) -> Any:
+    """What is in one column (n, 1) as (n,), with scikit-learn's warning; else as it is."""
+    if y.ndim != 2 or y.shape[1] != 1:
+        return y
+    result = column_or_1d(y)
+    warn(
+        "A column-vector y was passed when a 1d array was expected: use y.ravel()",
+        DataConversionWarning,
+    )
+    return result
 
 
 class Fold(NamedTuple):
@@ -287,7 +289,7 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
             with self._bar() as bar:
                 self._epochs(engine, training, rows, n, fold, incremental, bar)
         except KeyboardInterrupt:
-            _warn("Training interrupted by user.")
+            warn("Training interrupted by user.")
         if self.early_stopping:
             np.copyto(flat, self._best)
 
@@ -329,7 +331,7 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
         if self.batch_size == "auto":
             return min(200, n)
         if self.batch_size > n:
-            _warn(
+            warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
             )
         return int(np.clip(self.batch_size, 1, n))
@@ -366,7 +368,7 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
             if self._is_told_to_stop() or self._stops() or incremental:
                 return
             if self.n_iter_ == self.max_iter:
-                _warn(
+                warn(
                     f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) "
                     "reached and the optimization hasn't converged yet.",
                     ConvergenceWarning,

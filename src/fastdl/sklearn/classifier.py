@@ -10,13 +10,13 @@ from scipy.sparse import issparse
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
-from fastdl.sklearn._base import BaseMLP, Fold
+from fastdl.sklearn._base import BaseMLP, Fold, flat
 from fastdl.sklearn._parameters import CONSTRAINTS
 
 Array = NDArray[Any]
@@ -262,9 +262,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=_FLOATS, reset=reset,
         )  # fmt: skip
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y
+        return X, flat(y)
 
     def _check_classes(self, classes: Array) -> None:
         if not self.warm_start:

@@ -9,13 +9,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastdl.network import Network
 from fastdl.run import Callback
+from fastdl.sklearn._base import flat
 from fastdl.sklearn._onnx import ToOnnx
 from fastdl.trainer import Trainer
 
@@ -82,7 +82,7 @@ class _Estimator(ToOnnx, BaseEstimator):
 
     def _read(self, X: Any, y: Any, reset: bool, **more: Any) -> tuple[Array, Array]:
         x, y = validate_data(self, X, y, dtype=_TYPES, multi_output=True, reset=reset, **more)
-        return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        return x, flat(y)
 
 
 def _given(sample_weight: ArrayLike | None, x: Array) -> Array | None:

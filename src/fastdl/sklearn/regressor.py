@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from fastdl.losses import Loss
-from fastdl.sklearn._base import BaseMLP, Fold
+from fastdl.sklearn._base import BaseMLP, Fold, flat
 from fastdl.sklearn._parameters import CONSTRAINTS
 
 Array = NDArray[Any]
@@ -239,9 +238,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
             dtype=(np.float64, np.float32), reset=reset,
         )  # fmt: skip
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y.reshape(len(y), -1)
+        return X, flat(y).reshape(len(y), -1)
 
     def _scaled(self, truth: Array, weights: Array | None, first: bool) -> Array:
         if self.target_scaling is None:

@@ -6,7 +6,7 @@
  * false for NaN is written so that NaN passes through it. */
 
 #define LANES 16    /* exponentials that are taken at once, rows that are */
-#define NARROW 32   /* classes of a block of rows that takes a lane for each row */
+#define NARROW 32   /* classes up to which a lane is a row's, beyond which exponentials cost less */
 #define STRETCH 128 /* items after which sums in their own type go to those in double */
 _Static_assert(LANES == 16, "sum_lanes ends with four lanes");
 
@@ -135,7 +135,7 @@ INLINE void NAME(exponentials_of_gaps)(const T *z, T greatest, T *e)
         e[i] = NAME(exp_of_gap)(z[i], greatest);
 }
 
-/* The same of more than MANY classes, by exp_of_gap. */
+/* The same of more than NARROW classes, by exp_of_gap. */
 static double NAME(exponentials_of_many)(
     const T *z, wide skip, T greatest, T *e, double *own, wide k)
 {
@@ -176,7 +176,7 @@ static void NAME(softmax)(void *row, wide k)
 {
     T *logits = row;
     double own;
-    const double total = (k > MANY ? NAME(exponentials_of_many) : NAME(exponentials_of_few))(
+    const double total = (k > NARROW ? NAME(exponentials_of_many) : NAME(exponentials_of_few))(
         logits, -1, NAME(maximum)(logits, k), logits, &own, k);
     for (wide j = 0; j < k; j++)
         logits[j] = (T)(logits[j] / total);
@@ -205,7 +205,7 @@ static wide NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
         const T *row = logits + i * k, chosen = row[labels[i]];
         best[i] = chosen == greatest[i] && !NAME(is_among)(chosen, row, labels[i]);
         gap[i] = (double)greatest[i] - chosen;
-        others[i] = (k > MANY ? NAME(exponentials_of_many) : NAME(exponentials_of_few))(
+        others[i] = (k > NARROW ? NAME(exponentials_of_many) : NAME(exponentials_of_few))(
             row, labels[i], greatest[i], dlogits ? dlogits + i * k : NULL, &own[i], k);
     }
     for (wide i = 0; i < n; i++) {
@@ -214,7 +214,7 @@ static wide NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
     }
     for (wide i = 0; dlogits && i < n; i++, dlogits += k) {
         const double share = scales[i] / (others[i] + own[i]);
-        if (k > MANY)
+        if (k > NARROW)
             NAME(scale)(share, dlogits, k);
         else /* in double, as known bits (tests/golden) ask for */
             for (wide j = 0; j < k; j++)

@@ -1,8 +1,7 @@
 /* All kernels for one type and one target, and their table; a target includes this once for each type.
  *
- * Before, from the target: TARGET, its name, and MANY, beyond which classes take the faster exponentials;
- * from types/: T, TYPE, its name in those of functions, its format and constants; and if the target has
- * products what follows, else none of it:
+ * Before, from the target: TARGET, its name; from types/: T, TYPE, its name in those of functions, its
+ * format and constants; and if the target has products what follows, else none of it:
  *   V, the vector of L lanes; M, a mask of lanes, MASK(r), the first r of them
  *   LOAD, STORE, and LOADM, STOREM for the lanes of a mask; SET1, ADD, FMA, SUM of the lanes
  *   NONZERO(v), an integer whose bit i tells that lane i is not zero (NaN is not)

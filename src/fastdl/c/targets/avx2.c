@@ -6,7 +6,6 @@
 #include <immintrin.h>
 
 #define TARGET avx2
-#define MANY 32
 #define DEPTH 192
 #define PACK_COLUMNS 64
 #define PACK_MOST 192

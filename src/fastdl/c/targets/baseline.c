@@ -4,7 +4,6 @@
 #include "../kernels.h"
 
 #define TARGET baseline
-#define MANY 32
 
 #include "../types/f32.h"
 #include "../templates.h"

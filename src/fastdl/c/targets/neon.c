@@ -7,7 +7,6 @@
 #include <arm_neon.h>
 
 #define TARGET neon
-#define MANY 32
 #define DEPTH 512
 #define COLUMN_VECTORS 4
 #define TALL_VECTORS 2

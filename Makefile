@@ -46,6 +46,7 @@ BUILD_address = FASTDL_SANITIZE=address,undefined
 BUILD_thread = FASTDL_SANITIZE=thread
 BUILD_thread_own = $(BUILD_thread) $(BUILD_own)
 BUILD_emulated = CC=aarch64-linux-gnu-gcc
+BUILD_avx512 = CC=gcc CFLAGS="-I$(CURDIR)/tests/emulated/avx512 -Wno-psabi"
 TAKE = PYTHONPATH="$(CURDIR)/build/$(1)/lib"
 # Environments in which a wheel is tried (tests/wheel.py): versions of Python, and the oldest packages.
 OTHERS = oldest 3.12 3.13 3.13t
@@ -60,7 +61,7 @@ CROSS = aarch64-macos x86_64-macos x86_64-windows-gnu x86_64-linux-musl
 WRITTEN = $(addprefix build/release/src/fastdl/,_kernels.c _epoch.c)
 EMULATED = $(addprefix tests/test_,epoch.py network.py kernels.py ops.py losses.py)
 
-.PHONY: help experiments reproduce test lint types suite variants cross linked emulated pythons beside wheels sanitize mutants nightly bench docs develop clean
+.PHONY: help experiments reproduce test lint types suite variants cross linked emulated emulated/avx512 pythons beside wheels sanitize mutants nightly bench docs develop clean
 .DEFAULT_GOAL := experiments
 
 # The durations are of two cores, once the environment is there: a target's line after ##.
@@ -101,10 +102,11 @@ suite: $(VENV)/.dev ## the whole suite alone; 6 to 7 minutes
 	$(BIN)/python -m pytest -q -m alone
 
 # The tests of the extensions again, on a build with bounds checks of a compiler without OpenMP (whose
-# threads are our own) for a system without futexes, and on one of clang where there is one, as many
-# at once as there are cores.
-variants: $(VENV)/.dev ## the extensions' tests with bounds checks and our own threads, and of clang; 3 to 5 minutes
-	$(MAKE) --no-print-directory -O -j $(JOBS) variant/checked $(if $(shell command -v clang),variant/clang)
+# threads are our own) for a system without futexes, on one of clang where there is one, and those of
+# AVX-512 under emulation where there is none, as many at once as there are cores.
+variants: $(VENV)/.dev ## the extensions' tests with bounds checks and our own threads, of clang, of AVX-512; 4 to 6 minutes
+	$(MAKE) --no-print-directory -O -j $(JOBS) variant/checked $(if $(shell command -v clang),variant/clang) \
+	  $(if $(shell grep avx512bw /proc/cpuinfo 2>/dev/null),,$(if $(shell grep avx2 /proc/cpuinfo 2>/dev/null),emulated/avx512))
 
 variant/checked: TOLD = _kernels.DEBUG and not _kernels.OPENMP
 variant/clang: TOLD = 'GCC' not in _kernels.OPENMP
@@ -137,10 +139,15 @@ build/cross/.made:
 # The kernels and the loops on 64-bit ARM: built by Debian's cross compiler (gcc-aarch64-linux-gnu) and run by
 # an emulator (qemu-user-static), in a Python of such a machine. An emulator shows results, not speed. Of the tests
 # those that go through each instruction set, and of these NEON's: what NEON alone can break; and of a network all.
-emulated: build/emulated/lib build/emulated/.made ## the tests of kernels and loops on an emulated ARM; some 10 minutes
+emulated: emulated/avx512 build/emulated/lib build/emulated/.made ## the tests of kernels and loops on emulated ARM and AVX-512; some 15 minutes
 	tests/emulated/run -c "from fastdl import _kernels; assert _kernels.ISA == 'neon'"
 	printf '%s\n' $(EMULATED) | xargs -P $(JOBS) -n 1 \
 	  tests/emulated/run -m pytest -q -p no:cacheprovider -o timeout=3600 -m 'not alone' -k 'neon or test_network'
+
+# The same of AVX-512, whose instructions are put together from those of AVX2: see CONTRIBUTING.md.
+emulated/avx512: build/avx512/lib
+	$(call TAKE,avx512) $(BIN)/python -m pytest -q -p no:cacheprovider --numprocesses $(JOBS) --dist worksteal \
+	  -m 'not alone' -k avx512 tests/test_golden.py $(EMULATED)
 
 build/emulated/.made: tests/emulated/make | $(VENV)/.dev
 	tests/emulated/make $(BIN)/pip > build/emulated.log
@@ -202,7 +209,7 @@ nightly: $(VENV)/.dev ## the tests with their long counts; hours
 	$(MAKE) --no-print-directory $(addprefix nightly/,$(ALONE))
 	$(MAKE) --no-print-directory linked
 	$(if $(wildcard build/beside/.made),$(MAKE) --no-print-directory beside)
-	$(if $(shell command -v qemu-aarch64-static),$(MAKE) --no-print-directory emulated)
+	$(MAKE) --no-print-directory $(if $(shell command -v qemu-aarch64-static),emulated,emulated/avx512)
 	$(BIN)/python tests/reliability.py build/nightly.jsonl docs/reliability.md
 
 nightly/%:

@@ -228,18 +228,23 @@ static wide NAME(softmax_xent_rows)(const T *logits, const int *labels, const do
 static wide NAME(softmax_xent_lanes)(const T *logits, const int *labels, const double *scales,
                                      T *dlogits, double *excess, double *gap, wide n, wide k)
 {
-    T block[NARROW][LANES], greatest[LANES], chosen[LANES] = {0};
-    BITS label[LANES] = {0}, best[LANES] = {0};
-    double others[LANES] = {0}, own[LANES], share[LANES];
+    T block[NARROW][LANES], greatest[LANES];
+    BITS label[LANES], best[LANES];
+    double others[LANES], own[LANES], share[LANES];
     wide n_correct = 0;
-    if (n < LANES)
+    if (n < LANES) {
         memset(block, 0, k * sizeof block[0]);
-    NAME(transpose)(n, k, logits, k, block[0], LANES);
-    for (wide i = 0; i < n; i++) {
-        label[i] = labels[i];
-        chosen[i] = logits[i * k + labels[i]];
+        memset(label, 0, sizeof label);
     }
-    memcpy(greatest, block[0], sizeof greatest);
+    NAME(transpose)(n, k, logits, k, block[0], LANES);
+    for (wide i = 0; i < n; i++)
+        label[i] = labels[i];
+    KEEP_LOOP
+    for (wide i = 0; i < LANES; i++) {
+        greatest[i] = block[0][i];
+        best[i] = 0;
+        others[i] = 0;
+    }
     for (wide j = 1; j < k; j++)
         KEEP_LOOP
         for (wide i = 0; i < LANES; i++) {
@@ -247,18 +252,18 @@ static wide NAME(softmax_xent_lanes)(const T *logits, const int *labels, const d
             best[i] = (best[i] & ~more) | ((BITS)j & more);
             greatest[i] = block[j][i] > greatest[i] ? block[j][i] : greatest[i];
         }
+    for (wide i = 0; i < n; i++)
+        gap[i] = (double)greatest[i] - block[label[i]][i];
     for (wide j = 0; j < k; j++)
         KEEP_LANES
         for (wide i = 0; i < LANES; i++) {
             block[j][i] = NAME(exp_of_difference)(block[j][i], greatest[i]);
             others[i] += label[i] == (BITS)j ? 0 : block[j][i];
         }
-    KEEP_LANES
     for (wide i = 0; i < LANES; i++)
-        own[i] = NAME(exp_of_difference)(chosen[i], greatest[i]);
+        own[i] = block[label[i]][i];
     for (wide i = 0; i < n; i++) {
         excess[i] = NAME(excess)(best[i] == label[i], others[i], own[i]);
-        gap[i] = (double)greatest[i] - chosen[i];
         n_correct += best[i] == label[i] && !isnan(excess[i]);
     }
     if (!dlogits)
@@ -284,19 +289,26 @@ static wide NAME(softmax_xent)(const T *logits, const int *labels, const double 
         logits, labels, scales, dlogits, excess, gap, n, k);
 }
 
-/* The sum of weight (gap + log1p(excess)), by one logarithm where all weigh the same. */
+/* The sum of weight (gap + log1p(excess)), by one logarithm where all weigh the same: of the product of all
+ * 1 + excess, in four lanes, for each factor waits for the one before. Beyond n all are 0. */
 static inline double NAME(sum_of_logs)(const double *weight, const double *gap,
                                        const double *excess, wide n)
 {
     int equal = 1;
-    double gaps = 0, product = 0, total = 0; /* product: of all 1 + excess, less 1 */
-    for (wide i = 0; i < n; i++) {
+    double gaps[4] = {0}, products[4] = {0}, total = 0; /* products: less 1 */
+    for (wide i = 0; i < n; i++)
         equal = equal && weight[i] == weight[0];
-        gaps += gap[i];
-        product += excess[i] + product * excess[i];
-    }
+    for (wide i = 0; i < LANES; i += 4)
+        KEEP_LOOP
+        for (wide j = 0; j < 4; j++) {
+            gaps[j] += gap[i + j];
+            products[j] += excess[i + j] + products[j] * excess[i + j];
+        }
+    products[0] += products[2] + products[0] * products[2];
+    products[1] += products[3] + products[1] * products[3];
+    products[0] += products[1] + products[0] * products[1];
     if (equal)
-        return weight[0] * (gaps + log1p(product));
+        return weight[0] * ((gaps[0] + gaps[2]) + (gaps[1] + gaps[3]) + log1p(products[0]));
     for (wide i = 0; i < n; i++)
         total += weight[i] * (gap[i] + log1p(excess[i]));
     return total;
@@ -357,6 +369,10 @@ static double NAME(loss_softmax_cross_entropy)(const void *outputs, const fastdl
             label[i] = truth->labels[row];
             weight[i] = weights ? weights[row] : 1;
             scales[i] = weight[i] * scale;
+        }
+        if (few < LANES) {
+            memset(excess, 0, sizeof excess);
+            memset(gap, 0, sizeof gap);
         }
         T *dlogits = doutputs ? (T *)doutputs + start * k : NULL;
         if (smoothing != 0) /* before, for dlogits may be the logits */

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,18 +22,10 @@ from fastdl.sklearn._onnx import ToOnnx
 from fastdl.sklearn._optimizer import Optimizer
 from fastdl.sklearn._parameters import CONSTRAINTS, NAMES
 from fastdl.sklearn._training import Data, Rule, Training, mean_loss, rule
+from fastdl.sklearn._warning import INTERRUPTED, warn
 
 Array = NDArray[Any]
 _OUTPUTS = {"softmax": "identity", "logistic": "identity"}  # the losses are of logits
-_BETWEEN = {"fastdl", "sklearn", "joblib"}  # the caller and what warns
-
-
-def _warn(what: str, kind: type[Warning] = UserWarning) -> None:
-    """Warn of the line that began the fit, through whatever pipelines and searches it came."""
-    frame, level = inspect.currentframe(), 1
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(what, kind, stacklevel=level)
 
 
 class Fold(NamedTuple):
@@ -287,7 +277,7 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
             with self._bar() as bar:
                 self._epochs(engine, training, rows, n, fold, incremental, bar)
         except KeyboardInterrupt:
-            _warn("Training interrupted by user.")
+            warn(INTERRUPTED)
         if self.early_stopping:
             np.copyto(flat, self._best)
 
@@ -329,7 +319,7 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
         if self.batch_size == "auto":
             return min(200, n)
         if self.batch_size > n:
-            _warn(
+            warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
             )
         return int(np.clip(self.batch_size, 1, n))
@@ -366,7 +356,7 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
             if self._is_told_to_stop() or self._stops() or incremental:
                 return
             if self.n_iter_ == self.max_iter:
-                _warn(
+                warn(
                     f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) "
                     "reached and the optimization hasn't converged yet.",
                     ConvergenceWarning,

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastdl.network import Network
 from fastdl.run import Callback
 from fastdl.sklearn._onnx import ToOnnx
+from fastdl.sklearn._warning import INTERRUPTED, warn
 from fastdl.trainer import Trainer
 
 Array = NDArray[Any]
@@ -73,6 +74,8 @@ class _Estimator(ToOnnx, BaseEstimator):
             sample_weight=sample_weight, callbacks=copy.deepcopy(self.callbacks),
             progress=self.progress,
         )  # fmt: skip
+        if (self.history_.stopped or "").startswith("interrupted"):
+            warn(INTERRUPTED)  # what follows, a score, say, would take it for a whole fit
         return self
 
     def _rows(self, X: Any) -> Array:

@@ -50,7 +50,7 @@ TOLD = [
     ("Trainer", "alpha", "; use l2 (alpha / 2 / batch_size)"),
     ("Trainer.fit", "validation_data", "; use validation"),
     ("Trainer.fit", "shuffle", ", which fd.Trainer takes"),
-    ("Trainer.fit", "verbose", "; use progress"),
+    ("Trainer.fit", "verbose", "; use progress (False shows no bar)"),
     ("Trainer.fit", "class_weights", ", did you mean 'class_weight'?"),
     ("Trainer.fit", "early_stopping", "; use fd.EarlyStopping('val_loss') among the callbacks"),
     ("EarlyStopping", "tol", "; use min_delta"),
@@ -99,6 +99,17 @@ def _of(path):
 def test_a_value_without_its_name_is_told_the_names(name, first):
     with pytest.raises(TypeError, match=f"^{name} takes {first} without a name; got . values, use"):
         CALLS[name](10)
+
+
+@pytest.mark.parametrize(("given", "told"), [
+    ((8, 16, 3), "3 values, use fd.Network([8, 16, 3])"),
+    ((fd.Dense(8, 16), fd.Dense(3)), "2 values, use fd.Network([...])"),
+])  # fmt: skip
+def test_layers_that_are_no_list_are_told_to_be_one(given, told):
+    with pytest.raises(TypeError) as caught:
+        fd.Network(*given)
+    assert str(caught.value) == f"Network takes layers as one list; got {told}"
+    assert len(fd.Network([*given]).layers) == 2
 
 
 def test_what_others_raise_passes_as_it_is():

@@ -34,7 +34,7 @@ _ELSEWHERE = _hints.table(
         "epochs": "max_iter n_epochs num_epochs nb_epoch max_epochs",
         "validation": "validation_data eval_set",
         "validation_split": "validation_fraction",
-        "progress": "verbose",
+        "progress (False shows no bar)": "verbose",
         "loss": "criterion loss_fn",
         "layers": "hidden_layer_sizes",
         "h": "units out_features",
@@ -88,9 +88,15 @@ def _why(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | N
             return f"{name} takes no {word}{_instead(word, named)}"
     if len(args) - 1 <= len(first) or len(first) == len(named):
         return None
+    n = len(args) - 1
+    if first == ("layers",) and not any(isinstance(each, str | list | tuple) for each in args[1:]):
+        widths = ", ".join(map(str, args[1:])) if all(isinstance(a, int) for a in args[1:]) else ""
+        return (
+            f"{name} takes layers as one list; got {n} values, use fd.{name}([{widths or '...'}])"
+        )
     return (
-        f"{name} takes {' and '.join(first)} without a name; got {len(args) - 1} values, use the "
-        f"names of the others: {', '.join(named[len(first) :])}"
+        f"{name} takes {' and '.join(first)} without a name; got {n} values, use the names of the "
+        f"others: {', '.join(named[len(first) :])}"
     )
 
 

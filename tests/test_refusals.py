@@ -148,6 +148,10 @@ TIMES = {  # what: rows of it, seconds of a step, seconds of the unit that is to
     "times of a zone": (
         dates(lambda at: at.replace(tzinfo=datetime.UTC), START, HOUR), 3600, 1,
     ),
+    "written times": (dates(datetime.datetime.isoformat, START, HOUR), 3600, 1e-6),
+    "written days": (
+        dates(lambda at: str(datetime.date.fromordinal(at)), 738000, 1).astype(str), 86400, 1e-6,
+    ),
     "spans": (dates(lambda at: at, HOUR, HOUR), 3600, 1e-6),
 }  # fmt: skip
 INSTEAD_ERRORS = (TypeError, ValueError, AttributeError, KeyError)

@@ -5,6 +5,7 @@ refused in one sentence: the argument, the rule, the value, the remedy.
 """
 
 import datetime
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -59,6 +60,7 @@ def _by_column(name: str, frame: Any, labels: Sequence[Any], columns: Iterable[A
         where = f"column {label!r} of {name}"
         given = array(where, column)
         is_word = words(given) is not None and not any(map(_is_numeral, given.tolist()))
+        is_word = is_word and not _are_dates(given)
         whole = numbers(where, given, _encoded(name, frame, label) if is_word else "")
         each.append(as_float(where, whole))
     dtype = np.result_type(np.float32, *each)
@@ -222,6 +224,8 @@ def _of_items(name: str, given: Array, items: Sequence[Any]) -> tuple[str, str]:
     odd, what = items[first], _such_as(items[first])
     if not isinstance(odd, _WORDS):
         return what, _of_things(name, given, odd)
+    if _are_dates(given):
+        return what, _replaced(name, "np.array({}, str).astype('M8[us]').astype(np.int64)")
     if len(wrong) == len(items):
         form = "np.array({}, str)" if given.dtype.kind == "O" else "{}"
         unique = f"np.unique({form.format(_it(name))}, return_inverse=True)"
@@ -240,6 +244,16 @@ def _of_things(name: str, given: Array, odd: object) -> str:
         return f", use np.array({name}.tolist())" if _are_rows(given) else _EACH
     code = _of_times(given.reshape(-1).tolist())
     return _replaced(name, code) if code else _EACH
+
+
+def _are_dates(given: Array) -> bool:
+    """Whether words are all dates or times as ISO 8601 writes them, without a zone."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns of zones, which it would forget
+            return not np.isnat(given.astype(str).astype("M8[us]")).any()
+    except (ValueError, Warning):
+        return False
 
 
 def _of_times(items: Sequence[Any]) -> str:

@@ -5,8 +5,8 @@ have to end with the same losses. Times are those of the process, which busy nei
 lengthen as they do the clock's; a ratio is the median of the pairs'. Beside it stands the ratio "at
 most": of a fit that takes no longer than BLAS would take for its multiply-adds in one large square
 product of the same type, in the same minute. Where zeros are not multiplied (MNIST, and in float64
-digits) a fit may go beyond it. Images are the real ones where fastdl finds them (FASTDL_DATA_DIR),
-else stand-ins.
+digits) a fit may go beyond it; of sparse rows it says nothing. Images are the real ones where
+fastdl finds them (FASTDL_DATA_DIR), else stand-ins.
 """
 
 import os
@@ -20,6 +20,7 @@ import warnings  # noqa: E402
 
 import numpy as np  # noqa: E402
 import sklearn.neural_network as peer  # noqa: E402
+from scipy.sparse import csr_matrix  # noqa: E402
 from sklearn.datasets import load_digits, make_classification, make_regression  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 
@@ -49,8 +50,22 @@ def regression():
     return x, y / y.std(), {"max_iter": 15, "hidden_layer_sizes": (64, 64)}
 
 
+def sparse(n=10_000, d=20_000):
+    """Rows of 20 numbers among thousands of columns, which fastdl makes dense a few at a time."""
+    rng = np.random.default_rng(0)
+    place = np.repeat(np.arange(n), 20), rng.integers(0, d, 20 * n)
+    x = csr_matrix((rng.normal(size=20 * n), place), (n, d))
+    y = (x[:, : d // 2].sum(axis=1) > 0).A1.astype(int)
+    return x, y, {"max_iter": 3, "hidden_layer_sizes": (20,)}
+
+
+def wide():
+    return sparse(2_000, 100_000)
+
+
 SIDE = 1024  # of the square product
 CASES = {"digits": digits, "table": table, "mnist": mnist, "regression": regression}
+CASES |= {"sparse": sparse, "wide": wide}
 
 
 def both(x, y, settings):
@@ -82,7 +97,7 @@ def fits(name, dtype, rounds):
         curves = [one.loss_curve_ for one in estimators]
         np.testing.assert_allclose(*curves, rtol=1e-6 if dtype == "float64" else 1e-3)
         product = min(seconds(lambda: square @ square) for _ in range(3))
-        times[-1].append(product * multiply_adds(estimators[1], len(x)) / SIDE**3)
+        times[-1].append(product * multiply_adds(estimators[1], x.shape[0]) / SIDE**3)
     return np.array(times), [one.predict for one in estimators], x[:1]
 
 

@@ -1,5 +1,6 @@
 """Files that are no network: refused with an error of the library, whatever their bytes are."""
 
+import os
 import re
 
 import numpy as np
@@ -20,10 +21,42 @@ def saved(tmp_path):
 def test_a_file_that_is_not_there_is_not_found(tmp_path):
     with pytest.raises(FileNotFoundError):
         fd.Network.load(tmp_path / "nothing")
-    with pytest.raises(OSError, match="nowhere"):
-        fd.Network([3, 2]).save(tmp_path / "nowhere" / "net")
-    with pytest.raises((fd.CheckpointError, OSError)):
-        fd.Network.load(tmp_path)
+
+
+HISTORY = fd.Trainer(fd.Network([1, 2]), fd.SGD(0.1)).fit(np.zeros((2, 1)), [0, 1])
+WRITE = {
+    "a network": lambda path: fd.Network([3, 2]).save(path),
+    "a graph": lambda path: pytest.importorskip("onnx") and fd.Network([3, 2]).to_onnx(path),
+    "a history": HISTORY.to_csv,
+    "a log": lambda path: fd.Trainer(fd.Network([1, 2]), fd.SGD(0.1)).fit(
+        np.zeros((2, 1)), [0, 1], callbacks=[fd.CSVLog(path)]
+    ),
+    "a checkpoint": lambda path: fd.Trainer(fd.Network([1, 2]), fd.SGD(0.1)).fit(
+        np.zeros((2, 1)), [0, 1], callbacks=[fd.Checkpoint(path)]
+    ),
+}
+READ = {
+    "a network": fd.Network.load,
+    "a checkpoint": lambda path: fd.Trainer(fd.Network([1, 2]), fd.SGD(0.1)).resume(path),
+}
+
+
+@pytest.mark.parametrize("what", WRITE)
+def test_a_folder_that_is_missing_is_told_how_to_make(what, tmp_path):
+    path = tmp_path / "no" / "such" / "file"
+    with pytest.raises(FileNotFoundError, match=r"path must lie in a folder that exists") as caught:
+        WRITE[what](path)
+    exec(re.search("use (.+) before", str(caught.value))[1], {"os": os})
+    WRITE[what](path)
+    for below in (path / "file", path / "more" / "file"):
+        with pytest.raises(NotADirectoryError, match=r"in what is a file, choose another one"):
+            WRITE[what](below)
+
+
+@pytest.mark.parametrize("use", [*WRITE.values(), *READ.values()])
+def test_a_folder_in_the_place_of_a_file_is_told(use, tmp_path):
+    with pytest.raises(IsADirectoryError, match=r"got the folder '.*', add the file's name"):
+        use(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\0" * 100, b"\xff" * 100, b"PK\3\4" + b"x" * 50])

@@ -166,9 +166,9 @@ NOT_WIDTHS = (
     {3, 2},
     [[3, 2]],
 )
-NOT_SHUFFLE = ("all", 3, True)
+NOT_SHUFFLE = ("all", 3, True, False, 0)
 NOT_PATH = (None, 1.5, ["a"])
-NOT_MODE = ("rise", 3, True, ["max"])
+NOT_MODE = ("rise", 3, True, ["max"], "auto")
 NOT_NAME = (None, 3, "svhn", ["mnist"])
 NOT_UNIT = (None, "epochs", 3)
 HOLED = np.where(np.arange(18).reshape(6, 3) == 4, np.nan, X)

@@ -168,7 +168,7 @@ REFUSED = {  # a callback, what else the fit is given, error, message
     ),
     "a near name": (
         lambda p: fd.EarlyStopping("val_acc"), {}, ValueError,
-        "monitor must be one of .*; got 'val_acc', use 'val_accuracy'$",
+        r"monitor must be one of .*; got 'val_acc', did you mean 'val_accuracy'\?$",
     ),
     "a near name and no validation set": (
         lambda p: fd.ReduceOnPlateau("val_acc"), {"validation": None}, ValueError,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastdl as fd
-from fastdl import _hints, activations, losses, network, run, trainer
+from fastdl import _hints, activations, losses, network, optim, run, trainer
 
 X = np.ones((4, 3), np.float32)
 Y = np.array([0, 1, 1, 0])
@@ -91,15 +91,34 @@ def test_names_that_the_module_has_not_are_told_what_to_use_and_that_works(tmp_p
         else:
             with pytest.raises(AttributeError, match=re.escape(f"fastdl has no {name}; use {use}")):
                 getattr(fd, name)
-        exec(use, {"fd": fd, "x": X, "path": path})
+        names = {"fd": fd, "np": np, "x": X, "y": Y, "path": path, "net": make()["Network"]}
+        exec(use, names)
     for name, hint in {
         "Netwrk": ", did you mean 'Network'?",
+        "ExponentialDecay": "; use fd.schedules.ExponentialDecay",
+        "Huber": "; use fd.losses.Huber",
         "banana": "",
+        "Conv2d": "",
+        "LayerNorm": "",
+        "Parameter": "",
+        "relu": "",
         "__wrapped__": "",
     }.items():
         with pytest.raises(AttributeError) as caught:
             getattr(fd, name)
         assert str(caught.value) == f"fastdl has no {name}{hint}"
+
+
+@pytest.mark.parametrize("optimiser", [fd.SGD(0.1), fd.Adam(), fd.AdamHat(), fd.AdamW()])
+def test_an_optimiser_tells_of_its_own_names(optimiser):
+    names = {"fd": fd, "optimiser": optimiser, "net": fd.Network([3, 2]), "x": X, "y": Y}
+    for name, use in optim._ELSEWHERE.items():
+        with pytest.raises(AttributeError, match=re.escape(f"has no {name}; use {use}")):
+            getattr(optimiser, name)
+        eval(use, names)
+    with pytest.raises(AttributeError, match="has no learning_rat, did you mean 'learning_rate'"):
+        optimiser.learning_rat  # noqa: B018
+    assert pickle.loads(pickle.dumps(optimiser)) == copy.deepcopy(optimiser) == optimiser
 
 
 def test_a_callback_with_another_librarys_hooks_is_told_its_own():

@@ -256,3 +256,17 @@ def test_a_frame_of_polars_is_taken_column_by_column():
     np.testing.assert_array_equal(NETWORK.logits(frame), NETWORK.logits(plain))
     with pytest.raises(TypeError, match=r"column 'c' of x must hold .* use x\.to_dummies\('c'\)"):
         NETWORK.logits(frame.with_columns(c=polars.lit("w")))
+
+
+def test_the_index_of_a_frame_is_not_looked_at():
+    rng = np.random.default_rng(0)
+    x, y = pd.DataFrame(rng.normal(size=(12, D))), pd.Series(np.arange(12) % K)
+
+    def parameters(x, y):
+        network = fd.Network([D, 5, K])
+        fd.Trainer(network, fd.SGD(0.1), batch_size=5).fit(x, y)
+        return [view.tobytes() for view in network.parameters.values()]
+
+    expected = parameters(x.to_numpy(), y.to_numpy())
+    assert parameters(x.set_axis(np.arange(12)[::-1]), y) == expected
+    assert parameters(x, y.set_axis(list("abcdefghijkl"))) == expected

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastdl as fd
+import fastdl.sklearn
 from fastdl import _keywords
 from tests import public
 
@@ -27,6 +28,10 @@ CALLS = {  # what is told of, and that it is a call that works
     "Trainer": lambda *args, **more: fd.Trainer(NET, fd.SGD(0.1), *args, **more),
     "Trainer.fit": lambda *args, **more: TRAINER.fit(X, Y, *args, **more),
     "EarlyStopping": fd.EarlyStopping,
+    "sklearn.MLPClassifier": fastdl.sklearn.MLPClassifier,
+    "sklearn.MLPRegressor": fastdl.sklearn.MLPRegressor,
+    "sklearn.NetworkClassifier": lambda **more: fastdl.sklearn.NetworkClassifier(TRAINER, **more),
+    "sklearn.NetworkRegressor": lambda **more: fastdl.sklearn.NetworkRegressor(TRAINER, **more),
     "losses.Hinge": fd.losses.Hinge,
     "schedules.Cosine": lambda **more: fd.schedules.Cosine(0.1, 10, **more),
 }
@@ -40,19 +45,43 @@ TOLD = [
     ("Network", "dropout", "; use fd.Dropout(0.5) among the layers"),
     ("Network", "learning_rate", ", which fd.SGD takes"),
     ("Network.evaluate", "batch_size", ", which fd.Trainer takes"),
-    ("Dense", "units", "; use h"),
+    ("Dense", "units", "; use h (the number of units, which comes first: fd.Dense(64))"),
+    (
+        "Dense",
+        "in_features",
+        "; use d (the number of inputs, which comes before the units: fd.Dense(784, 64))",
+    ),
     ("Dense", "weight_decay", "; use l2 (weight_decay / 2)"),
-    ("Dense", "use_bias", "; it takes d, h, activation, l1, l2, init"),
+    ("Dense", "use_bias", "; leave it out, layers have biases"),
+    ("Dense", "trainable", "; it takes d, h, activation, l1, l2, init"),
     ("Dropout", "p", "; use rate"),
+    ("BatchNorm", "num_features", "; use d"),
     ("BatchNorm", "eps", "; use epsilon"),
     ("Trainer", "optimizer", "; use optimiser"),
     ("Trainer", "max_iter", ", which is epochs of fd.Trainer.fit"),
     ("Trainer", "alpha", "; use l2 (alpha / 2 / batch_size)"),
     ("Trainer.fit", "validation_data", "; use validation"),
     ("Trainer.fit", "shuffle", ", which fd.Trainer takes"),
-    ("Trainer.fit", "verbose", "; use progress"),
+    ("Trainer.fit", "verbose", "; use progress (False shows no bar)"),
     ("Trainer.fit", "class_weights", ", did you mean 'class_weight'?"),
     ("Trainer.fit", "early_stopping", "; use fd.EarlyStopping('val_loss') among the callbacks"),
+    (
+        "Trainer.fit",
+        "steps_per_epoch",
+        "; leave it out, an epoch ends where its rows or batches do",
+    ),
+    ("Trainer", "device", "; leave it out, a network lives on the CPU"),
+    (
+        "EarlyStopping",
+        "restore_best_weights",
+        "; leave it out, EarlyStopping goes back to the best all the same",
+    ),
+    ("sklearn.MLPClassifier", "lr", "; use learning_rate_init"),
+    ("sklearn.MLPClassifier", "epochs", "; use max_iter"),
+    ("sklearn.MLPClassifier", "seed", "; use random_state"),
+    ("sklearn.MLPRegressor", "n_threads", "; use n_jobs"),
+    ("sklearn.NetworkClassifier", "max_iter", "; use epochs"),
+    ("sklearn.NetworkRegressor", "batch_size", ", which fd.Trainer takes"),
     ("EarlyStopping", "tol", "; use min_delta"),
     ("losses.Hinge", "delta", ", which fd.losses.Huber takes"),
     ("schedules.Cosine", "eta_min", "; use low"),
@@ -75,7 +104,10 @@ def test_the_names_of_other_libraries_are_told_everywhere_and_what_is_told_is_th
             if word in named:
                 continue
             told = _keywords._instead(word, tuple(named)[1:])
-            if use.startswith("fd."):
+            use = next((each for each in _keywords._SAME.get(use, ()) if each in named), use)
+            if use.startswith("leave it out"):
+                assert told == f"; {use}"
+            elif use.startswith("fd."):
                 assert told == f"; use {use}"
                 eval(use.partition(" among")[0], {"fd": fd})
             elif owner := re.search(r" of fd\.([\w.]+)", told):
@@ -99,6 +131,17 @@ def _of(path):
 def test_a_value_without_its_name_is_told_the_names(name, first):
     with pytest.raises(TypeError, match=f"^{name} takes {first} without a name; got . values, use"):
         CALLS[name](10)
+
+
+@pytest.mark.parametrize(("given", "told"), [
+    ((8, 16, 3), "3 values, use fd.Network([8, 16, 3])"),
+    ((fd.Dense(8, 16), fd.Dense(3)), "2 values, use fd.Network([...])"),
+])  # fmt: skip
+def test_layers_that_are_no_list_are_told_to_be_one(given, told):
+    with pytest.raises(TypeError) as caught:
+        fd.Network(*given)
+    assert str(caught.value) == f"Network takes layers as one list; got {told}"
+    assert len(fd.Network([*given]).layers) == 2
 
 
 def test_what_others_raise_passes_as_it_is():

@@ -6,6 +6,7 @@ and ``k``. Wrong arrays in every public function are in test_bad_input.py, setti
 test_bad_settings.py; both follow remedies too.
 """
 
+import datetime
 import re
 import tempfile
 from contextlib import suppress
@@ -127,6 +128,32 @@ def step_before_a_fit_goes_on():
         trainer.step(X, Y)
 
 
+def batches():
+    yield X, Y
+
+
+def dates(kind, first, step):
+    """A table of them, as objects."""
+    return np.array([[kind(first + step * i)] * D for i in range(N)], object)
+
+
+def in_frame(column):
+    return as_frame(X[:, :3]).assign(when=pd.Series(column[:, 0], dtype=object))
+
+
+START, HOUR = datetime.datetime(2026, 1, 1), datetime.timedelta(hours=1)
+TIMES = {  # what: rows of it, seconds of a step, seconds of the unit that is told
+    "days": (dates(datetime.date.fromordinal, 738000, 1), 86400, 86400),
+    "times of days": (dates(lambda at: at, START, HOUR), 3600, 1e-6),
+    "times of a zone": (
+        dates(lambda at: at.replace(tzinfo=datetime.UTC), START, HOUR), 3600, 1,
+    ),
+    "written times": (dates(datetime.datetime.isoformat, START, HOUR), 3600, 1e-6),
+    "written days": (
+        dates(lambda at: str(datetime.date.fromordinal(at)), 738000, 1).astype(str), 86400, 1e-6,
+    ),
+    "spans": (dates(lambda at: at, HOUR, HOUR), 3600, 1e-6),
+}  # fmt: skip
 INSTEAD_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
 PARAM, BUSY, NET = np.ones((3, 2)), fd.Network([D, K]), fd.Network([D, K])
 LARGE = np.where(X > 1, 1e300, X)
@@ -263,6 +290,18 @@ ROWS = {  # what: the call, the argument that is wrong, what is given
     "a loss of one argument": (by_own, "loss", {"loss": lambda logits: logits}),
     "a list of large integers": (fit, "x", {"x": (2**60 + np.arange(N)[:, None]).tolist()}),
     "a list of complex numbers": (of_numbers, "x", {"x": (X + 0j).tolist()}),
+    **{f"{what} as objects": (of_numbers, "x", {"x": x}) for what, (x, *_) in TIMES.items()},
+    **{
+        f"{what} in a frame": (of_numbers, "x", {"x": in_frame(x)})
+        for what, (x, *_) in TIMES.items()
+    },
+    "a dictionary of labels": (fit, "y", {"y": dict(enumerate(Y.tolist()))}),
+    "a dictionary of weights": (
+        fit, "sample_weight", {"sample_weight": dict(enumerate(np.ones(N)))},
+    ),
+    "a dictionary of a column": (fit, "y", {"y": {"label": Y}}),
+    "a method that was not called": (of_numbers, "x", {"x": as_frame(X).to_numpy}),
+    "batches and labels": (fit, "y", {"x": batches, "y": Y}),
     "a list of numerals": (of_numbers, "x", {"x": X.astype(str).tolist()}),
 }  # fmt: skip
 HISTORY = fit()
@@ -289,6 +328,12 @@ INSTEAD = {  # what: the call, and what a user has at hand for what is told to u
         lambda: HISTORY + fit(validation=(X, Y)),
         {"first": HISTORY, "second": HISTORY, "pd": pd},
     ),
+    "widths that are no list": (lambda: fd.Network(D, 16, K), {}),
+    "a column of a validation set that was not there": (
+        lambda: HISTORY["val_loss"],
+        {"in": HISTORY},
+    ),
+    "the same as an attribute": (lambda: HISTORY.val_loss, {"in": HISTORY}),
     "a column by a name nearly right": (lambda: HISTORY["los"], {"in": HISTORY}),
     "a parameter by a name nearly right": (
         lambda: NET.parameters["layers.0.weights"],
@@ -336,6 +381,7 @@ NOTHING_TO_TELL = {  # what is refused without a remedy, for nobody can know one
     "something for too few rows": lambda: by_own(squared, TARGETS[1:]),
     "a loss that is no pair": lambda: by_own(lambda logits, y: logits),
     "a loss that is a mean": lambda: by_own(lambda logits, y: (0.0, logits)),
+    "things that are no numbers": lambda: of_numbers(np.array([[1, object(), 2, 3]], object)),
     "a record of other columns": lambda: fit().append({"loss": 0.0}),
 }
 
@@ -383,8 +429,33 @@ def test_a_remedy_works_when_followed(what):
     call(**second_try(message, call, argument, given))
 
 
+@pytest.mark.parametrize("what", TIMES)
+def test_times_become_times_and_not_codes(what):
+    x, step, unit = TIMES[what]
+    for given in (x, in_frame(x)):
+        with pytest.raises(TypeError) as caught:
+            of_numbers(given)
+        numbers = np.array(remedies.follow(str(caught.value), "x", {"x": given})["x"])
+        np.testing.assert_array_equal(np.diff(numbers[:, -1]) * unit, step)
+
+
+@pytest.mark.parametrize("make", [
+    lambda x: x, lambda x: x.tolist(), pd.DataFrame, lambda x: x.astype(str),
+])  # fmt: skip
+def test_one_word_among_numbers_is_told_of_its_place(make):
+    x = X.astype(object)
+    x[3, 1] = "?"
+    place = "row 3" if make is pd.DataFrame else "row 3, column 1"
+    with pytest.raises(TypeError, match=f"got '.' at {place}, put a number there or leave out the"):
+        fit(make(x))
+    x[3, 1] = 0.5
+    fit(pd.DataFrame(x) if make is pd.DataFrame else x.astype(float))
+    fit(np.delete(X, 3, axis=0), np.delete(Y, 3))
+
+
 TWICE = {  # two faults at once: after the first remedy the second is told
     "no time": ("x", {"x": np.where(X > 1, "NaT", "2026-01-01").astype("M8[D]"), "y": Y}),
+    "a dictionary of one row": ("x", {"x": dict(zip("abcd", X[0], strict=True)), "y": Y[:1]}),
     "words and none": ("y", {"x": X, "y": np.where(Y == 1, None, WORDS)}),
     "words and NaN": ("y", {"x": X, "y": pd.Series(WORDS).where(Y != 1)}),
     "numbers and none": ("y", {"x": X, "y": np.where(Y == 1, None, Y + 1.0), "k": 2}),

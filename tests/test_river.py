@@ -335,3 +335,14 @@ def test_in_pipelines_and_evaluations_of_river():
     numbers = preprocessing.StandardScaler() | river.Regressor([3, 16, 1], fd.Adam(0.01))
     rows = [(dictionary(row), float(row[0])) for row in np.tile(ROWS, (20, 1))]
     assert evaluate.progressive_val_score(rows, numbers, metrics.MAE()).get() < 0.3
+
+
+@pytest.mark.parametrize(("kind", "y"), [(river.Classifier, "up"), (river.Regressor, 1.0)])
+def test_ctrl_c_in_a_step_goes_on_to_the_caller(kind, y, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    model = kind([3, 1], fd.SGD(0.1))
+    monkeypatch.setattr(fd.Trainer, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.learn_one(dictionary(ROWS[0]), y)

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import warnings
 
 import joblib
 import numpy as np
@@ -24,6 +25,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     cross_val_predict,
     cross_val_score,
+    cross_validate,
     learning_curve,
 )
 from sklearn.multiclass import OneVsRestClassifier
@@ -219,6 +221,30 @@ def test_a_trainer_that_is_given_stays_as_it_is():
     assert one.network_ is not trainer.network
     assert len(one.history_["loss"]) == 3
     np.testing.assert_array_equal(clone(one).fit(X, LABELS).predict(X), one.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("kind", "made", "y"),
+    [(NetworkClassifier, classifying, LABELS), (NetworkRegressor, regressing, NUMBERS)],
+)
+def test_a_fold_that_ctrl_c_has_ended_is_told_of_the_callers_line(kind, made, y):
+    class CtrlC(fd.Callback):
+        def on_record(self, run):
+            raise KeyboardInterrupt
+
+    class Stop(fd.Callback):
+        def on_record(self, run):
+            run.stop("enough")
+
+    with pytest.warns(UserWarning, match=r"^Training interrupted by user\.$") as told:
+        found = cross_validate(
+            kind(made, epochs=5, callbacks=[CtrlC()]), X, y, cv=2, return_estimator=True
+        )
+    assert {warning.filename for warning in told} == {__file__}
+    assert all(each.history_.n_records == 1 for each in found["estimator"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kind(made, epochs=5, callbacks=[Stop()]).fit(X, y).history_.stopped == "enough"
 
 
 def test_a_step_of_a_network_is_its_trainers():

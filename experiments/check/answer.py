@@ -181,7 +181,8 @@ def _named(found: Answer) -> list[str]:
     if found.correct:
         return _hidden(plausible, curve=found.curve)
     count = _count(len(plausible))
-    head = f"{count} {'gives this:' if len(plausible) == 1 else 'give this. How likely each is:'}"
+    head = f"{count} {'comes' if len(plausible) == 1 else 'come'} within noise of this"
+    head += ":" if len(plausible) == 1 else ". How likely each is:"
     groups = grouped(plausible) if found.curve else [(each,) for each in plausible]
     likely = [each for each in groups if _likelihood(each) >= _LIKELY] or groups
     shown = likely[:_SHOWN]

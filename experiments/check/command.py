@@ -62,7 +62,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--folder", type=places.folder, help="check every submission in it, JSON or CSV"
     )
     many.add_argument(
-        "--csv", type=places.new_file, metavar="FILE", help="where the table of a class goes"
+        "--csv",
+        type=places.new_file,
+        metavar="FILE",
+        help="where the table of a class goes; its column fit is "
+        "the share of correct code's runs that are further off",
     )
     many.add_argument("--bands", action="store_true", help="print what correct code gives, as JSON")
     makes = parser.add_argument_group("to work on the project")

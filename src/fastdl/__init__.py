@@ -91,10 +91,28 @@ _keywords.answer(init.Normal, module="init.")
 
 _ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
     {
-        "fd.Network([784, 128, 10])": "Sequential Model Module MLP nn",
-        "fd.Dense(784, 128)": "Linear Layer",
+        "fd.Network([784, 128, 10])": "Sequential Model Functional Module MLP nn Input InputLayer",
+        "fd.Network([784, 128, 10], seed=1)": "seed manual_seed set_seed set_random_seed",
+        "fd.Network([784, 128, 10], loss='softmax_cross_entropy')": "CrossEntropyLoss NLLLoss "
+        "CategoricalCrossentropy SparseCategoricalCrossentropy",
+        "fd.Network([784, 128, 1], loss='binary_cross_entropy')": "BCELoss BCEWithLogitsLoss "
+        "BinaryCrossentropy",
+        "fd.Network([784, 128, 1], loss='mse')": "MSELoss MeanSquaredError",
+        "fd.Network([784, 128, 1], loss='mae')": "L1Loss MeanAbsoluteError",
+        "fd.Network([784, 128, 1], loss='huber')": "HuberLoss SmoothL1Loss",
+        "fd.Network([784, 128, 1], loss='poisson')": "PoissonNLLLoss",
+        "fd.Network([784, 128, 10], loss='hinge')": "MultiMarginLoss CategoricalHinge",
+        "fd.Dense(784, 128)": "Linear LazyLinear Layer",
         "fd.Activation('relu')": "ReLU Tanh Sigmoid GELU SiLU LeakyReLU ELU SELU Softplus",
         "fd.BatchNorm()": "BatchNorm1d BatchNormalization",
+        "fd.Adam(0.001)": "RMSprop Adagrad Adadelta Adamax Nadam NAdam RAdam Ftrl",
+        "fd.schedules.StepDecay(0.1)": "StepLR",
+        "fd.schedules.ExponentialDecay(0.1, 0.95)": "ExponentialLR",
+        "fd.schedules.Cosine(0.1, 1000)": "CosineAnnealingLR CosineDecay",
+        "fd.schedules.Triangular(0.01, 0.1, 1000)": "CyclicLR",
+        "fd.Trainer(net, fd.SGD(0.1)).fit(x, y)": "DataLoader Dataset TensorDataset",
+        "np.asarray(x)": "tensor Tensor from_numpy",
+        "net.save(path)": "save save_model",
         "fd.Network.load(path)": "load load_model",
         "fd.Scaling.standard(x)": "StandardScaler Normalization",
         "fd.Checkpoint('run.safetensors')": "ModelCheckpoint BackupAndRestore",
@@ -114,5 +132,9 @@ if not TYPE_CHECKING:  # a type checker is to go on refusing names that are not 
     def __getattr__(name: str) -> object:
         hint = f"; use {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
         if not hint and not name.startswith("_"):
-            hint = _hints.near(name, __all__)
+            homes = {"losses": losses, "schedules": schedules, "init": init}
+            hint = next(
+                (f"; use fd.{home}.{name}" for home in homes if name in dir(homes[home])), ""
+            )
+            hint = hint or _hints.near(name, __all__, 0.75)  # names of another library are not near
         raise AttributeError(f"fastdl has no {name}{hint}")

@@ -9,6 +9,7 @@ and row numbers, always, and before it is looked at: another thread may change t
 import inspect
 import operator
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -454,24 +455,63 @@ def path(value: object, name: str = "path") -> str:
     return os.fspath(value)
 
 
-def boolean(name: str, value: object) -> bool:
-    """True or False; a word such as "no" would count as true."""
+def file(value: object, name: str = "path") -> str:
+    """A path to a file, not to a folder."""
+    result = path(value, name)
+    if os.path.isdir(result):
+        raise IsADirectoryError(
+            f"{name} must be that of a file; got the folder {result!r}, add the file's name"
+        )
+    return result
+
+
+def new_file(value: object) -> str:
+    """A path at which a file may be written: its folder is there."""
+    result = file(value)
+    folder = os.path.dirname(result) or "."
+    try:
+        is_folder = stat.S_ISDIR(os.stat(folder).st_mode)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"path must lie in a folder that exists; got {result!r}, "
+            f"use os.makedirs({os.path.abspath(folder)!r}) before"
+        ) from None
+    except NotADirectoryError:
+        is_folder = False
+    except OSError:  # writing will tell what is wrong, such as that nobody may look there
+        is_folder = True
+    if not is_folder:
+        raise NotADirectoryError(
+            f"path must lie in a folder; got {result!r} in what is a file, choose another one"
+        )
+    return result
+
+
+def boolean(name: str, value: object, beside: str = "") -> bool:
+    """True or False; a word such as "no" would count as true.
+
+    beside: what else may be given, in words.
+    """
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False; got {value!r:.100}")
+        is_number = isinstance(value, int) and value in (0, 1)
+        use = f", use {name}={bool(value)}" if is_number else ""
+        raise TypeError(f"{name} must be True or False{beside}; got {value!r:.100}{use}")
     return bool(value)
 
 
 def choice(
-    name: str, value: object, among: Sequence[str], elsewhere: Mapping[str, str] | None = None
-) -> str:
+    name: str, value: object, among: Sequence[str], elsewhere: Mapping[str, str] | None = None,
+    beside: str = "",
+) -> str:  # fmt: skip
     """One of the names.
 
-    elsewhere: what to use by other libraries' names for it, in small letters.
+    elsewhere: what to use by other libraries' names for it, in small letters; beside: what else may
+    be given, in words.
     """
     if not isinstance(value, str) or value not in among:
         use = (elsewhere or {}).get(str(value).lower())
         remedy = _hints.near(value, among) if use is None else f", use {use}"
-        rule = f"{name} must be one of {', '.join(among)}"
+        rule = f"{name} must be one of {', '.join(among)}{beside}"
         raise ValueError(f"{rule}; got {value!r:.100}{remedy}")
     return value
 

@@ -4,20 +4,20 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 
-def near(name: object, names: Iterable[str]) -> str:
+def near(name: object, names: Iterable[str], least: float = 0.55) -> str:
     """``, did you mean 'loss'?`` where one of the names is close to this one, or nothing."""
-    found = nearest(name, names) if isinstance(name, str) else None
+    found = nearest(name, names, least) if isinstance(name, str) else None
     return "" if found is None else f", did you mean {found!r}?"
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name that is probably meant, if one is."""
+def nearest(name: str, names: Iterable[str], least: float = 0.55) -> str | None:
+    """The name that is probably meant, if one is as near as that; 1 is the same."""
     import difflib  # here: whoever spells everything right need not wait for it
 
     by_lower = {each.lower(): each for each in names}
     lower = name.lower()
     found = [each for each in by_lower if len(lower) > 2 and each.startswith(lower)]
-    found = found or difflib.get_close_matches(lower, by_lower, 1, cutoff=0.55)
+    found = found or difflib.get_close_matches(lower, by_lower, 1, cutoff=least)
     return by_lower[found[0]] if found else None
 
 

@@ -4,6 +4,8 @@ Nothing here knows what an array is for. What cannot become an array of numbers 
 refused in one sentence: the argument, the rule, the value, the remedy.
 """
 
+import datetime
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +17,7 @@ Array = NDArray[Any]
 LARGEST = 2**31 - 1
 _EXACT = 2**53  # beyond which float64 does not hold every integer
 _WORDS = (str, bytes)
+_EACH = ", replace each by one number"
 _NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
 
 
@@ -56,7 +59,8 @@ def _by_column(name: str, frame: Any, labels: Sequence[Any], columns: Iterable[A
     for label, column in zip(labels, columns, strict=True):
         where = f"column {label!r} of {name}"
         given = array(where, column)
-        is_word = words(given) is not None and not _are_numerals(given)
+        is_word = words(given) is not None and not any(map(_is_numeral, given.tolist()))
+        is_word = is_word and not _are_dates(given)
         whole = numbers(where, given, _encoded(name, frame, label) if is_word else "")
         each.append(as_float(where, whole))
     dtype = np.result_type(np.float32, *each)
@@ -202,15 +206,67 @@ def _described(name: str, given: Array) -> tuple[str, str]:
     if kind == "O" and given.ndim == 0:
         return f"a {type(given.item()).__name__}", _unpacked(name, given.item())
     if kind in "OUST":
-        odds = (item for item in given.reshape(-1).tolist() if not _is_number(item))
-        odd = max(odds, key=_is_row, default="")  # the remedy for words takes no rows
-        what = "words" if isinstance(odd, _WORDS) else "items"
-        return f"{what} such as {odd!r:.40}", _as_numerals(name, given, odd)
+        return _of_items(name, given, given.reshape(-1).tolist())
     if kind in "mM":
         return f"times ({given.dtype})", _replaced(name, "np.array({}).astype(np.int64)")
     if kind == "c":
         return f"complex numbers ({given.dtype})", _replaced(name, "np.real({})")
     return "records", f", use np.column_stack([{name}[field] for field in {name}.dtype.names])"
+
+
+def _of_items(name: str, given: Array, items: Sequence[Any]) -> tuple[str, str]:
+    """The same of words and things; of several kinds rows, which no other remedy takes, count."""
+    wrong = [i for i, item in enumerate(items) if not _is_numeral(item)]
+    if not wrong:
+        odd = next((each for each in items if not _is_number(each)), "")
+        return _such_as(odd), _replaced(name, "np.array({}, np.float64)")
+    first = max(wrong, key=lambda i: _is_row(items[i]))
+    odd, what = items[first], _such_as(items[first])
+    if not isinstance(odd, _WORDS):
+        return what, _of_things(name, given, odd)
+    if _are_dates(given):
+        return what, _replaced(name, "np.array({}, str).astype('M8[us]').astype(np.int64)")
+    if len(wrong) == len(items):
+        form = "np.array({}, str)" if given.dtype.kind == "O" else "{}"
+        unique = f"np.unique({form.format(_it(name))}, return_inverse=True)"
+        return what, f", replace them by numbers, as {unique} does"
+    at = place([int(i) for i in np.unravel_index(first, given.shape)])
+    return f"{odd!r:.40} at {at}", ", put a number there or leave out the row"
+
+
+def _such_as(odd: object) -> str:
+    return f"{'words' if isinstance(odd, _WORDS) else 'items'} such as {odd!r:.40}"
+
+
+def _of_things(name: str, given: Array, odd: object) -> str:
+    """How rows, dates or whatever else lies in an array of objects become numbers."""
+    if _is_row(odd):
+        return f", use np.array({name}.tolist())" if _are_rows(given) else _EACH
+    code = _of_times(given.reshape(-1).tolist())
+    return _replaced(name, code) if code else _EACH
+
+
+def _are_dates(given: Array) -> bool:
+    """Whether words are all dates or times as ISO 8601 writes them, without a zone."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns of zones, which it would forget
+            return not np.isnat(given.astype(str).astype("M8[us]")).any()
+    except (ValueError, Warning):
+        return False
+
+
+def _of_times(items: Sequence[Any]) -> str:
+    """Code for dates and times of the standard library's, or nothing."""
+    if all(isinstance(item, datetime.timedelta) for item in items):
+        return "np.array({}, 'm8[us]').astype(np.int64)"
+    if not all(isinstance(item, datetime.date) for item in items):
+        return ""
+    zoned = [getattr(item, "tzinfo", None) is not None for item in items]
+    if any(zoned):
+        return "np.vectorize(lambda one: one.timestamp())({})" if all(zoned) else ""
+    days = not any(isinstance(item, datetime.datetime) for item in items)
+    return f"np.array({{}}, 'M8[{'D' if days else 'us'}]').astype(np.int64)"
 
 
 def _replaced(name: str, code: str) -> str:
@@ -225,24 +281,20 @@ def _replaced(name: str, code: str) -> str:
 def _unpacked(name: str, value: object) -> str:
     """How a container that NumPy takes for a single thing becomes an array."""
     if isinstance(value, Mapping):
+        if not any(map(_is_row, value.values())):
+            return f", use np.array(list({name}.values()))"
         return f", use np.column_stack(list({name}.values())) for columns"
-    return f", use np.array(list({name}))" if isinstance(value, Iterable) else ""
+    if isinstance(value, Iterable):
+        return f", use np.array(list({name}))"
+    return f", use {name}()" if callable(value) else ""
 
 
-def _as_numerals(name: str, given: Array, odd: object) -> str:
-    """How words or rows become numbers, of which odd is one, if all of them are numerals."""
-    if _are_numerals(given):
-        return _replaced(name, "np.array({}, np.float64)")
-    if _is_row(odd):
-        if _are_rows(given):
-            return f", use np.array({name}.tolist())"
-        return ", replace each by one number"
-    return f", replace them by numbers, as np.unique({_it(name)}, return_inverse=True) does"
-
-
-def _are_numerals(given: Array) -> bool:
+def _is_numeral(item: Any) -> bool:
+    """Whether it is a number, or a word that reads as one."""
     try:
-        given.astype(np.float64)
+        if _is_row(item):
+            return False
+        float(item)
     except (TypeError, ValueError, OverflowError):
         return False
     return True

@@ -34,13 +34,15 @@ _ELSEWHERE = _hints.table(
         "epochs": "max_iter n_epochs num_epochs nb_epoch max_epochs",
         "validation": "validation_data eval_set",
         "validation_split": "validation_fraction",
-        "progress": "verbose",
+        "progress (False shows no bar)": "verbose",
         "loss": "criterion loss_fn",
         "layers": "hidden_layer_sizes",
-        "h": "units out_features",
-        "d": "in_features input_dim input_shape num_features",
+        "h (the number of units, which comes first: fd.Dense(64))": "units out_features",
+        "d (the number of inputs, which comes before the units: fd.Dense(784, 64))": "in_features "
+        "input_dim input_shape",
+        "d": "num_features",
         "init": "kernel_initializer",
-        "rate": "p",
+        "rate": "p drop_prob",
         "patience": "n_iter_no_change",
         "min_delta": "tol",
         "least": "min_lr",
@@ -52,8 +54,18 @@ _ELSEWHERE = _hints.table(
         "fd.EarlyStopping('val_loss') among the callbacks": "early_stopping",
         "fd.Dropout(0.5) among the layers": "dropout",
         "fd.BatchNorm() among the layers": "batch_norm",
+        "leave it out, EarlyStopping goes back to the best all the same": "restore_best_weights",
+        "leave it out, an epoch ends where its rows or batches do": "steps_per_epoch",
+        "leave it out, every row of the validation set counts": "validation_steps "
+        "validation_batch_size",
+        "leave it out, layers have biases": "use_bias bias",
+        "leave it out, biases begin at 0": "bias_initializer",
+        "leave it out, a network lives on the CPU": "device",
     }
 )
+_SAME: dict[str, list[str]] = {}  # the other way round, where no note changes the number
+for _word, _use in _ELSEWHERE.items():
+    _SAME.setdefault(_use, []).append(_word)
 _answered: dict[str, FunctionType] = {}  # by name; where several have a parameter, the first
 
 
@@ -61,7 +73,7 @@ def answer(*kinds: type, methods: tuple[str, ...] = (), module: str = "") -> Non
     """Have classes, and these methods of theirs, tell what to write in place of a wrong keyword."""
     for kind in kinds:
         for method in ("__init__", *methods):
-            function = vars(kind)[method]
+            function = getattr(kind, method)
             name = module + f"{kind.__name__}.{method}".removesuffix(".__init__")
             _answered[name] = function
             setattr(kind, method, _telling(name, function))
@@ -88,9 +100,15 @@ def _why(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | N
             return f"{name} takes no {word}{_instead(word, named)}"
     if len(args) - 1 <= len(first) or len(first) == len(named):
         return None
+    n = len(args) - 1
+    if first == ("layers",) and not any(isinstance(each, str | list | tuple) for each in args[1:]):
+        widths = ", ".join(map(str, args[1:])) if all(isinstance(a, int) for a in args[1:]) else ""
+        return (
+            f"{name} takes layers as one list; got {n} values, use fd.{name}([{widths or '...'}])"
+        )
     return (
-        f"{name} takes {' and '.join(first)} without a name; got {len(args) - 1} values, use the "
-        f"names of the others: {', '.join(named[len(first) :])}"
+        f"{name} takes {' and '.join(first)} without a name; got {n} values, use the names of the "
+        f"others: {', '.join(named[len(first) :])}"
     )
 
 
@@ -98,6 +116,11 @@ def _instead(word: str, named: tuple[str, ...]) -> str:
     """The end of the sentence about a keyword that is not there."""
     use = _ELSEWHERE.get(word, word)
     parameter, bracket, note = use.partition(" (")
+    if use.startswith("leave it out"):
+        return f"; {use}"
+    for same in _SAME.get(use, ()):  # estimators keep to the names of scikit-learn
+        if same in named:
+            return f"; use {same}"
     if use.startswith("fd.") or parameter in named:
         return f"; use {use}"
     for owner, function in _answered.items():

@@ -10,9 +10,10 @@ from typing import Literal, TextIO
 
 import numpy as np
 
-from fastdl import _check, _hints
+from fastdl import _check
 from fastdl._settings import Setting
 from fastdl.evaluation import KNOWN, RISING
+from fastdl.history import in_place_of
 from fastdl.run import Callback, Run, needs_records
 
 Mode = Literal["min", "max"] | None
@@ -30,22 +31,16 @@ def _column(name: str, value: object) -> str:
 def _mode(name: str, value: object) -> Mode:
     if value is None:
         return None
-    _check.choice(name, value, ("min", "max"))
+    _check.choice(name, value, ("min", "max"), {"auto": "mode=None"}, ", or None")
     return "max" if value == "max" else "min"
 
 
 def _check_monitor(name: str, column: str, mode: Mode, run: Run) -> None:
     """Refuse a column that records will not have, or of which nobody knows what is better."""
     if column not in run.columns:
-        validated = any(each.startswith("val_") for each in run.columns)
-        possible = [*run.columns, *(f"val_{each}" for each in run.columns if not validated)]
-        remedy = ""
-        if (near := _hints.nearest(column, possible)) is not None:
-            remedy = f", use {(near if near in run.columns else near.removeprefix('val_'))!r}"
-            if near not in run.columns:
-                remedy += f", or give fit a validation set for {near!r}"
         raise ValueError(
-            f"{name} must be one of {', '.join(run.columns)}; got {column!r:.100}{remedy}"
+            f"{name} must be one of {', '.join(run.columns)}; got {column!r:.100}"
+            f"{in_place_of(column, run.columns)}"
         )
     if mode is None and column.removeprefix("val_") not in KNOWN:
         raise ValueError(
@@ -358,15 +353,8 @@ class Snapshot(Callback):
 
 def _check_folder(path: str) -> None:
     """Refuse a path to which no file can be written."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(
-            f"path must lie in a folder that exists; got {path!r}, "
-            f"use os.makedirs({folder!r}) before"
-        )
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"path must be that of a file; got the folder {path!r}")
-    if not os.access(folder, os.W_OK):
+    _check.new_file(path)
+    if not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
         raise PermissionError(
             f"path must lie in a folder that may be written to; got {path!r}, choose another one"
         )

@@ -229,7 +229,7 @@ def _with_weights(
 def _class_weights(given: ClassWeight, labels: NDArray[np.intc], k: int) -> Array:
     """A weight for each class, float64 (k,)."""
     if isinstance(given, str):
-        _check.choice("class_weight", given, ("balanced",))
+        _check.choice("class_weight", given, ("balanced",), None, ", or weights by label, or None")
         return len(labels) / (k * np.maximum(np.bincount(labels, minlength=k), 1))
     if hasattr(given, "index") and hasattr(given, "to_dict"):  # a series of pandas, by its labels
         given = given.to_dict()

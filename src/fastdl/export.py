@@ -95,7 +95,7 @@ def to_onnx(core: Core, rows: str | None, answers: Answers | None = None) -> byt
     if rows is None:
         pixels = core.inputs is not None and core.inputs.kind == "pixels"
         rows = "uint8" if pixels else core.dtype.name
-    dtype = np.dtype(_check.choice("rows", rows, _ROWS))
+    dtype = np.dtype(_check.choice("rows", rows, _ROWS, None, ", or None"))
     graph = Graph(core.dtype)
     x = _scaled(graph, core, "x", dtype)
     for i, layer in enumerate(core.layers):

@@ -98,7 +98,7 @@ def replace(
     OSError
         As ``write``.
     """
-    target = Path(_check.path(path))
+    target = Path(_check.new_file(path))
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         _remove_stale(target)
@@ -152,7 +152,7 @@ def _digest(data: bytes | memoryview) -> str:
 def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
-    path = _check.path(path)
+    path = _check.file(path)
     _need(0)
     try:
         try:

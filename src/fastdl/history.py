@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _PLACES = ("step", "epoch", "seconds")  # where in a fit a record was taken
+_OF_NO_DATA = (*_PLACES, "learning_rate")
 _FIGURES_IN_A_ROW = 3
 
 
@@ -56,6 +57,9 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
     def _elsewhere(self) -> dict[str, str]:
         columns = {name: f"history[{name!r}]" for name in self}
         return {"history": "history itself, such as history['loss']"} | columns
+
+    def _hint(self, name: str) -> str:
+        return (name not in self and in_place_of(name, self.columns)) or super()._hint(name)
 
     def append(self, record: Mapping[str, float]) -> None:
         """Add a record; every one has the same columns."""
@@ -100,7 +104,9 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
     def __getitem__(self, column: str) -> NDArray[Any]:
         if column not in self:
             rule = f"one of {', '.join(self)}" if self else "of a history that has records"
-            remedy = _hints.near(column, self) if self else ", use record='epoch' when you fit"
+            remedy = ", use record='epoch' when you fit"
+            if self:
+                remedy = in_place_of(column, self.columns)
             raise KeyError(f"a column must be {rule}; got {column!r}{remedy}")
         return np.array([record[column] for record in self._records])
 
@@ -150,7 +156,7 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the records to a CSV file, a line each under a line of names."""
-        with open(_check.path(path), "w", newline="") as file:
+        with open(_check.new_file(path), "w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(self._records)
@@ -211,7 +217,7 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
 
     def _metrics(self) -> list[str]:
         """What there is to draw; training and validation share a name."""
-        names = [name for name in self if name not in (*_PLACES, "learning_rate")]
+        names = [name for name in self if name not in _OF_NO_DATA]
         numbers = [name for name in names if self._has_numbers(name)]
         return list(dict.fromkeys(name.removeprefix("val_") for name in numbers))
 
@@ -225,6 +231,18 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
                 axes.plot(at, self[column], marker=marker, label=label)
         axes.xaxis.get_major_locator().set_params(integer=at.dtype.kind == "i")
         axes.legend()
+
+
+def in_place_of(column: object, columns: Sequence[str]) -> str:
+    """The end of a sentence about a column that there is not."""
+    held_out: list[str] = []
+    if not any(each.startswith("val_") for each in columns):
+        held_out = [f"val_{each}" for each in columns if each not in _OF_NO_DATA]
+    possible = [*columns, *held_out]
+    near = _hints.nearest(column, possible) if isinstance(column, str) else None
+    if near is None or near in columns:
+        return "" if near is None else f", did you mean {near!r}?"
+    return f", use {near.removeprefix('val_')!r}, or give fit a validation set for {near!r}"
 
 
 def _size(shown: list[str]) -> tuple[float, float]:

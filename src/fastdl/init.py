@@ -99,7 +99,7 @@ INITS: dict[str, Init] = {
 def get(init: str | Init) -> Init:
     """An initialisation by its name, or as it is."""
     if isinstance(init, str):
-        return INITS[_check.choice("init", init, tuple(INITS))]
+        return INITS[_check.choice("init", init, tuple(INITS), None, ", or what has a method draw")]
     if not hasattr(init, "draw"):
         raise TypeError(f"init must be a name or have a method draw; got {init!r:.100}, use 'he'")
     return init

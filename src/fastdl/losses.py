@@ -424,7 +424,8 @@ def get(loss: object) -> Loss:
             f"loss must be a name or a loss with its settings; got the class {loss.__name__}, "
             f"use fd.losses.{loss.__name__}{'(function)' if loss is Own else '()'}"
         )
-    return LOSSES[_check.choice("loss", loss, tuple(LOSSES), _ELSEWHERE)]()
+    beside = ", or one of fd.losses, or a function of your own"
+    return LOSSES[_check.choice("loss", loss, tuple(LOSSES), _ELSEWHERE, beside)]()
 
 
 def with_margin(loss: object, margin: float | None) -> Loss:

@@ -531,7 +531,7 @@ class Network(_hints.Hinted):
         >>> session = onnxruntime.InferenceSession("net.onnx")  # doctest: +SKIP
         >>> label, probabilities = session.run(None, {"x": x})  # doctest: +SKIP
         """
-        _check.path(path)
+        _check.new_file(path)
         files.replace(path, export.to_onnx(self._core.copy(self.dtype), rows))
 
     def state_dict(self) -> dict[str, Array]:

@@ -1,9 +1,10 @@
 """The optimisers: settings alone; the kernels do the steps, the trainer keeps the moments."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fastdl import _check, _kernels, schedules
+from fastdl import _check, _hints, _kernels, schedules
 from fastdl.schedules import Schedule
 
 
@@ -25,8 +26,23 @@ class Hyper(NamedTuple):
     clip_norm: float = 0.0
 
 
+_ELSEWHERE = _hints.table(  # what a user of another library looks for, and what it is here
+    {
+        "optimiser.learning_rate": "lr rate learning_rate_init",
+        "fd.Trainer(net, optimiser).step(x, y)": "step zero_grad minimize apply_gradients",
+    }
+)
+
+
+class _Named(_hints.Hinted):
+    """What tells of names that it has not."""
+
+    def _elsewhere(self) -> Mapping[str, str]:
+        return _ELSEWHERE
+
+
 @dataclass(frozen=True)
-class SGD:
+class SGD(_Named):
     """Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's if asked for.
 
     With g the gradient of the cost: velocity = momentum velocity + g, then
@@ -69,7 +85,7 @@ class SGD:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(_Named):
     """Adam (Kingma and Ba 2015, algorithm 1); the penalties count as part of the gradient.
 
     Parameters
@@ -134,7 +150,7 @@ class AdamHat(Adam):
 
 
 @dataclass(frozen=True)
-class AdamW:
+class AdamW(_Named):
     """Adam with a decay of the weights beside the gradient's step (Loshchilov and Hutter 2019).
 
     W -= rate (Adam's step + weight_decay W); biases do not decay. Penalties l1 and l2 count as part

@@ -135,7 +135,8 @@ def _clip_norm(name: str, value: object) -> float | None:
 def _shuffle(name: str, value: object) -> Shuffle:
     if value is None:
         return None
-    _check.choice(name, value, ("rows", "batches"))
+    elsewhere = _hints.table({"shuffle=None": "false 0", "shuffle='rows'": "true 1"})
+    _check.choice(name, value, ("rows", "batches"), elsewhere, ", or None")
     return "rows" if value == "rows" else "batches"
 
 
@@ -452,11 +453,11 @@ class Trainer(_hints.Hinted):
         """
         epochs = _check.integer("epochs", epochs)
         if train_metrics is not None:
-            _check.choice("train_metrics", train_metrics, ("full", "batches"))
+            _check.choice("train_metrics", train_metrics, ("full", "batches"), None, ", or None")
         if progress is not None:
-            _check.boolean("progress", progress)
+            _check.boolean("progress", progress, ", or None")
         if isinstance(record, str):
-            _check.choice("record", record, ("epoch",))
+            _check.choice("record", record, ("epoch",), None, ", or a number of steps, or None")
         elif record is not None:
             record = _check.integer("record", record)
         if not isinstance(callbacks, Sequence) or not all(
@@ -473,6 +474,11 @@ class Trainer(_hints.Hinted):
             warn(
                 "a batch of one row has no variance, so BatchNorm learns nothing from it: use a "
                 "batch_size of 8 or more"
+            )
+        if callable(x) and y is not None:
+            raise TypeError(
+                "y must be left out where x is a function, whose batches are pairs (x, y); got "
+                "both, use y=None"
             )
         asked = Asked(epochs, record, train_metrics or "full", own_metrics(metrics))
         core = self._core

@@ -79,7 +79,6 @@ def test_a_changed_byte_of_a_packed_file_is_told(tmp_path):
 
 
 def test_a_file_that_is_not_there_and_a_folder(tmp_path):
-    with pytest.raises(MissingDatasetError, match="path must be an idx file that is there"):
-        load_idx(tmp_path / "none")
-    with pytest.raises(DatasetError, match="cannot be read"):
-        load_idx(tmp_path)
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(MissingDatasetError, match="path must be an idx file that is there"):
+            load_idx(path)

@@ -49,7 +49,7 @@ def load_idx(path: PathLike) -> NDArray[Any]:
     import gzip
 
     file = Path(_check.path(path)).expanduser()
-    if not file.exists():
+    if file.is_dir() or not file.exists():
         raise MissingDatasetError(f"path must be an idx file that is there; got {str(file)!r}")
     with _files.reading(None, file), file.open("rb") as plain:
         size = os.fstat(plain.fileno()).st_size

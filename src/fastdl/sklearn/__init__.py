@@ -12,8 +12,13 @@ except ImportError as error:
         "fastdl.sklearn must have scikit-learn; got none, use pip install 'fastdl[sklearn]'"
     ) from error
 
+from fastdl import _keywords
 from fastdl.sklearn.classifier import MLPClassifier
 from fastdl.sklearn.networks import NetworkClassifier, NetworkRegressor
 from fastdl.sklearn.regressor import MLPRegressor
+
+_keywords.answer(
+    MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor, module="sklearn."
+)
 
 __all__ = ["MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor"]

@@ -26,6 +26,7 @@ from fastdl.sklearn._training import Data, Rule, Training, mean_loss, rule
 
 Array = NDArray[Any]
 _OUTPUTS = {"softmax": "identity", "logistic": "identity"}  # the losses are of logits
+INTERRUPTED = "Training interrupted by user."  # in the words of scikit-learn
 
 
 def flat(y: Any) -> Any:
@@ -289,7 +290,7 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
             with self._bar() as bar:
                 self._epochs(engine, training, rows, n, fold, incremental, bar)
         except KeyboardInterrupt:
-            warn("Training interrupted by user.")
+            warn(INTERRUPTED)
         if self.early_stopping:
             np.copyto(flat, self._best)
 

@@ -13,9 +13,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastdl._warnings import warn
 from fastdl.network import Network
 from fastdl.run import Callback
-from fastdl.sklearn._base import flat
+from fastdl.sklearn._base import INTERRUPTED, flat
 from fastdl.sklearn._onnx import ToOnnx
 from fastdl.trainer import Trainer
 
@@ -73,6 +74,8 @@ class _Estimator(ToOnnx, BaseEstimator):
             sample_weight=sample_weight, callbacks=copy.deepcopy(self.callbacks),
             progress=self.progress,
         )  # fmt: skip
+        if (self.history_.stopped or "").startswith("interrupted"):
+            warn(INTERRUPTED)  # what follows, a score, say, would take it for a whole fit
         return self
 
     def _rows(self, X: Any) -> Array:

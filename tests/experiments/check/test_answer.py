@@ -137,7 +137,7 @@ def test_one_number_in_a_second(capsys):
     assert re.search(r"test accuracy +35\.90 % +38\.9. % \(38\.81 to 39\.11 %\)", said)
     assert "other public reports: 38.7 to 39.7 %, yours is outside" in said
     assert "Correct code does not give this: " in said
-    assert "known mistakes give this. How likely each is:" in said
+    assert "known mistakes come within noise of this. How likely each is:" in said
     assert "pixels_centred: test accuracy 35.27 to 35.78 %" in said
     assert max(map(len, said.splitlines())) <= 80
 
@@ -154,7 +154,7 @@ def test_a_curve_tells_what_a_number_cannot(runs, tmp_path, capsys):
     path = write(tmp_path / "my.csv", runs, "penalty_half")
     assert main([*RUN, "--curve", str(path)]) == 0
     said = capsys.readouterr().out
-    assert "One known mistake gives this:" in said
+    assert "One known mistake comes within noise of this:" in said
     assert "λW in place of 2λW" in said
 
 

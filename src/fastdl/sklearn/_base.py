@@ -74,9 +74,9 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
 
     @property
     def network_(self) -> Network:
-        """A ``fastdl.Network`` with the weights that were fitted."""
+        """A ``fastdl.Network`` with the weights that were fitted, which knows on what."""
         check_is_fitted(self)
-        return self._held().network()
+        return self._held().network(getattr(self, "feature_names_in_", None))
 
     # --- what a subclass knows ---------------------------------------------------------------
 

@@ -23,6 +23,7 @@ class Rates:
         self._factors: list[float] = []
         self._are_the_same = type(schedule) is schedules.Constant  # in every epoch
         self._planned = self.values = np.empty(0)
+        self._zero_from, self._idle_from, self._n_idle = math.inf, math.inf, 0
 
     def plan(self, first: int, epoch: int) -> None:
         """Take an epoch, of which the first step has this number."""
@@ -44,6 +45,41 @@ class Rates:
         """Take another epoch, if it may differ from the one before."""
         if not self._are_the_same:
             self.plan(first, epoch)
+            self._see_zeros(first)
+
+    def _see_zeros(self, first: int) -> None:
+        """Note the step from which the schedule's rates are 0, if those planned end so."""
+        if self._planned[-1] > 0:
+            self._zero_from = math.inf
+        elif len(above := np.flatnonzero(self._planned)):
+            self._zero_from = first + int(above[-1]) + 1
+        else:
+            self._zero_from = min(self._zero_from, first)
+
+    def end_epoch(self, first: int) -> None:
+        """Count an epoch whose rates were all 0; its first step has this number."""
+        if self._zero_from <= first:
+            self._n_idle += 1
+            self._idle_from = min(self._idle_from, self._zero_from)
+
+    def why_idle(self, epochs: int, steps: int, epochs_of_all: int) -> str | None:
+        """A sentence where epochs were trained at a rate of 0 alone, or None.
+
+        Parameters
+        ----------
+        epochs : int
+            Those of the fit.
+        steps, epochs_of_all : int
+            Those of the whole training.
+        """
+        if not self._n_idle or type(self._schedule) is schedules.Constant:  # who writes 0 means it
+            return None
+        on = " on" if self._zero_from == self._idle_from else ""
+        return (
+            f"{self._n_idle} of {epochs} epochs learnt nothing, for the learning rate is 0 from "
+            f"step {self._idle_from}{on}: got {self._schedule!r:.200}, use "
+            f"{schedules.above_zero(self._schedule, steps, epochs_of_all)}"
+        )
 
     def scale(self, factor: float, at: int) -> None:
         """Multiply the rates of all steps to come, from one of this epoch on."""

@@ -138,7 +138,7 @@ class Network(_hints.Hinted):
         self._core = Core(dense, chosen, _check.dtype(dtype), scaling)
         self._core.draw(init, seed)
 
-    @classmethod
+    @_hints.maker
     def from_config(
         cls,
         config: Sequence[Mapping[str, Any]],
@@ -473,7 +473,7 @@ class Network(_hints.Hinted):
         core = self._core.copy(self.dtype)  # a fit may go on meanwhile
         files.write(path, *saved.contents(core))
 
-    @classmethod
+    @_hints.maker
     def load(cls, path: str | os.PathLike[str], *, loss: Function | Loss | None = None) -> Network:
         """The network that ``save`` wrote.
 
@@ -487,6 +487,8 @@ class Network(_hints.Hinted):
         ------
         CheckpointError
             For a file that is not one, or whose arrays do not fit its layers.
+        TypeError
+            Where it is called on a network, which would stay as it is: ``load_state`` changes one.
         """
         found, scaling, arrays = saved.read(path, loss)
         network = cls(

@@ -179,8 +179,8 @@ def test_functions_have_few_arguments(path):
 
 
 ESTIMATORS = (
-    "_parameters", "_onnx", "_optimizer", "_engine", "_training", "_lbfgs", "_base", "classifier",
-    "regressor", "networks", "__init__",
+    "_parameters", "_onnx", "_optimizer", "_engine", "_training", "_scale", "_lbfgs", "_base",
+    "classifier", "regressor", "networks", "__init__",
 )  # fmt: skip
 
 

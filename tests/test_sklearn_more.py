@@ -4,11 +4,15 @@ import copy
 import doctest
 import importlib
 import pickle
+import re
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.metrics import mean_pinball_loss
+from sklearn.preprocessing import StandardScaler
 
 import fastdl as fd
 from fastdl.sklearn import MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor
@@ -163,7 +167,9 @@ def test_targets_far_from_unit_size_are_learnt_once_they_are_scaled(k):
     y = 1e6 + 1e4 * np.c_[NUMBERS, -NUMBERS][:, :k].squeeze()
     settings = {"max_iter": 100, "learning_rate_init": 0.01, "random_state": 0}
     ours = MLPRegressor(target_scaling="standard", **settings).fit(X, y)
-    assert ours.score(X, y) > 0.9 > MLPRegressor(**settings).fit(X, y).score(X, y)
+    assert ours.score(X, y) > 0.9
+    with pytest.warns(fd.ScalingWarning, match="use target_scaling='standard'"):
+        assert MLPRegressor(**settings).fit(X, y).score(X, y) < 0.9
     np.testing.assert_allclose(ours.target_shift_, y.mean(axis=0))
     np.testing.assert_allclose(ours.target_scale_, y.std(axis=0))
     ours.partial_fit(X, y + 1)
@@ -233,6 +239,7 @@ def test_the_network_knows_the_columns_that_were_fitted(tmp_path, name, steps):
             network.predict(x.to_numpy())
 
 
+@pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning")
 @pytest.mark.parametrize("make", [MLPClassifier, MLPRegressor])
 def test_the_network_refuses_as_pixels_what_the_estimator_took_for_numbers(tmp_path, make):
     x = (40 * np.abs(X)).astype(np.uint8)
@@ -266,6 +273,43 @@ def test_the_network_predicts_targets_as_they_were_given(tmp_path, dtype, k):
         assert found.dtype == dtype
         np.testing.assert_allclose(found, one.predict(x), rtol=20 * np.finfo(dtype).eps)
     assert abs(one.coefs_[-1]).max() < 10  # which stay as they were
+
+
+LARGE = np.array([1, 1, 5e4, 1, 1])
+FAR = {  # estimator, rows, what is right, what is told
+    "targets": (MLPRegressor(), X, 1e7 + 1e6 * NUMBERS, "y reaches .* use target_scaling='stan"),
+    "targets of two": (MLPRegressor(), X, 1e7 + 1e6 * X[:, :2], "y reaches .* use target_scaling"),
+    "columns of a regressor": (MLPRegressor(), X * LARGE, NUMBERS, "column 2 of X .*, MLPRegr"),
+    "counts": (MLPRegressor("poisson"), X * 10, np.arange(300) % 7, "of X reaches"),
+    "absolute": (MLPRegressor("absolute_error"), X, 1e7 + 1e6 * NUMBERS, "target_scaling"),
+    "columns of a classifier": (MLPClassifier(), X * LARGE, LABELS, "column 2 of X .*, MLPClass"),
+    "two classes": (MLPClassifier(), X * LARGE, NUMBERS > 0, "column 2 of X .*, MLPClass"),
+    "weights": (MLPClassifier(class_weight="balanced"), X * LARGE, LABELS, "column 2 of X"),
+}
+CALM = {"learning_rate_init": 1e-15, "max_iter": 10, "solver": "sgd", "random_state": 0}
+
+
+@pytest.mark.parametrize("what", FAR)
+def test_an_estimator_that_has_learnt_nothing_says_why(what):
+    one, x, y, expected = FAR[what]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", fd.ScalingWarning)
+        fitted = clone(one).set_params(**CALM).fit(x, y)
+    (told,) = caught
+    assert re.search(expected, str(told.message))
+    assert f"its training loss of {fitted.loss_:.4g} is " in str(told.message)
+    assert told.filename == __file__
+    scaled = StandardScaler().fit_transform(x)
+    if "target_scaling" in expected:
+        fitted.set_params(target_scaling="standard").fit(scaled, y)
+    else:
+        fitted.fit(scaled, y)
+
+
+def test_an_estimator_that_has_learnt_or_hardly_begun_tells_nothing():
+    clone(FAR["targets"][0]).set_params(**CALM | {"max_iter": 4}).fit(X, 1e7 + NUMBERS)
+    MLPRegressor(solver="lbfgs", alpha=0, random_state=0).fit(X, 1e4 * NUMBERS)
+    MLPClassifier(random_state=0).partial_fit(X * LARGE, LABELS, classes=np.unique(LABELS))
 
 
 def test_optimiser_whose_weights_were_replaced_by_others_begins_anew():

@@ -246,20 +246,6 @@ def get(rate: float | Schedule, name: str = "learning_rate") -> Schedule:
     return Constant(_check.real(name, rate, 0.0))
 
 
-def above_zero(schedule: Schedule, steps: int, epochs: int) -> str:
-    """How a schedule gives rates above 0 through a training of so many steps and epochs."""
-    while isinstance(schedule, Warmup):
-        schedule = get(schedule.schedule)
-    if isinstance(schedule, Cosine) and schedule.high > 0:
-        by_epoch = f"steps={epochs}, unit='epoch'"
-        return by_epoch if schedule.unit == "epoch" else f"{by_epoch} or steps={steps}"
-    if isinstance(schedule, Triangular) and schedule.high > 0:
-        return f"low={schedule.high / 100:g}"
-    if isinstance(schedule, ExponentialDecay) and schedule.rate > 0:
-        return f"floor={schedule.rate / 1000:g}"
-    return "rates above 0, or fewer epochs"
-
-
 def _check_unit(unit: object) -> None:
     _check.choice("unit", unit, ("epoch", "step"))
 

@@ -84,6 +84,7 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, Array], config: obj
     OSError
         Where the file cannot be written; the older one is then as it was.
     """
+    path = _check.written(path, ".safetensors")
     data, digests = pack(arrays, config)
     replace(path, data, lambda written: _read_back(written, digests))
 
@@ -98,7 +99,7 @@ def replace(
     OSError
         As ``write``.
     """
-    target = Path(_check.path(path))
+    target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         _remove_stale(target)

@@ -468,7 +468,8 @@ class Network(_hints.Hinted):
         Parameters
         ----------
         path : path
-            A file that is there is replaced once the new one is complete.
+            A file that is there is replaced once the new one is complete. The ending of another
+            format, such as ``.npz`` or ``.pt``, is refused.
         """
         core = self._core.copy(self.dtype)  # a fit may go on meanwhile
         files.write(path, *saved.contents(core))
@@ -534,7 +535,7 @@ class Network(_hints.Hinted):
         >>> session = onnxruntime.InferenceSession("net.onnx")  # doctest: +SKIP
         >>> label, probabilities = session.run(None, {"x": x})  # doctest: +SKIP
         """
-        _check.path(path)
+        path = _check.written(path, ".onnx")
         files.replace(path, export.to_onnx(self._core.copy(self.dtype), rows))
 
     def state_dict(self) -> dict[str, Array]:

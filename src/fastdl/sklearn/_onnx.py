@@ -43,7 +43,7 @@ class ToOnnx:
         ImportError
             Without the package onnx: ``pip install 'fastdl[onnx]'``.
         """
-        _check.path(path)
+        path = _check.written(path, ".onnx")
         core = core_of(self.network_)  # type: ignore[attr-defined]
         files.replace(path, export.to_onnx(core, rows, self._answers))
 

@@ -27,6 +27,7 @@ from fastdl.layers import (
     from_dictionaries,
     from_given,
     penalised,
+    unlike_logits,
 )  # fmt: skip
 from fastdl.losses import Function, Hinge, Loss, Own
 from fastdl.parameters import Parameters
@@ -129,12 +130,8 @@ class Network(_hints.Hinted):
         chosen = losses.with_margin(loss, margin)
         dense = from_given(layers, activation, (*chosen.outputs, "identity")[0])
         check_outputs(dense, chosen, layers)
-        if dense[-1].title == "sigmoid" and chosen.probabilities == "sigmoid":
-            warnings.warn(
-                f"{chosen.name} takes the sigmoid of the outputs itself, so they get it twice "
-                f"after a last layer of sigmoid: use fd.Dense({dense[-1].h}) there",
-                stacklevel=3,
-            )
+        if (why := unlike_logits(dense, chosen)) is not None:
+            warnings.warn(why, stacklevel=3)
         self._core = Core(dense, chosen, _check.dtype(dtype), scaling)
         self._core.draw(init, seed)
 

@@ -109,6 +109,50 @@ def test_a_loss_that_explodes_names_scaling_too(how, problem):
         train(problem[0], y, "mse", rate=1e4)
 
 
+@pytest.mark.parametrize("settings", [{}, {"train_metrics": "batches"}, {"record": 10}])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_loss_that_is_told_is_the_historys(settings, weighted, problem, rng):
+    x, y = np.resize(far(problem[0], "a salary"), (1000, D)), np.resize(problem[1], 1000)
+    if weighted:
+        settings = {**settings, "sample_weight": rng.uniform(0.1, 3, 1000)}
+    with pytest.warns(fd.ScalingWarning) as caught:
+        history = train(x, y, rate=1e-12, **settings)
+    assert f"its training loss of {history.last['loss']:.4g} is " in str(caught[0].message)
+
+
+def test_the_loss_of_a_sample_is_told_as_that(problem):
+    x, y = np.resize(far(problem[0], "a salary"), (1000, D)), np.resize(problem[1], 1000)
+    with pytest.warns(fd.ScalingWarning, match=r"training loss of \S+ on 250 of its rows is "):
+        train(x, y, rate=1e-12, record=None)
+
+
+RANGES = {  # what a column holds, and what is said of it
+    "digits that differ late": (1.7e9 + np.arange(300.0), "from 1.7e+09 to 1.7000003e+09"),
+    "digits that differ at once": (np.linspace(-5000, 70000, 300), "from -5000 to 7e+04"),
+    "always the same": (np.full(300, 5000.0), "is always 5000: "),
+    "one apart at 1e15": (1e15 + np.arange(300) % 2, "1000000000000001: "),
+}
+
+
+@pytest.mark.parametrize("what", RANGES)
+def test_a_range_tells_its_ends_apart(what, problem):
+    column, expected = RANGES[what]
+    x, y = problem
+    with pytest.warns(fd.ScalingWarning) as caught:
+        train(np.c_[x[:, :5], column], y, rate=1e-30)
+    assert expected in str(caught[0].message)
+
+
+@pytest.mark.parametrize(("epochs", "warns"), [(1, False), (9, False), (10, True)])
+def test_a_fit_of_ten_steps_or_more_may_be_expected_to_have_learnt(epochs, warns, problem):
+    x, y = far(problem[0], "a salary"), problem[1]
+    network = fd.Network([D, 8, K])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fd.Trainer(network, fd.SGD(0.05), batch_size=N).fit(x, y, epochs=epochs)
+    assert [each.category for each in caught] == [fd.ScalingWarning] * warns
+
+
 SILENT = {
     "rows near one, labels at random": lambda x, y, rng: (x, rng.permutation(y)),
     "nothing to learn from": lambda x, y, rng: (np.zeros_like(x), y),

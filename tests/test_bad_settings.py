@@ -168,6 +168,12 @@ NOT_WIDTHS = (
 )
 NOT_SHUFFLE = ("all", 3, True, False, 0)
 NOT_PATH = (None, 1.5, ["a"])
+FOREIGN = tuple(f"one{each}" for each in (
+    ".npz", ".npy", ".pkl", ".pickle", ".joblib", ".h5", ".hdf5", ".keras", ".pt", ".PTH", ".json",
+    ".parquet", ".xlsx", ".onnx",
+))  # fmt: skip
+NOT_SAFETENSORS = (*NOT_PATH, *FOREIGN, "one.csv")
+NOT_CSV = (*NOT_PATH, *FOREIGN, "one.safetensors")
 NOT_MODE = ("rise", 3, True, ["max"], "auto")
 NOT_NAME = (None, 3, "svhn", ["mnist"])
 NOT_UNIT = (None, "epochs", 3)
@@ -360,8 +366,8 @@ SETTINGS = [  # called with, the argument that the message names, wrong values, 
     (schedules.Warmup, "unit", NOT_UNIT, {"schedule": 0.1, "steps": 5}),
     (
         scheduled, "rates",
-        (None, "abc", np.full(2, 0.1), np.full(4, 0.1), np.full((3, 1), 0.1), np.full(3, -0.1),
-         [0.1, np.nan, 0.1]),
+        (None, "abc", np.full(2, 0.1), np.full(4, 0.1), np.full((3, 1), 0.1),
+         np.array([0.1, -0.1, 0.1]), [0.1, np.nan, 0.1]),
     ),
     (fd.EarlyStopping, "monitor", (None, 3)),
     (stopping, "monitor", ("val_loss", "nonsense", "accuracyy")),
@@ -380,11 +386,11 @@ SETTINGS = [  # called with, the argument that the message names, wrong values, 
         lambda factor: fit(callbacks=[fd.Snapshot(1, lambda run: run.scale_rate(factor))]),
         "factor", NOT_POSITIVE,
     ),
-    (fd.CSVLog, "path", NOT_PATH),
+    (fd.CSVLog, "path", NOT_CSV),
     (logged_twice, "path", ("log.csv",)),
     (fd.Snapshot, "every", NOT_COUNT, {"take": print}),
     (fd.Snapshot, "take", (None, 5), {"every": 1}),
-    (fd.Checkpoint, "path", NOT_PATH),
+    (fd.Checkpoint, "path", NOT_SAFETENSORS),
     (fd.Checkpoint, "every", NOT_COUNT, {"path": "net"}),
     (fd.Checkpoint, "unit", NOT_UNIT, {"path": "net"}),
     (fd.Checkpoint, "best", (3, ["loss"]), {"path": "net"}),
@@ -399,7 +405,7 @@ SETTINGS = [  # called with, the argument that the message names, wrong values, 
     (lambda path: trainer().resume(path), "path", NOT_PATH),
     (fd.OverfitWatch, "threshold", NOT_PENALTY),
     (fd.OverfitWatch, "stop", NOT_BOOLEAN),
-    (net().save, "path", NOT_PATH),
+    (net().save, "path", NOT_SAFETENSORS),
     (fd.Network.load, "path", NOT_PATH),
     (fd.GradientCheck((), 1.0).of, "kind", (None, 3, "weights")),
     (init.get, "init", (None, 3, "kaiming")),
@@ -429,7 +435,7 @@ SETTINGS = [  # called with, the argument that the message names, wrong values, 
     (datasets.download, "data_dir", NOT_PATH[1:], {"name": "mnist"}),
     (datasets.provenance, "name", NOT_NAME),
     (datasets.provenance, "data_dir", NOT_PATH[1:], {"name": "mnist"}),
-    (fit().to_csv, "path", NOT_PATH),
+    (fit().to_csv, "path", NOT_CSV),
     (fit().plot, "x", (None, 3, "nonsense", "loss")),
 ]  # fmt: skip
 ROWS = [

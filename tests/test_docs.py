@@ -50,7 +50,8 @@ class Finder(doctest.DocTestFinder):
     """One that knows a method through what tells wrong keywords (``_keywords.py``)."""
 
     def _from_module(self, module, value):
-        return super()._from_module(module, inspect.unwrap(value))
+        value = value if inspect.isclass(value) else inspect.unwrap(value)
+        return super()._from_module(module, value)
 
 
 def examples():

@@ -337,7 +337,7 @@ def test_a_gradient_that_is_not_finite_ends_a_fit_with_a_bound(dtype):
         np.testing.assert_array_equal(view, old)
 
 
-@pytest.mark.filterwarnings("ignore:.*takes the sigmoid of the outputs itself")
+@pytest.mark.filterwarnings("ignore:.*last layer of sigmoid")
 @pytest.mark.parametrize("loss", losses.LOSSES)
 def test_outputs_with_an_activation_and_losses_with_settings(loss, dtype, rng, agree):
     last = cases.last_activation(loss, "sigmoid")

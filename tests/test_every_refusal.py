@@ -51,6 +51,7 @@ MET_ELSEWHERE = {  # words of the sentence: where, and why no row meets it
     "y must be a number; got": "likewise: test_river.py",
     "model must be without BatchNorm": "fastdl.river: test_river.py",
     "fastdl has no": "a name of the module: test_hints.py",
+    "must be called on the class": "it needs an object: test_hints.py",
     "must override what fd.Callback has": "it needs a class: test_hints.py",
     "y must be a class": "likewise: test_river.py",
     "x must be finite in": "likewise: test_river.py",

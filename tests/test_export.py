@@ -141,7 +141,7 @@ def test_a_loss_of_ones_own_and_one_output(tmp_path):
 
 def test_what_may_not_be_asked(tmp_path):
     net = network(rows("float32"))
-    with pytest.raises(ValueError, match="rows must be one of float32, float64, uint8; got 'int8'"):
+    with pytest.raises(ValueError, match="float64, uint8, or None; got 'int8'"):
         net.to_onnx(tmp_path / "net.onnx", rows="int8")
     with pytest.raises(TypeError, match="path must be"):
         net.to_onnx(3)
@@ -160,3 +160,11 @@ def test_without_onnx_it_says_what_to_install():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "use pip install 'fastdl[onnx]'" in done.stdout
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".npz", ".pt", ".csv", ".pkl"])
+def test_the_ending_of_another_format_is_refused(tmp_path, ending):
+    path = tmp_path / f"net{ending}"
+    with pytest.raises(ValueError, match=r"path must end in \.onnx, .* use '.*net\.onnx'"):
+        network(rows("float32")).to_onnx(path)
+    assert not list(tmp_path.iterdir())

@@ -33,6 +33,16 @@ def test_the_file_is_plain_safetensors(path):
     assert len(arrays) == 6
 
 
+@pytest.mark.parametrize("name", ["net", "net.ckpt", "net.v2", "net.SAFETENSORS", "net.npz/net"])
+def test_an_ending_that_tells_no_other_format_is_taken(name, tmp_path):
+    network, path = fd.Network([3, 2]), tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    for given in (path, str(path)):
+        network.save(given)
+        assert fd.Network.load(given).layers == network.layers
+        assert fd.Checkpoint(given).path == str(path)
+
+
 @pytest.mark.parametrize("n", range(1, 9))  # characters of a name, which shift what follows
 def test_arrays_lie_at_multiples_of_the_size_of_their_items(path, n):
     arrays = {"a" * n: np.ones(3, np.float32), "b": np.ones(3), "c": np.ones(1, np.float32)}

@@ -211,3 +211,53 @@ def test_type_checkers_go_on_refusing_names_that_are_not_there():
 @pytest.mark.parametrize("name", [None, 3, [], "", "l"])
 def test_nothing_is_near_to_what_is_no_name(name):
     assert _hints.near(name, ["loss", "learning_rate"]) == ""
+
+
+CONFIG = [{"input": 3, "output": 2, "nonlinear": "softmax"}]
+MADE_OF = {"load": "path", "from_config": "config", "standard": "x", "centred": "x", "divided": "d"}
+MAKERS = [
+    (kind, name)
+    for kind in (getattr(fd, each) for each in fd.__all__)
+    if inspect.isclass(kind)
+    for name, function in vars(kind).items()
+    if isinstance(function, classmethod) and not name.startswith("_")
+]
+
+
+def test_there_are_the_class_methods_that_are_tried_below():
+    assert {name for _, name in MAKERS} == set(MADE_OF)
+
+
+@pytest.mark.parametrize(("kind", "name"), MAKERS)
+def test_what_makes_an_object_is_refused_on_one(kind, name, tmp_path):
+    net, path = make()["Network"], str(tmp_path / "net.safetensors")
+    net.save(path)
+    given = {"path": path, "config": CONFIG, "x": X + np.arange(4)[:, None], "d": 3}
+    one = {fd.Network: net, fd.Scaling: fd.Scaling.divided(3)}[kind]
+    before = pickle.dumps(one)
+    with pytest.raises(TypeError, match=rf"^{name} must be called on the class, ") as caught:
+        getattr(one, name)(given[MADE_OF[name]])
+    assert pickle.dumps(one) == before
+    known = dict(given, fd=fd)
+    exec(str(caught.value).partition(", use ")[2], known)
+    assert isinstance(known["net" if kind is fd.Network else "scaling"], kind)
+    maker = getattr(kind, name)
+    assert pickle.loads(pickle.dumps(maker)) == maker
+    assert getattr(one, name).__doc__ == maker.__doc__
+
+
+def test_a_subclass_makes_its_own_and_is_named(tmp_path):
+    class Own(fd.Network):
+        @classmethod
+        def load(cls, path):
+            return super().load(path)
+
+        @classmethod
+        def of(cls, config):
+            return super().from_config(config)
+
+    own, path = Own([3, 2]), tmp_path / "net.safetensors"
+    own.save(path)
+    assert type(Own.load(path)) is type(own.load(path)) is type(own.of(CONFIG)) is Own
+    with pytest.raises(TypeError, match=r"use own = Own\.from_config\(config\)"):
+        own.from_config(CONFIG)

@@ -218,7 +218,8 @@ def test_from_keras():
     np.testing.assert_allclose(net.logits(X), expected, rtol=1e-5, atol=1e-5)
     one = fd.from_keras(keras(("Dense", (V, B), {"activation": "exponential"})), loss="poisson")
     assert one.layers[0].activation == "exp"
-    two = fd.from_keras(keras(("Dense", (V, B), {"activation": "linear"}), ("ReLU", (), {})))
+    layers = ("Dense", (V, B), {"activation": "linear"}), ("ReLU", (), {})
+    two = fd.from_keras(keras(*layers), loss="mse")
     assert two.layers[0].activation == "relu"
 
 

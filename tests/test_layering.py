@@ -179,7 +179,7 @@ def test_functions_have_few_arguments(path):
 
 
 ESTIMATORS = (
-    "_parameters", "_onnx", "_optimizer", "_engine", "_training", "_lbfgs", "_base",
+    "_parameters", "_onnx", "_optimizer", "_engine", "_training", "_scale", "_lbfgs", "_base",
     "classifier", "regressor", "networks", "__init__",
 )  # fmt: skip
 

@@ -2,12 +2,14 @@
 test_bad_settings.py."""
 
 import dataclasses
+import re
+import warnings
 
 import numpy as np
 import pytest
 
 import fastdl as fd
-from fastdl import layers
+from fastdl import activations, layers, losses
 
 
 def test_a_layer_is_plain_unless_told_otherwise():
@@ -167,14 +169,35 @@ def test_penalties_are_those_of_the_dense_layers():
     assert network.penalty() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize(("loss", "k"), [("binary_cross_entropy", 1), ("sigmoid_cross_entropy", 3)])
-def test_a_sigmoid_that_the_loss_has_too_is_warned_of(loss, k):
-    with pytest.warns(
-        UserWarning, match=rf"{loss} takes the sigmoid .* twice .* use fd.Dense\({k}\)"
-    ):
-        fd.Network([fd.Dense(4, 8, "relu"), fd.Dense(k, activation="sigmoid")], loss=loss)
-    fd.Network([fd.Dense(4, 8, "sigmoid"), fd.Dense(k)], loss=loss)
-    fd.Network([fd.Dense(4, 8), fd.Dense(k, activation="sigmoid")], loss="mse")
+@pytest.mark.parametrize("activation", activations.ACTIVATIONS)
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_a_last_layer_that_cannot_give_logits_is_warned_of(loss, activation):
+    kind = losses.LOSSES[loss]
+    made = lambda: fd.Network(  # noqa: E731 - a function of two tries
+        [fd.Dense(4, 8, activation), fd.Dense(8, 3, activation)], loss=loss
+    )
+    if kind.outputs and activation not in kind.outputs:
+        with pytest.raises(ValueError, match=r"layers\[-1\] must have"):
+            made()
+        return
+    given = getattr(fd.ops, activation)(np.array([[-1e4, -30, 30, 1e4]]))
+    gives_all = given.min() < -10 and given.max() > 10
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made()
+        fd.Network([fd.Dense(4, 3), fd.Activation("identity")], loss="mse")
+    assert len(caught) == (kind.y in ("labels", "binary") and not gives_all)
+    twice = activation == kind.probabilities
+    for each in caught:
+        expected = f"the {activation} of the outputs itself, .* twice" if twice else "size and sign"
+        assert re.search(
+            rf"^{loss} takes .*{expected}.* last layer of {activation}: use fd\.Dense\(3\) there$",
+            str(each.message),
+        )
+        assert each.filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fd.Network([fd.Dense(4, 8, activation), fd.Dense(3)], loss="hinge")
 
 
 def test_dropout_is_named_where_an_argument_is_not_known():

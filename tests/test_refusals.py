@@ -81,6 +81,15 @@ def of_numbers(x):
     return network.predict(x)
 
 
+def graph_of_numbers(rows):
+    network = fd.Network([D, K])
+    fd.Trainer(network, fd.SGD(0.01)).fit(X, Y)
+    if rows != "uint8":
+        pytest.importorskip("onnx")
+    with tempfile.TemporaryDirectory() as folder:
+        network.to_onnx(f"{folder}/net.onnx", rows=rows)
+
+
 def of_columns(x, network):
     return network.predict(x)
 
@@ -271,6 +280,7 @@ ROWS = {  # what: the call, the argument that is wrong, what is given
     "columns in another order": (
         of_columns, "x", {"x": as_frame(X)[list("dcba")], "network": fitted_on_columns()},
     ),
+    "pixels for a graph of numbers": (graph_of_numbers, "rows", {"rows": "uint8"}),
     "parameters transposed": (
         update, "parameters", {"parameters": {"layers.0.weight": np.ones((K, D))}},
     ),

@@ -96,6 +96,39 @@ def test_features_go_by_their_names_and_count_as_0_where_they_are_missing():
     assert_same(model.trainer, own)
 
 
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("made", [river.Classifier, river.Regressor])
+def test_the_network_knows_the_names_once_all_are_there(made, many, tmp_path):
+    pd = pytest.importorskip("pandas")
+    k = 2 if made is river.Classifier else 1
+    model = made([3, 8, k], fd.SGD(0.01))
+    for names in ("ba", "bac"):
+        x, y = dict.fromkeys(names, 0.5), 1
+        if many:
+            model.learn_many(pd.DataFrame([x] * 2), pd.Series([y] * 2))
+        else:
+            model.learn_one(x, y)
+        assert model.trainer.network.inputs == ("numbers", (*"bac",) if names == "bac" else None)
+    model.trainer.network.save(tmp_path / "net.safetensors")
+    frame = pd.DataFrame(ROWS, columns=[*"bac"])
+    for net in (model.trainer.network, fd.Network.load(tmp_path / "net.safetensors")):
+        np.testing.assert_array_equal(net.logits(frame), net.logits(ROWS))
+        with pytest.raises(ValueError, match="columns on which this network was fitted"):
+            net.predict(frame[[*"abc"]])
+
+
+def test_a_trainer_that_was_fitted_on_a_frame_has_its_names():
+    pd = pytest.importorskip("pandas")
+    given = trainer()
+    given.fit(pd.DataFrame(ROWS, columns=[*"abc"]), LABELS)
+    model = river.Classifier(given, classes=[0, 1])
+    for row in ROWS[:5]:
+        likely = model.predict_proba_one({"c": row[2], "a": row[0], "b": row[1]})
+        np.testing.assert_allclose(likely[1], given.network.predict_proba(row[None])[0, 1], 1e-6)
+    with pytest.raises(ValueError, match="must have features that the network"):
+        model.learn_one({"d": 1.0}, 0)
+
+
 def test_a_prediction_learns_no_names():
     model = river.Classifier([2, 2], fd.SGD(0.1))
     assert model.predict_proba_one({"x": 1.0, "y": 2.0}) == {}

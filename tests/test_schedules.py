@@ -1,10 +1,15 @@
 """schedules.py: rates at points computed by hand, and between their bounds everywhere."""
 
+import re
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fastdl as fd
 from fastdl import schedules
 from fastdl.schedules import Constant, Cosine, ExponentialDecay, StepDecay, Triangular, Warmup
 
@@ -95,3 +100,60 @@ def test_get_takes_a_number_or_anything_with_rates():
     assert schedules.get(1) == Constant(1.0)
     assert schedules.get(triangular) is triangular
     assert Triangular(0.1, 0.5, 4) == triangular
+
+
+# --- epochs at a rate of 0 -------------------------------------------------------------------
+
+
+class Own:
+    def rates(self, steps, epoch):
+        return np.where((steps > 4) & (steps < 20), 0.0, 0.1)
+
+
+IDLE = {  # a schedule and epochs of five steps: which learn nothing
+    "steps for epochs": (Cosine(0.1, 8), 8, "6 of 8 epochs learnt nothing, .* from step 8 on: "),
+    "too few epochs": (Cosine(0.1, 3, unit="epoch"), 4, "1 of 4 epochs .* from step 15 on: "),
+    "a warm-up to it": (Warmup(Cosine(0.1, 8), 5), 3, "1 of 3 epochs .* from step 8 on: "),
+    "an epoch at the low": (Triangular(0, 0.1, 2, "epoch"), 6, "2 of 6 epochs .* step 0: got Tri"),
+    "decay to nothing": (ExponentialDecay(0.1, 1e-200), 4, "2 of 4 epochs .* from step 10 on: "),
+    "steps to nothing": (StepDecay(0.1, 1e-200, 1), 4, "2 of 4 epochs .* from step 10 on: "),
+    "nothing to begin with": (Cosine(0.0, 3), 2, "2 of 2 epochs .* from step 0 on: "),
+    "one's own": (Own(), 6, "3 of 6 epochs .* from step 5: got .*use rates above 0"),
+}
+BUSY = {  # which all learn something
+    "a last epoch that ends at 0": (Cosine(0.1, 11), 3),
+    "a low of 0": (Triangular(0, 0.1, 2), 3),
+    "what is 0 by word": (Constant(0.0), 3),
+    "cosine by epochs": (Cosine(0.1, 3, unit="epoch"), 3),
+}
+
+
+def told(schedule, epochs, in_batches=False):
+    """What a fit warns of."""
+    x, y = np.eye(10), np.arange(10) % 2
+    trainer = fd.Trainer(fd.Network([10, 2]), fd.SGD(schedule), batch_size=2)
+    given = [lambda: zip(np.split(x, 5), np.split(y, 5), strict=True)] if in_batches else [x, y]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer.fit(*given, epochs=epochs)
+    assert all(each.filename == __file__ for each in caught)
+    return [str(each.message) for each in caught]
+
+
+@pytest.mark.parametrize("in_batches", [False, True])
+@pytest.mark.parametrize("what", IDLE)
+def test_epochs_at_a_rate_of_0_are_told_once_with_a_remedy_that_works(what, in_batches):
+    schedule, epochs, expected = IDLE[what]
+    (message,) = told(schedule, epochs, in_batches)
+    assert re.search(expected, message)
+    remedies = message.partition(", use ")[2].split(" or ")
+    if "=" in remedies[0]:
+        inner = schedule.schedule if isinstance(schedule, Warmup) else schedule
+        for remedy in remedies:
+            assert told(replace(inner, **eval(f"dict({remedy})")), epochs, in_batches) == []
+
+
+@pytest.mark.parametrize("in_batches", [False, True])
+@pytest.mark.parametrize("what", BUSY)
+def test_epochs_with_one_rate_above_0_are_not_told_of(what, in_batches):
+    assert told(*BUSY[what], in_batches) == []

@@ -4,13 +4,18 @@ import copy
 import doctest
 import importlib
 import pickle
+import re
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.metrics import mean_pinball_loss
+from sklearn.preprocessing import StandardScaler
 
 import fastdl as fd
-from fastdl.sklearn import MLPClassifier, MLPRegressor, NetworkClassifier
+from fastdl.sklearn import MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor
 from fastdl.sklearn._training import rule
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -162,7 +167,9 @@ def test_targets_far_from_unit_size_are_learnt_once_they_are_scaled(k):
     y = 1e6 + 1e4 * np.c_[NUMBERS, -NUMBERS][:, :k].squeeze()
     settings = {"max_iter": 100, "learning_rate_init": 0.01, "random_state": 0}
     ours = MLPRegressor(target_scaling="standard", **settings).fit(X, y)
-    assert ours.score(X, y) > 0.9 > MLPRegressor(**settings).fit(X, y).score(X, y)
+    assert ours.score(X, y) > 0.9
+    with pytest.warns(fd.ScalingWarning, match="use target_scaling='standard'"):
+        assert MLPRegressor(**settings).fit(X, y).score(X, y) < 0.9
     np.testing.assert_allclose(ours.target_shift_, y.mean(axis=0))
     np.testing.assert_allclose(ours.target_scale_, y.std(axis=0))
     ours.partial_fit(X, y + 1)
@@ -187,6 +194,122 @@ def test_the_network_saves_what_was_fitted(tmp_path):
     loaded = fd.Network.load(tmp_path / "net.safetensors")
     np.testing.assert_array_equal(ours.classes_[loaded.predict(X)], ours.predict(X))
     np.testing.assert_allclose(loaded.predict_proba(X), ours.predict_proba(X))
+
+
+def handed_out(one, folder):
+    """The network of a fitted estimator, and the same from its file."""
+    one.network_.save(folder / "net.safetensors")
+    return one.network_, fd.Network.load(folder / "net.safetensors")
+
+
+def over_a_trainer(loss):
+    return lambda d, k: fd.Trainer(fd.Network([d, 8, k], loss=loss), fd.Adam(0.01))
+
+
+ESTIMATORS = {
+    "MLPClassifier": lambda: MLPClassifier(max_iter=5, random_state=0),
+    "MLPRegressor": lambda: MLPRegressor(max_iter=5, random_state=0),
+    "NetworkClassifier": lambda: NetworkClassifier(over_a_trainer("softmax_cross_entropy")),
+    "NetworkRegressor": lambda: NetworkRegressor(over_a_trainer("mse")),
+}
+
+
+@pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning")
+@pytest.mark.parametrize("steps", [False, True])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_the_network_knows_the_columns_that_were_fitted(tmp_path, name, steps):
+    one, x = ESTIMATORS[name](), pd.DataFrame(40 * np.abs(X), columns=[*"abcde"])
+    x = x.astype(np.uint8)  # numbers, as a network takes every frame
+    y = LABELS if name.endswith("Classifier") else NUMBERS
+    if steps:
+        more = {"classes": np.unique(y)} if name.endswith("Classifier") else {}
+        one.partial_fit(x, y, **more)
+    else:
+        one.fit(x, y)
+    for network in handed_out(one, tmp_path):
+        assert network.inputs == ("numbers", tuple("abcde"))
+        found = network.predict(x)
+        expected = one.predict(x)
+        if name.endswith("Classifier"):
+            found = one.classes_[found]
+        np.testing.assert_array_equal(found, expected)
+        with pytest.raises(ValueError, match="columns on which this network was fitted"):
+            network.predict(x[[*"edcba"]])
+        with pytest.raises(TypeError, match=r"x must hold numbers, on which .* got uint8"):
+            network.predict(x.to_numpy())
+
+
+@pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning")
+@pytest.mark.parametrize("make", [MLPClassifier, MLPRegressor])
+def test_the_network_refuses_as_pixels_what_the_estimator_took_for_numbers(tmp_path, make):
+    x = (40 * np.abs(X)).astype(np.uint8)
+    one = make(max_iter=5, random_state=0).fit(x, NUMBERS > 0)
+    for network in handed_out(one, tmp_path):
+        assert network.inputs == ("numbers", None)
+        np.testing.assert_array_equal(network.predict(x.astype(float)), one.predict(x))
+        with pytest.raises(TypeError, match="for numbers taken as they are"):
+            network.predict(x)
+        with pytest.raises(ValueError, match="rows must be float32 or float64"):
+            network.to_onnx(tmp_path / "net.onnx", rows="uint8")
+
+
+def test_a_trainer_that_was_fitted_on_a_frame_keeps_its_columns():
+    trainer = over_a_trainer("mse")(2, 1)
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"])
+    trainer.fit(frame, NUMBERS)
+    one = NetworkRegressor(trainer).fit(X[:, :2], NUMBERS)
+    assert one.network_.inputs == ("numbers", ("a", "b"))
+    with pytest.raises(ValueError, match="columns on which this network was fitted"):
+        NetworkRegressor(trainer).fit(frame[["b", "a"]], NUMBERS)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_network_predicts_targets_as_they_were_given(tmp_path, dtype, k):
+    x, y = X.astype(dtype), (1e6 + 1e4 * np.c_[NUMBERS, -NUMBERS, NUMBERS**2][:, :k]).squeeze()
+    one = MLPRegressor(target_scaling="standard", max_iter=5, random_state=0).fit(x, y)
+    for network in handed_out(one, tmp_path):
+        found = network.predict(x)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, one.predict(x), rtol=20 * np.finfo(dtype).eps)
+    assert abs(one.coefs_[-1]).max() < 10  # which stay as they were
+
+
+LARGE = np.array([1, 1, 5e4, 1, 1])
+FAR = {  # estimator, rows, what is right, what is told
+    "targets": (MLPRegressor(), X, 1e7 + 1e6 * NUMBERS, "y reaches .* use target_scaling='stan"),
+    "targets of two": (MLPRegressor(), X, 1e7 + 1e6 * X[:, :2], "y reaches .* use target_scaling"),
+    "columns of a regressor": (MLPRegressor(), X * LARGE, NUMBERS, "column 2 of X .*, MLPRegr"),
+    "counts": (MLPRegressor("poisson"), X * 10, np.arange(300) % 7, "of X reaches"),
+    "absolute": (MLPRegressor("absolute_error"), X, 1e7 + 1e6 * NUMBERS, "target_scaling"),
+    "columns of a classifier": (MLPClassifier(), X * LARGE, LABELS, "column 2 of X .*, MLPClass"),
+    "two classes": (MLPClassifier(), X * LARGE, NUMBERS > 0, "column 2 of X .*, MLPClass"),
+    "weights": (MLPClassifier(class_weight="balanced"), X * LARGE, LABELS, "column 2 of X"),
+}
+CALM = {"learning_rate_init": 1e-15, "max_iter": 10, "solver": "sgd", "random_state": 0}
+
+
+@pytest.mark.parametrize("what", FAR)
+def test_an_estimator_that_has_learnt_nothing_says_why(what):
+    one, x, y, expected = FAR[what]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", fd.ScalingWarning)
+        fitted = clone(one).set_params(**CALM).fit(x, y)
+    (told,) = caught
+    assert re.search(expected, str(told.message))
+    assert f"its training loss of {fitted.loss_:.4g} is " in str(told.message)
+    assert told.filename == __file__
+    scaled = StandardScaler().fit_transform(x)
+    if "target_scaling" in expected:
+        fitted.set_params(target_scaling="standard").fit(scaled, y)
+    else:
+        fitted.fit(scaled, y)
+
+
+def test_an_estimator_that_has_learnt_or_hardly_begun_tells_nothing():
+    clone(FAR["targets"][0]).set_params(**CALM | {"max_iter": 4}).fit(X, 1e7 + NUMBERS)
+    MLPRegressor(solver="lbfgs", alpha=0, random_state=0).fit(X, 1e4 * NUMBERS)
+    MLPClassifier(random_state=0).partial_fit(X * LARGE, LABELS, classes=np.unique(LABELS))
 
 
 def test_optimiser_whose_weights_were_replaced_by_others_begins_anew():

@@ -95,6 +95,7 @@ def test_rows_have_weights(kind, setting):
     assert_alike(*pairs)
 
 
+@pytest.mark.filterwarnings("ignore::fastdl.ScalingWarning")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["classes", "two", "several"])
 def test_a_loss_counts_as_far_as_a_probability_is_told_from_zero(kind, dtype):

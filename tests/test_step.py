@@ -16,7 +16,7 @@ OPTIMISERS = {
     "sgd": fd.SGD(0.05), "momentum": fd.SGD(0.05, momentum=0.9),
     "nesterov": fd.SGD(0.05, momentum=0.9, nesterov=True), "adam": fd.Adam(0.01),
     "adamw": fd.AdamW(0.01), "decay": fd.SGD(fd.schedules.ExponentialDecay(0.1, 0.5, 2, "step")),
-    "cosine": fd.Adam(fd.schedules.Warmup(fd.schedules.Cosine(0.05, 6), 3)),
+    "cosine": fd.Adam(fd.schedules.Warmup(fd.schedules.Cosine(0.05, 6, low=0.01), 3)),
 }  # fmt: skip
 SETTINGS = {
     "plain": {}, "l1": {"l1": 1e-3}, "l2": {"l2": 1e-2}, "clipped": {"clip_norm": 0.01, "l2": 0.1},

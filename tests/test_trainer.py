@@ -172,7 +172,7 @@ def test_metrics_of_the_batches_have_the_same_bits_whoever_looks_on(rng):
 GOING_ON = {
     "momentum, by rows": (fd.SGD(fd.schedules.Triangular(0.01, 0.2, 4), momentum=0.9), "rows"),
     "adam, by batches": (fd.Adam(fd.schedules.ExponentialDecay(0.1, 0.7)), "batches"),
-    "sgd, in order": (fd.SGD(fd.schedules.Cosine(0.1, 12)), None),
+    "sgd, in order": (fd.SGD(fd.schedules.Cosine(0.1, 15)), None),
 }
 
 

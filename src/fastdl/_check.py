@@ -487,6 +487,31 @@ def new_file(value: object) -> str:
     return result
 
 
+_WRITERS = {  # what is written to files of these endings, and by what
+    ".safetensors": "net.save(path) for a network",
+    ".onnx": "net.to_onnx(path) for an ONNX graph",
+    ".csv": "history.to_csv(path) for records",
+}
+_FORMATS = {  # other endings by which another library knows what is in a file
+    *(".npz", ".npy", ".pkl", ".pickle", ".joblib", ".h5", ".hdf5", ".keras", ".pt", ".pth"),
+    *(".json", ".parquet", ".xlsx"),
+}
+
+
+def written(value: object, ending: str) -> str:
+    """A path to a file that will be of this ending's format: another format's ending would lie."""
+    name = path(value)
+    stem, got = os.path.splitext(name)
+    got = got.lower()
+    if got != ending and (got in _FORMATS or got in _WRITERS):
+        remedy = f", or {_WRITERS[got]}" if got in _WRITERS else ""
+        raise ValueError(
+            f"path must end in {ending}, which is what is written; got {name!r:.200}, "
+            f"use {stem + ending!r}{remedy}"
+        )
+    return name
+
+
 def boolean(name: str, value: object, beside: str = "") -> bool:
     """True or False; a word such as "no" would count as true.
 

@@ -1,7 +1,9 @@
 """Where something lives that was looked for under another name."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 
 def near(name: object, names: Iterable[str], least: float = 0.55) -> str:
@@ -57,3 +59,31 @@ class Hinted:
         if use is not None:
             return f"; use {use}"
         return near(name, [each for each in dir(self) if not each.startswith("_")])
+
+
+if TYPE_CHECKING:
+    maker = classmethod
+else:
+
+    class maker(classmethod):
+        """A class method that makes an object; it is refused on one, which it would not change."""
+
+        def __get__(self, one: object, kind: type | None = None) -> Callable[..., Any]:
+            if one is None:
+                return super().__get__(one, kind)
+            return _refused_on(one, self.__func__)
+
+
+def _refused_on(one: object, function: Callable[..., Any]) -> Callable[..., NoReturn]:
+    @functools.wraps(function)
+    def refuse(*args: object, **kwargs: object) -> NoReturn:
+        kind, name = type(one), function.__name__
+        owner = f"fd.{kind.__name__}" if kind.__module__[:7] == "fastdl." else kind.__name__
+        first = list(inspect.signature(function).parameters)[1]
+        result = kind.__name__.lower().replace("network", "net")
+        raise TypeError(
+            f"{name} must be called on the class, for it makes another {kind.__name__}; got one, "
+            f"which would stay as it is, use {result} = {owner}.{name}({first})"
+        )
+
+    return refuse

@@ -38,7 +38,7 @@ class Table(NamedTuple):
 
 def table(name: str, value: object) -> Table:
     """Rows of numbers, of a frame as floats."""
-    if type(value) is np.ndarray or not _is_frame(value):
+    if type(value) is np.ndarray or not is_frame(value):
         return Table(numbers(name, array(name, value)), None)
     labels, columns = _columns(value)
     whole = np.asarray(value) if _is_plain(value) else _by_column(name, value, labels, columns)
@@ -93,7 +93,7 @@ def _from(name: str, value: object) -> Array:
         _no_missing(name, np.ma.getmaskarray(value), f"use {name}.filled(0) to fill them")
         return np.asarray(value.data).view()
     try:
-        if _is_frame(value):
+        if is_frame(value):
             return np.stack([np.asarray(column) for column in _columns(value)[1]], axis=1)
         return np.asarray(value).view()
     except ValueError as error:
@@ -360,7 +360,8 @@ def _no_loss(name: str, given: Array, result: NDArray[np.float64]) -> None:
 # --- frames ----------------------------------------------------------------------------------
 
 
-def _is_frame(value: object) -> bool:
+def is_frame(value: object) -> bool:
+    """Whether it is a data frame, of whatever library."""
     return hasattr(value, "columns") and hasattr(value, "shape") and len(value.shape) == 2
 
 

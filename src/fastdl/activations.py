@@ -16,10 +16,13 @@ class Activation(NamedTuple):
         Its name in ``fastdl.ops`` and for ``Dense``.
     kinked : bool
         Whether its derivative jumps at zero.
+    any_number : bool
+        Whether it gives every number for some input.
     """
 
     name: str
     kinked: bool = False
+    any_number: bool = False
 
     @property
     def code(self) -> int:
@@ -33,7 +36,10 @@ class Activation(NamedTuple):
 
 
 _KINKED = {"relu", "leaky_relu", "selu"}
-ACTIVATIONS = {name: Activation(name, name in _KINKED) for name in _kernels.ACTIVATIONS}
+_ANY_NUMBER = {"identity", "leaky_relu"}
+ACTIVATIONS = {
+    name: Activation(name, name in _KINKED, name in _ANY_NUMBER) for name in _kernels.ACTIVATIONS
+}
 
 
 _ELSEWHERE = _hints.table(  # what other libraries call them

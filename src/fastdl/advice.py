@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from fastdl import ops
@@ -12,6 +14,7 @@ from fastdl.evaluation import Evaluator
 from fastdl.losses import Hinge, Loss, MeanSquared
 
 _LARGE, _SMALL = 8.0, 0.03  # the root of a mean square that is far from one
+LEAST_STEPS = 10  # of a fit that may be expected to have learnt something
 _SAMPLE = 300  # about the rows that are looked at
 _BETTER = 0.98  # the share of the best constant answer's loss below which something was learnt
 
@@ -27,7 +30,30 @@ class ScalingWarning(UserWarning):
     """
 
 
-def learnt_nothing(core: Core, data: Data, about: float) -> str | None:
+class Words(NamedTuple):
+    """How a warning speaks to whoever called a fit.
+
+    Attributes
+    ----------
+    told : float or None
+        The training loss as the caller knows it; None: nobody has told it.
+    unit, more : float
+        It is so many times the loops', and more by this.
+    x : str
+        What the caller calls the rows.
+    scale_x, scale_y : str
+        How they are scaled, and how targets are.
+    """
+
+    told: float | None = None
+    unit: float = 1.0
+    more: float = 0.0
+    x: str = "x"
+    scale_x: str = "make the network with scaling=fd.Scaling.standard(x)"
+    scale_y: str = "train on (y - y.mean(axis=0)) / y.std(axis=0)"
+
+
+def learnt_nothing(core: Core, data: Data, about: float, words: Words) -> str | None:
     """A sentence where a network is no better than a constant answer for want of scaling.
 
     Parameters
@@ -38,6 +64,7 @@ def learnt_nothing(core: Core, data: Data, about: float) -> str | None:
         What it was trained on; some hundred rows of it are looked at.
     about : float
         The loss as training has shown it; only where that is no better are rows looked at.
+    words : Words
     """
     if core.loss.y == "own":  # of which nobody knows the best constant
         return None
@@ -46,27 +73,43 @@ def learnt_nothing(core: Core, data: Data, about: float) -> str | None:
     if constant == 0 or about <= _BETTER * constant:  # 0: there is nothing to learn
         return None
     some = part(core, data, rows)
-    remedy = _of_scale(core, some, data)
+    remedy = _of_scale(core, some, data, words)
     if remedy is None:
         return None
     with core.serial_blas(len(rows)):
         loss = Evaluator(core, some, 1).evaluate(0.0).loss
     if loss <= _BETTER * constant:
         return None
+    return f"the network has learnt nothing: {_told(core, data, len(rows), loss, words)}; {remedy}"
+
+
+def _told(core: Core, data: Data, n: int, loss: float, words: Words) -> str:
+    """The training loss as the caller knows it beside a constant's; else that of n rows."""
+    if words.told is None:
+        of, rows, found = f" on {n} of its rows", _sample(data), words.unit * loss + words.more
+    else:
+        of, rows, found = "", _counted(data), words.told
+    constant = words.unit * constant_loss(core, data, rows) + words.more
+    how = "no" if found >= constant else "hardly"
     return (
-        f"the network has learnt nothing: its training loss of {loss:.4g} is no better than the "
-        f"{constant:.4g} of the best constant answer; {remedy}"
+        f"its training loss of {found:.4g}{of} is {how} better than the {constant:.4g} of the best "
+        "constant answer"
     )
 
 
 def of_scale(core: Core, data: Data) -> str | None:
     """What to scale and how, as the end of a sentence; None where all is near unit size."""
-    return _of_scale(core, part(core, data, _sample(data)), data)
+    return _of_scale(core, part(core, data, _sample(data)), data, Words())
+
+
+def _counted(data: Data) -> Array:
+    """The numbers of all rows of weight."""
+    return np.arange(len(data.x)) if data.weights is None else np.flatnonzero(data.weights)
 
 
 def _sample(data: Data) -> Array:
-    """The numbers of some rows of weight."""
-    counted = np.arange(len(data.x)) if data.weights is None else np.flatnonzero(data.weights)
+    """The numbers of some of them."""
+    counted = _counted(data)
     return counted[:: -(-len(counted) // _SAMPLE)]
 
 
@@ -108,29 +151,30 @@ def _entropy(share: Array) -> float:
     return -float(some @ np.log(some))
 
 
-def _of_scale(core: Core, some: Data, data: Data) -> str | None:
+def _of_scale(core: Core, some: Data, data: Data, words: Words) -> str | None:
     rows, scaling = some.x.astype(np.float64), core.applied.of(some.x)
     if scaling is not None:
         rows = (rows - scaling[0]) * scaling[1]
     advice = []
     if (column := _far(rows)) is not None:
         advice.append(
-            f"{_range(f'column {column} of x', data.x[:, column])}: make the network with "
-            "scaling=fd.Scaling.standard(x)"
+            f"{_range(f'column {column} of {words.x}', data.x[:, column])}: {words.scale_x}"
         )
     scaled = core.loss.y == "numbers" and not core.loss.outputs  # which others need as they are
     if scaled and data.targets is not None and some.targets is not None:
         column = _far(some.targets.astype(np.float64))
         if column is not None:
-            advice.append(
-                f"{_range('y', data.targets[:, column])}: "
-                "train on (y - y.mean(axis=0)) / y.std(axis=0)"
-            )
+            advice.append(f"{_range('y', data.targets[:, column])}: {words.scale_y}")
     return " and ".join(advice) or None
 
 
 def _range(name: str, values: Array) -> str:
-    return f"{name} reaches from {values.min():.4g} to {values.max():.4g}"
+    low, high, digits = float(values.min()), float(values.max()), 4
+    if low == high:
+        return f"{name} is always {low:.4g}"
+    while f"{low:.{digits}g}" == f"{high:.{digits}g}":
+        digits += 1
+    return f"{name} reaches from {low:.{digits}g} to {high:.{digits}g}"
 
 
 def _far(rows: Array) -> int | None:

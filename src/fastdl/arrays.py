@@ -21,8 +21,6 @@ from fastdl.fit import MOST_EVALUATED, DivergenceError, Fit, Terms
 from fastdl.records import Asked, Records
 from fastdl.room import Batched
 
-_STEPS = 10  # of a fit that may be expected to have learnt something
-
 
 class ArrayFit(Fit):
     """A fit whose rows are all there."""
@@ -191,13 +189,14 @@ class ArrayFit(Fit):
         Whether it could be told that all is well.
         """
         steps = self.state.step - self._first_step
-        if self.interrupted or steps < _STEPS or not self.rates.values.any():
+        if self.interrupted or steps < advice.LEAST_STEPS or not self.rates.values.any():
             return False
         try:
             about = self.records.last_loss()
             if about is None:
                 about = float(np.nanmean(self._losses))
-            why = advice.learnt_nothing(self.core, self._train, about)
+            words = advice.Words(self.records.told_loss(self.state.step))
+            why = advice.learnt_nothing(self.core, self._train, about, words)
         except KeyboardInterrupt:
             self.stop("interrupted after its last step")
             return False

@@ -387,7 +387,7 @@ class CSVLog(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = _check.path(path)
+        self.path = _check.written(path, ".csv")
         self._file: TextIO | None = None
         self._stays = 0  # bytes
 
@@ -497,7 +497,7 @@ class Checkpoint(_Watch):
         best: str | None = None,
         mode: Mode = None,
     ) -> None:
-        self.path = _check.path(path)
+        self.path = _check.written(path, ".safetensors")
         self.every = every
         self.unit = _check.choice("unit", unit, ("epoch", "step"))
         self.best = None if best is None else _column("best", best)

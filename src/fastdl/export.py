@@ -92,10 +92,15 @@ def to_onnx(core: Core, rows: str | None, answers: Answers | None = None) -> byt
         Adds what answers are made of to a graph with these logits, and tells its outputs; None: as
         ``Network.predict`` and ``predict_proba`` have them.
     """
+    kind = None if core.inputs is None else core.inputs.kind
     if rows is None:
-        pixels = core.inputs is not None and core.inputs.kind == "pixels"
-        rows = "uint8" if pixels else core.dtype.name
+        rows = "uint8" if kind == "pixels" else core.dtype.name
     dtype = np.dtype(_check.choice("rows", rows, _ROWS, None, ", or None"))
+    if dtype == np.uint8 and kind == "numbers" and core.scaling is None:
+        raise ValueError(
+            "rows must be float32 or float64 for a network that was fitted on numbers; got uint8, "
+            f"which are pixels, use {core.dtype.name!r}"
+        )
     graph = Graph(core.dtype)
     x = _scaled(graph, core, "x", dtype)
     for i, layer in enumerate(core.layers):

@@ -84,6 +84,7 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, Array], config: obj
     OSError
         Where the file cannot be written; the older one is then as it was.
     """
+    path = _check.written(path, ".safetensors")
     data, digests = pack(arrays, config)
     replace(path, data, lambda written: _read_back(written, digests))
 

@@ -158,6 +158,7 @@ class Fit:
         """Count an epoch whose batches are all done."""
         if not _kernels.finite(self.state.parameters):
             self._diverge(float("inf"))
+        self.rates.end_epoch(self.good.step)
         self.is_steady = False
         self.state.epoch += 1
         if self.state.epoch == self.last_epoch and not self.may_be_saved:
@@ -188,6 +189,11 @@ class Fit:
     def _place(self, ends: bool) -> list[float]:
         """Epoch and step of a record."""
         raise NotImplementedError
+
+    def why_idle(self) -> str | None:
+        """A sentence where epochs were trained at a rate of 0 alone, or None."""
+        epoch = self.state.epoch
+        return self.rates.why_idle(epoch - self.first_epoch, self.state.step, epoch)
 
     def advise(self) -> bool:
         """Warn where nothing was learnt, and the data are the likely reason.

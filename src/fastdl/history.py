@@ -156,7 +156,7 @@ class History(_hints.Hinted, Mapping[str, NDArray[Any]]):
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the records to a CSV file, a line each under a line of names."""
-        with open(_check.new_file(path), "w", newline="") as file:
+        with open(_check.new_file(_check.written(path, ".csv")), "w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(self._records)

@@ -49,13 +49,18 @@ def read(name: str, given: Table, known: Inputs | None, scaled: bool) -> tuple[A
     -------
     float32, float64 or uint8 array (n, d), and what it is
     """
-    if known is not None and known.columns and given.columns not in (None, known.columns):
-        raise ValueError(_other_columns(name, given.columns or (), known.columns))
+    refuse_other_columns(name, given.columns, known)
     array = given.array if scaled else _as_known(name, given.array, known)
     rows = _check.readable(name, array)
     kind: Kind = "pixels" if rows.dtype == np.uint8 else "numbers"
     columns = given.columns or (None if known is None else known.columns)
     return rows, Inputs(kind, columns)
+
+
+def refuse_other_columns(name: str, got: tuple[str, ...] | None, known: Inputs | None) -> None:
+    """Refuse a frame's columns where they are not those that the network was fitted on."""
+    if known is not None and known.columns and got not in (None, known.columns):
+        raise ValueError(_other_columns(name, got or (), known.columns))
 
 
 def read_as_they_are(known: Inputs | None, scaled: bool) -> tuple[bool, bool, bool]:

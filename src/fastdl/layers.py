@@ -432,3 +432,20 @@ def check_outputs(
             f"got {last.activation!r}, "
             f"use fd.Dense({last.d}, {last.h}, {loss.outputs[0]!r})"
         )
+
+
+def unlike_logits(layers: Sequence[Layer], loss: Loss) -> str | None:
+    """A sentence where a loss of labels or bits takes logits, which the last layer cannot give.
+
+    A relu there, say, leaves a class without a gradient where its output is 0.
+    """
+    last = layers[-1]
+    assert isinstance(last, Dense)
+    kind = activations.get(last.activation)
+    if kind.any_number or loss.y not in ("labels", "binary"):
+        return None
+    if kind.name == loss.probabilities:
+        why = f"takes the {kind.name} of the outputs itself, so they get it twice after"
+    else:
+        why = "takes outputs of any size and sign, not all of which come from"
+    return f"{loss.name} {why} a last layer of {kind.name}: use fd.Dense({last.h}) there"

@@ -27,6 +27,7 @@ from fastdl.layers import (
     from_dictionaries,
     from_given,
     penalised,
+    unlike_logits,
 )  # fmt: skip
 from fastdl.losses import Function, Hinge, Loss, Own
 from fastdl.parameters import Parameters
@@ -129,15 +130,12 @@ class Network(_hints.Hinted):
         chosen = losses.with_margin(loss, margin)
         dense = from_given(layers, activation, (*chosen.outputs, "identity")[0])
         check_outputs(dense, chosen, layers)
-        if dense[-1].title == "sigmoid" and chosen.probabilities == "sigmoid":
-            warn(
-                f"{chosen.name} takes the sigmoid of the outputs itself, so they get it twice "
-                f"after a last layer of sigmoid: use fd.Dense({dense[-1].h}) there"
-            )
+        if (why := unlike_logits(dense, chosen)) is not None:
+            warn(why)
         self._core = Core(dense, chosen, _check.dtype(dtype), scaling)
         self._core.draw(init, seed)
 
-    @classmethod
+    @_hints.maker
     def from_config(
         cls,
         config: Sequence[Mapping[str, Any]],
@@ -467,12 +465,13 @@ class Network(_hints.Hinted):
         Parameters
         ----------
         path : path
-            A file that is there is replaced once the new one is complete.
+            A file that is there is replaced once the new one is complete. The ending of another
+            format, such as ``.npz`` or ``.pt``, is refused.
         """
         core = self._core.copy(self.dtype)  # a fit may go on meanwhile
         files.write(path, *saved.contents(core))
 
-    @classmethod
+    @_hints.maker
     def load(cls, path: str | os.PathLike[str], *, loss: Function | Loss | None = None) -> Network:
         """The network that ``save`` wrote.
 
@@ -486,6 +485,8 @@ class Network(_hints.Hinted):
         ------
         CheckpointError
             For a file that is not one, or whose arrays do not fit its layers.
+        TypeError
+            Where it is called on a network, which would stay as it is: ``load_state`` changes one.
         """
         found, scaling, arrays = saved.read(path, loss)
         network = cls(
@@ -531,7 +532,7 @@ class Network(_hints.Hinted):
         >>> session = onnxruntime.InferenceSession("net.onnx")  # doctest: +SKIP
         >>> label, probabilities = session.run(None, {"x": x})  # doctest: +SKIP
         """
-        _check.new_file(path)
+        path = _check.new_file(_check.written(path, ".onnx"))
         files.replace(path, export.to_onnx(self._core.copy(self.dtype), rows))
 
     def state_dict(self) -> dict[str, Array]:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from fastdl import _check, schedules
+from fastdl.schedules import Constant, Cosine, ExponentialDecay, Schedule, Triangular, Warmup
 
 
 class Rates:
@@ -18,15 +19,16 @@ class Rates:
         Of the epoch's n steps.
     """
 
-    def __init__(self, schedule: schedules.Schedule, n: int) -> None:
+    def __init__(self, schedule: Schedule, n: int) -> None:
         self._schedule, self._n = schedule, n
         self._factors: list[float] = []
-        self._are_the_same = type(schedule) is schedules.Constant  # in every epoch
+        self._are_the_same = type(schedule) is Constant  # in every epoch
         self._planned = self.values = np.empty(0)
+        self._zero_from, self._idle_from, self._n_idle = math.inf, math.inf, 0
 
     def plan(self, first: int, epoch: int) -> None:
         """Take an epoch, of which the first step has this number."""
-        if type(self._schedule) is schedules.Constant:
+        if type(self._schedule) is Constant:
             self._planned = np.full(self._n, self._schedule.rate)
             self.values = self._planned * self._scale if self._factors else self._planned
             return
@@ -44,6 +46,41 @@ class Rates:
         """Take another epoch, if it may differ from the one before."""
         if not self._are_the_same:
             self.plan(first, epoch)
+            self._see_zeros(first)
+
+    def _see_zeros(self, first: int) -> None:
+        """Note the step from which the schedule's rates are 0, if those planned end so."""
+        if self._planned[-1] > 0:
+            self._zero_from = math.inf
+        elif len(above := np.flatnonzero(self._planned)):
+            self._zero_from = first + int(above[-1]) + 1
+        else:
+            self._zero_from = min(self._zero_from, first)
+
+    def end_epoch(self, first: int) -> None:
+        """Count an epoch whose rates were all 0; its first step has this number."""
+        if self._zero_from <= first:
+            self._n_idle += 1
+            self._idle_from = min(self._idle_from, self._zero_from)
+
+    def why_idle(self, epochs: int, steps: int, epochs_of_all: int) -> str | None:
+        """A sentence where epochs were trained at a rate of 0 alone, or None.
+
+        Parameters
+        ----------
+        epochs : int
+            Those of the fit.
+        steps, epochs_of_all : int
+            Those of the whole training.
+        """
+        if not self._n_idle or type(self._schedule) is Constant:  # who writes 0 means it
+            return None
+        on = " on" if self._zero_from == self._idle_from else ""
+        return (
+            f"{self._n_idle} of {epochs} epochs learnt nothing, for the learning rate is 0 from "
+            f"step {self._idle_from}{on}: got {self._schedule!r:.200}, use "
+            f"{_above_zero(self._schedule, steps, epochs_of_all)}"
+        )
 
     def scale(self, factor: float, at: int) -> None:
         """Multiply the rates of all steps to come, from one of this epoch on."""
@@ -57,3 +94,17 @@ class Rates:
     def _scale(self) -> float:
         """All factors together; in an order that does not go by that of the callbacks."""
         return math.prod(sorted(self._factors))
+
+
+def _above_zero(schedule: Schedule, steps: int, epochs: int) -> str:
+    """How a schedule gives rates above 0 through a training of so many steps and epochs."""
+    while isinstance(schedule, Warmup):
+        schedule = schedules.get(schedule.schedule)
+    if isinstance(schedule, Cosine) and schedule.high > 0:
+        by_epoch = f"steps={epochs}, unit='epoch'"
+        return by_epoch if schedule.unit == "epoch" else f"{by_epoch} or steps={steps}"
+    if isinstance(schedule, Triangular) and schedule.high > 0:
+        return f"low={schedule.high / 100:g}"
+    if isinstance(schedule, ExponentialDecay) and schedule.rate > 0:
+        return f"floor={schedule.rate / 1000:g}"
+    return "rates above 0, or fewer epochs"

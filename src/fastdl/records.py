@@ -125,3 +125,7 @@ class Records:
         """The training set's, where it is measured as a whole."""
         measured = self._on_training is not None and self.history
         return self.history.last["loss"] if measured else None
+
+    def told_loss(self, step: int) -> float | None:
+        """The training loss in the history after this step, whatever it is of."""
+        return self.history.last["loss"] if self.history and self.last_step == step else None

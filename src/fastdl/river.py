@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdl import _check
+from fastdl.inputs import Inputs
 from fastdl.layers import Layer, has_norms
-from fastdl.network import Network
+from fastdl.network import Network, core_of
 from fastdl.optim import Optimiser
 from fastdl.trainer import Trainer
 
@@ -59,6 +60,11 @@ def _trainer(model: Model, optimiser: Optimiser | None, loss: Callable[[int], st
     return Trainer(Network(model, loss=loss(k if isinstance(k, int) else 0)), optimiser)
 
 
+def _columns(network: Network) -> tuple[str, ...]:
+    """The names of its inputs, where it was fitted on a frame."""
+    return () if network.inputs is None else network.inputs.columns or ()
+
+
 def _refuse_norms() -> NoReturn:
     raise ValueError(
         "model must be without BatchNorm to learn one row, which has no variance; got one with it, "
@@ -76,12 +82,20 @@ class _Features:
     def _know(self, names: tuple[Hashable, ...]) -> None:
         """Have rows of these names, and zeros in the place of what is not known yet."""
         self.names, self._known, self._n = names, frozenset(names), len(names)
+        self.are_new = self._n == self._d
         self._array = np.zeros((1, self._d), self._dtype)
         self._most = float(np.finfo(self._dtype).max)
         code = "f" if self._dtype == np.float32 else "d"
         self._pack = struct.Struct(f"{self._n}{code}").pack_into
         self._memory = self._array.data.cast("B")
         self._take: Callable[[Any], Any] = itemgetter(*names) if self._n > 1 else self._slowly
+
+    def tell(self, network: Network) -> None:
+        """Have a network that has learnt know the names of all its inputs."""
+        core = core_of(network)
+        columns = tuple(map(str, self.names))
+        core.inputs = (core.inputs or Inputs("numbers"))._replace(columns=columns)
+        self.are_new = False
 
     def __getstate__(self) -> tuple[Any, ...]:
         return self._d, self._dtype, self.names
@@ -251,7 +265,7 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
                 "model must have a loss that gives each class a probability; got "
                 f"{loss}, use loss='softmax_cross_entropy'"
             )
-        self._features = _Features(network.layers[0].d, network.dtype)
+        self._features = _Features(network.layers[0].d, network.dtype, _columns(network))
         self._has_norms = has_norms(network.layers)
         self._binary = loss.y == "binary"
         self._sums = self._binary or loss.probabilities == "softmax"
@@ -273,6 +287,8 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
         except Exception as error:
             self._refuse(x, error, names, known)
             raise
+        if self._features.are_new:
+            self._features.tell(self.trainer.network)
 
     def predict_proba_one(self, x: Mapping[Hashable, Any]) -> dict[Any, float]:
         """The probability of each class that has come up."""
@@ -304,6 +320,8 @@ class Classifier(MiniBatchClassifier):  # type: ignore[misc,valid-type,unused-ig
         except Exception as error:
             self._refuse(X, error, names, known)
             raise
+        if self._features.are_new:
+            self._features.tell(self.trainer.network)
 
     def predict_proba_many(self, X: Any) -> Any:
         """The probabilities as a data frame with a column a class."""
@@ -398,7 +416,7 @@ class Regressor(MiniBatchRegressor):  # type: ignore[misc,valid-type,unused-igno
                 f"{network.loss_function} and {k} outputs, use "
                 f"fd.Trainer(fd.Network([{network.layers[0].d}, 32, 1], loss='mse'), fd.SGD(0.01))"
             )
-        self._features = _Features(network.layers[0].d, network.dtype)
+        self._features = _Features(network.layers[0].d, network.dtype, _columns(network))
         self._has_norms = has_norms(network.layers)
         self._y = np.zeros((1, 1), network.dtype)
 
@@ -416,6 +434,8 @@ class Regressor(MiniBatchRegressor):  # type: ignore[misc,valid-type,unused-igno
         except Exception as error:
             self._features.refuse(x, error, names)
             raise
+        if self._features.are_new:
+            self._features.tell(self.trainer.network)
 
     def predict_one(self, x: Mapping[Hashable, Any]) -> float:
         """The number for the row of a dictionary of features."""
@@ -433,6 +453,8 @@ class Regressor(MiniBatchRegressor):  # type: ignore[misc,valid-type,unused-igno
         except Exception as error:
             self._features.refuse(X, error, names)
             raise
+        if self._features.are_new:
+            self._features.tell(self.trainer.network)
 
     def predict_many(self, X: Any) -> Any:
         """The numbers as a series."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastdl import _check
+from fastdl import _check, _hints
 from fastdl._check import Array
 
 _BLOCK = 256  # rows that are held as float64 at once
@@ -46,7 +46,7 @@ class Scaling:
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.shift, self.scale)
 
-    @classmethod
+    @_hints.maker
     def standard(cls, x: ArrayLike) -> Scaling:
         """Mean 0 and standard deviation 1 of every feature of x; a constant one becomes 0.
 
@@ -69,7 +69,7 @@ class Scaling:
         variance = square / len(rows) - np.square(total / len(rows))
         return cls(mean, np.where(span > 0, unit / np.sqrt(np.where(span > 0, variance, 1)), 1))
 
-    @classmethod
+    @_hints.maker
     def centred(cls, x: ArrayLike, divisor: float = 255.0) -> Scaling:
         """(x - the mean of every feature of x) / divisor.
 
@@ -84,7 +84,7 @@ class Scaling:
         divisor = _check.real("divisor", divisor, above=0.0)
         return cls(mean, np.full(len(mean), 1 / divisor))
 
-    @classmethod
+    @_hints.maker
     def divided(cls, d: int, divisor: float = 255.0) -> Scaling:
         """x / divisor for d features.
 

@@ -423,9 +423,12 @@ class Trainer(_hints.Hinted):
         Warns
         -----
         ScalingWarning
-            Where the training loss at the end is no better than that of the best constant answer,
-            and columns of x, or targets, lie orders of magnitude from unit size; of a trainer that
-            has learnt something in an earlier fit nobody asks again.
+            Where after ten steps or more the training loss is no better than that of the best
+            constant answer, and columns of x, or targets, lie orders of magnitude from unit size;
+            of a trainer that has learnt something in an earlier fit nobody asks again, nor of
+            batches.
+        UserWarning
+            Where a schedule's rate was 0 in every step of an epoch.
 
         Notes
         -----
@@ -508,6 +511,8 @@ class Trainer(_hints.Hinted):
             self._train(fit, loop, found, progress)
         finally:
             core.give_back()
+        if (why := fit.why_idle()) is not None:
+            warn(why)
         if not self._learns:
             self._learns = fit.advise()
         return fit.records.history

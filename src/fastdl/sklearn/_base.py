@@ -16,12 +16,14 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastdl._warnings import warn
+from fastdl.advice import LEAST_STEPS, ScalingWarning
 from fastdl.network import Network
 from fastdl.sklearn import _lbfgs
 from fastdl.sklearn._engine import Engine, Shape
 from fastdl.sklearn._onnx import ToOnnx
 from fastdl.sklearn._optimizer import Optimizer
 from fastdl.sklearn._parameters import CONSTRAINTS, NAMES
+from fastdl.sklearn._scale import why_nothing_was_learnt
 from fastdl.sklearn._training import Data, Rule, Training, mean_loss, rule
 
 Array = NDArray[Any]
@@ -77,9 +79,9 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
 
     @property
     def network_(self) -> Network:
-        """A ``fastdl.Network`` with the weights that were fitted."""
+        """A ``fastdl.Network`` with the weights that were fitted, which knows on what."""
         check_is_fitted(self)
-        return self._held().network()
+        return self._held().network(getattr(self, "feature_names_in_", None))
 
     # --- what a subclass knows ---------------------------------------------------------------
 
@@ -220,16 +222,28 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
             engine = self._adopt()
         if self.solver == "lbfgs":
             self._refuse_epochs(engine, validation_set)
-            self._fit_lbfgs(engine, self._data(engine, X, truth, weights, first))
+        data = self._data(engine, X, truth, weights, first)
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(engine, data)
         else:
-            data = self._data(engine, X, truth, weights, first)
             self._fit_stochastic(engine, data, truth, incremental, validation_set)
         if not engine.is_finite:
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may"
                 " contain large values and need to be preprocessed."
             )
+        if not incremental:
+            self._tell_of_scale(engine, data)
         return self
+
+    def _tell_of_scale(self, engine: Engine, data: Data) -> None:
+        """Warn where nothing was learnt, and the rows or targets are the likely reason."""
+        steps = self.n_iter_ if self.solver == "lbfgs" else self._optimizer.t
+        if steps >= LEAST_STEPS:
+            used, name = self._rule(engine.shape.dtype), type(self).__name__
+            why = why_nothing_was_learnt(engine, used, data, self.loss_, name)
+            if why is not None:
+                warn(why, ScalingWarning)
 
     def _refuse_epochs(self, engine: Engine, validation_set: Any) -> None:
         """Refuse what only epochs have, which scikit-learn does not know."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from fastdl.core import Core
 from fastdl.inputs import Inputs
 from fastdl.layers import Activation, BatchNorm, Dense, Dropout, Given, Layer, joined
 from fastdl.losses import Loss, get
-from fastdl.network import Network
+from fastdl.network import Network, core_of
 from fastdl.parameters import OF_NORM
 
 _ITEMS = 1 << 22  # of sparse rows that are made dense at once
@@ -116,13 +116,17 @@ class Engine:
         """Whether all weights are."""
         return bool(_kernels.finite(self.core.flat))
 
-    def network(self) -> Network:
-        """A ``Network`` of its own with these weights, and a loss that it can save."""
+    def network(self, columns: Iterable[str] | None) -> Network:
+        """A ``Network`` of its own with these weights, and a loss that it can save.
+
+        columns: the names of those that it was fitted on; None: nobody knows any.
+        """
         loss = self.shape.loss
         if type(loss) is not type(get(loss.name)):
             loss = get(loss.name)
         result = Network(self.core.layers, loss=loss, dtype=self.shape.dtype)
         result.parameters.update(self.core.parameters)
+        core_of(result).inputs = Inputs("numbers", None if columns is None else tuple(columns))
         return result
 
     def threads(self, n_jobs: int | None, n: int) -> int:

@@ -43,7 +43,7 @@ class ToOnnx:
         ImportError
             Without the package onnx: ``pip install 'fastdl[onnx]'``.
         """
-        _check.path(path)
+        path = _check.written(path, ".onnx")
         core = core_of(self.network_)  # type: ignore[attr-defined]
         files.replace(path, export.to_onnx(core, rows, self._answers))
 
@@ -52,16 +52,7 @@ class ToOnnx:
 
 
 def _numbers(estimator: Any, graph: Graph, core: Core, logits: str) -> list[Any]:
-    """A regressor's output, on the scale of its targets."""
-    if getattr(estimator, "target_scaling", None) is not None:
-        scale, shift = (
-            graph.constant(np.asarray(each, core.dtype), name)
-            for name, each in (
-                ("target.scale", estimator.target_scale_),
-                ("target.shift", estimator.target_shift_),
-            )
-        )
-        logits = graph.node("Add", graph.node("Mul", logits, scale), shift)
+    """A regressor's output."""
     graph.node("Identity", logits, out="variable")
     return [graph.output("variable", core.dtype, core.layers[-1].h)]
 

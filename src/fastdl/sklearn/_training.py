@@ -141,7 +141,7 @@ class Training:
         self._weights: Array | None = None
         if data.weights is not None or rule.of_gradient != 1:
             self._weights = np.full(data.x.shape[0], rule.of_gradient, core.dtype)
-        self._constants = _constants(rule, data)
+        self._constants = constants_of(rule, data)
         self._rows: Rows | None = None
 
     def epoch(self, order: Array | None, optimizer: Optimizer) -> float:
@@ -269,12 +269,12 @@ def mean_loss(engine: Engine, rule: Rule, data: Data, n_jobs: int | None) -> flo
         with core.serial_blas(n):
             workspace = Workspace(core.program, n_threads=threads)
             total += core.program.evaluate(rows, workspace, core.flat, None, results, threads)[0]
-    constants = _constants(rule, data)
+    constants = constants_of(rule, data)
     more = 0.0 if constants is None else float(weights @ constants)
     return (total * rule.of_gradient * rule.of_loss + more) / float(weights.sum())
 
 
-def _constants(rule: Rule, data: Data) -> Array | None:
+def constants_of(rule: Rule, data: Data) -> Array | None:
     """What scikit-learn's loss of each row has beside what outputs change, if anything."""
     if not isinstance(rule.loss, losses.Poisson):
         return None

@@ -73,7 +73,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     validation_loss_curve_ : list of float
         The loss of the rows that are held out or given, without the penalty, after each epoch.
     network_ : fastdl.Network
-        A copy of what was fitted, whose labels are the numbers of ``classes_``.
+        A copy of what was fitted, whose labels are the numbers of ``classes_``. Its rows are
+        numbers, as the estimator's are, of the same columns: it refuses uint8, which would be
+        pixels, and a data frame of other columns.
 
     Examples
     --------

@@ -13,8 +13,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastdl import inputs
+from fastdl._intake import is_frame
 from fastdl._warnings import warn
-from fastdl.network import Network
+from fastdl.core import Core
+from fastdl.inputs import Inputs
+from fastdl.network import Network, core_of
 from fastdl.run import Callback
 from fastdl.sklearn._base import INTERRUPTED, flat
 from fastdl.sklearn._onnx import ToOnnx
@@ -22,7 +26,6 @@ from fastdl.trainer import Trainer
 
 Array = NDArray[Any]
 Maker = Callable[[int, int], Trainer]
-_TYPES = (np.float32, np.float64, np.uint8)  # uint8 are pixels, as a network takes them
 
 
 class _Estimator(ToOnnx, BaseEstimator):
@@ -44,7 +47,7 @@ class _Estimator(ToOnnx, BaseEstimator):
         self.progress = progress
 
     def _begin(self, d: int, k: int) -> None:
-        """Have a trainer, which no other fit knows."""
+        """Have a trainer, which no other fit knows, of a network that knows the columns."""
         given: Any = self.trainer
         made = copy.deepcopy(given) if isinstance(given, Trainer) else given
         if not isinstance(made, Trainer):
@@ -60,7 +63,15 @@ class _Estimator(ToOnnx, BaseEstimator):
                     "trainer must be a function that gives a Trainer; got one that gives "
                     f"{made!r:.100}, use lambda d, k: fd.Trainer(fd.Network([d, 50, k]), fd.Adam())"
                 )
+        self._tell_columns(core_of(made.network))
         self.trainer_: Trainer = made
+
+    def _tell_columns(self, core: Core) -> None:
+        """Have the network know the names of a frame's columns, which trains on their array."""
+        if hasattr(self, "feature_names_in_"):
+            columns = tuple(self.feature_names_in_)
+            inputs.refuse_other_columns("X", columns, core.inputs)
+            core.inputs = (core.inputs or Inputs("numbers"))._replace(columns=columns)
 
     @property
     def network_(self) -> Network:
@@ -80,12 +91,17 @@ class _Estimator(ToOnnx, BaseEstimator):
 
     def _rows(self, X: Any) -> Array:
         check_is_fitted(self, "trainer_")
-        rows: Array = validate_data(self, X, dtype=_TYPES, reset=False)
+        rows: Array = validate_data(self, X, dtype=_types(X), reset=False)
         return rows
 
     def _read(self, X: Any, y: Any, reset: bool, **more: Any) -> tuple[Array, Array]:
-        x, y = validate_data(self, X, y, dtype=_TYPES, multi_output=True, reset=reset, **more)
+        x, y = validate_data(self, X, y, dtype=_types(X), multi_output=True, reset=reset, **more)
         return x, flat(y)
+
+
+def _types(X: Any) -> tuple[Any, ...]:
+    """What rows are taken as they come: uint8 are pixels, but in a frame, as for a network."""
+    return (np.float32, np.float64) if is_frame(X) else (np.float32, np.float64, np.uint8)
 
 
 def _given(sample_weight: ArrayLike | None, x: Array) -> Array | None:

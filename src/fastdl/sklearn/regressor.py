@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from fastdl.losses import Loss
+from fastdl.network import Network
 from fastdl.sklearn._base import BaseMLP, Fold, flat
 from fastdl.sklearn._parameters import CONSTRAINTS
 
@@ -76,7 +77,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     target_shift_, target_scale_ : array (k,)
         With ``target_scaling``: what is subtracted from targets, and by what they are divided.
     network_ : fastdl.Network
-        A copy of what was fitted, which predicts scaled targets.
+        A copy of what was fitted, which takes the rows that ``MLPClassifier`` tells of. With
+        ``target_scaling`` its last layer is brought back to the targets as they were given, so that
+        it predicts what the estimator does, but for rounding.
 
     Examples
     --------
@@ -205,6 +208,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self.target_scaling is not None:
             outputs = (outputs * self.target_scale_ + self.target_shift_).astype(outputs.dtype)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    @property
+    def network_(self) -> Network:
+        """A ``fastdl.Network`` that predicts as the estimator does, and knows its rows."""
+        network = super().network_
+        if self.target_scaling is not None:  # and the last layer is linear
+            parameters, last = network.parameters, f"layers.{len(network.layers) - 1}"
+            weight, bias = parameters[f"{last}.weight"], parameters[f"{last}.bias"]
+            weight[...] = weight * self.target_scale_
+            bias[...] = bias * self.target_scale_ + self.target_shift_
+        return network
 
     # --- what the base asks for --------------------------------------------------------------
 

@@ -59,6 +59,8 @@ BESIDE = torch keras river
 # Systems for which the sources are compiled, by clang's names, and those whose tests an emulator runs.
 CROSS = aarch64-macos x86_64-macos x86_64-windows-gnu x86_64-linux-musl
 WRITTEN = $(addprefix build/release/src/fastdl/,_kernels.c _epoch.c)
+# AVX-512 is emulated on a processor with AVX2 that has none.
+AVX512 = $(if $(shell grep avx2 /proc/cpuinfo 2>/dev/null),$(if $(shell grep avx512bw /proc/cpuinfo),,emulated/avx512))
 EMULATED = $(addprefix tests/test_,epoch.py network.py kernels.py ops.py losses.py)
 
 .PHONY: help experiments reproduce test lint types suite variants cross linked emulated emulated/avx512 pythons beside wheels sanitize mutants nightly bench docs develop clean
@@ -106,7 +108,7 @@ suite: $(VENV)/.dev ## the whole suite alone; 6 to 7 minutes
 # AVX-512 under emulation where there is none, as many at once as there are cores.
 variants: $(VENV)/.dev ## the extensions' tests with bounds checks and our own threads, of clang, of AVX-512; 4 to 6 minutes
 	$(MAKE) --no-print-directory -O -j $(JOBS) variant/checked $(if $(shell command -v clang),variant/clang) \
-	  $(if $(shell grep avx512bw /proc/cpuinfo 2>/dev/null),,$(if $(shell grep avx2 /proc/cpuinfo 2>/dev/null),emulated/avx512))
+	  $(AVX512)
 
 variant/checked: TOLD = _kernels.DEBUG and not _kernels.OPENMP
 variant/clang: TOLD = 'GCC' not in _kernels.OPENMP
@@ -139,7 +141,7 @@ build/cross/.made:
 # The kernels and the loops on 64-bit ARM: built by Debian's cross compiler (gcc-aarch64-linux-gnu) and run by
 # an emulator (qemu-user-static), in a Python of such a machine. An emulator shows results, not speed. Of the tests
 # those that go through each instruction set, and of these NEON's: what NEON alone can break; and of a network all.
-emulated: emulated/avx512 build/emulated/lib build/emulated/.made ## the tests of kernels and loops on emulated ARM and AVX-512; some 15 minutes
+emulated: $(AVX512) build/emulated/lib build/emulated/.made ## the tests of kernels and loops on emulated ARM and AVX-512; some 15 minutes
 	tests/emulated/run -c "from fastdl import _kernels; assert _kernels.ISA == 'neon'"
 	printf '%s\n' $(EMULATED) | xargs -P $(JOBS) -n 1 \
 	  tests/emulated/run -m pytest -q -p no:cacheprovider -o timeout=3600 -m 'not alone' -k 'neon or test_network'
@@ -209,7 +211,8 @@ nightly: $(VENV)/.dev ## the tests with their long counts; hours
 	$(MAKE) --no-print-directory $(addprefix nightly/,$(ALONE))
 	$(MAKE) --no-print-directory linked
 	$(if $(wildcard build/beside/.made),$(MAKE) --no-print-directory beside)
-	$(MAKE) --no-print-directory $(if $(shell command -v qemu-aarch64-static),emulated,emulated/avx512)
+	$(if $(AVX512),$(MAKE) --no-print-directory $(AVX512))
+	$(if $(shell command -v qemu-aarch64-static),$(MAKE) --no-print-directory emulated)
 	$(BIN)/python tests/reliability.py build/nightly.jsonl docs/reliability.md
 
 nightly/%:

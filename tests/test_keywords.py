@@ -23,7 +23,7 @@ CALLS = {  # what is told of, and that it is a call that works
     "Network": lambda *args, **more: fd.Network([4, 3], *args, **more),
     "Network.evaluate": lambda *args, **more: NET.evaluate(X, Y, *args, **more),
     "Dense": lambda **more: fd.Dense(4, **more),
-    "Dropout": lambda **more: fd.Dropout(**({"rate": 0.5} | ({} if "p" in more else more)), **more),
+    "Dropout": lambda **more: fd.Dropout(**(more if "p" in more else {"rate": 0.5} | more)),
     "BatchNorm": fd.BatchNorm,
     "Trainer": lambda *args, **more: fd.Trainer(NET, fd.SGD(0.1), *args, **more),
     "Trainer.fit": lambda *args, **more: TRAINER.fit(X, Y, *args, **more),
@@ -55,6 +55,7 @@ TOLD = [
     ("Dense", "use_bias", "; leave it out, layers have biases"),
     ("Dense", "trainable", "; it takes d, h, activation, l1, l2, init"),
     ("Dropout", "p", "; use rate"),
+    ("Dropout", "lr", ", which is learning_rate of fd.SGD"),
     ("BatchNorm", "num_features", "; use d"),
     ("BatchNorm", "eps", "; use epsilon"),
     ("Trainer", "optimizer", "; use optimiser"),
@@ -80,6 +81,7 @@ TOLD = [
     ("sklearn.MLPClassifier", "epochs", "; use max_iter"),
     ("sklearn.MLPClassifier", "seed", "; use random_state"),
     ("sklearn.MLPRegressor", "n_threads", "; use n_jobs"),
+    ("sklearn.MLPRegressor", "weight_decay", ", which is l2 of fd.Trainer (weight_decay / 2)"),
     ("sklearn.NetworkClassifier", "max_iter", "; use epochs"),
     ("sklearn.NetworkRegressor", "batch_size", ", which fd.Trainer takes"),
     ("EarlyStopping", "tol", "; use min_delta"),
@@ -103,8 +105,7 @@ def test_the_names_of_other_libraries_are_told_everywhere_and_what_is_told_is_th
         for word, use in _keywords._ELSEWHERE.items():
             if word in named:
                 continue
-            told = _keywords._instead(word, tuple(named)[1:])
-            use = next((each for each in _keywords._SAME.get(use, ()) if each in named), use)
+            told = _keywords._instead(name, word, tuple(named)[1:])
             if use.startswith("leave it out"):
                 assert told == f"; {use}"
             elif use.startswith("fd."):
@@ -113,8 +114,7 @@ def test_the_names_of_other_libraries_are_told_everywhere_and_what_is_told_is_th
             elif owner := re.search(r" of fd\.([\w.]+)", told):
                 assert use.partition(" ")[0] in inspect.signature(_of(owner[1])).parameters, name
             else:
-                assert use.partition(" ")[0] in named, (name, word)
-                assert told == f"; use {use}"
+                assert told.removeprefix("; use ").partition(" ")[0] in named, (name, word)
 
 
 def _of(path):

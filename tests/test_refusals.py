@@ -463,6 +463,15 @@ def test_one_word_among_numbers_is_told_of_its_place(make):
     fit(np.delete(X, 3, axis=0), np.delete(Y, 3))
 
 
+@pytest.mark.parametrize("odd", ["3", "nan", "inf"])
+def test_words_of_which_one_reads_as_a_number_are_told_of_numbers_for_all(odd):
+    x = np.array([["red"], ["blue"], [odd]], object)
+    with pytest.raises(TypeError, match="words such as 'red', replace them by numbers") as caught:
+        of_numbers(x)
+    code = str(caught.value).partition(", as ")[2].removesuffix(" does")
+    of_numbers(eval(code, {"np": np, "x": x})[1].reshape(x.shape))
+
+
 TWICE = {  # two faults at once: after the first remedy the second is told
     "no time": ("x", {"x": np.where(X > 1, "NaT", "2026-01-01").astype("M8[D]"), "y": Y}),
     "a dictionary of one row": ("x", {"x": dict(zip("abcd", X[0], strict=True)), "y": Y[:1]}),

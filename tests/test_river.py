@@ -129,6 +129,19 @@ def test_a_trainer_that_was_fitted_on_a_frame_has_its_names():
         model.learn_one({"d": 1.0}, 0)
 
 
+@pytest.mark.parametrize("labels", [(1, 0, 2), (("x", 1), ("x", 2), ("y", 1)), ("b", 2, None)])
+def test_labels_that_are_no_words_are_those_of_the_rows(labels):
+    model = river.Classifier(trainer(), classes=[0, 1])
+    rows = [dict(zip(labels, row, strict=True)) for row in ROWS]
+    for row, label in zip(rows, LABELS, strict=True):
+        model.learn_one(row, label)
+    again = river.Classifier(model.trainer, classes=[0, 1])
+    for row in rows:
+        turned = dict(reversed(row.items()))
+        assert again.predict_proba_one(turned) == model.predict_proba_one(row)
+    again.learn_one(rows[0], 1)
+
+
 def test_a_prediction_learns_no_names():
     model = river.Classifier([2, 2], fd.SGD(0.1))
     assert model.predict_proba_one({"x": 1.0, "y": 2.0}) == {}

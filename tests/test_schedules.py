@@ -114,10 +114,10 @@ IDLE = {  # a schedule and epochs of five steps: which learn nothing
     "steps for epochs": (Cosine(0.1, 8), 8, "6 of 8 epochs learnt nothing, .* from step 8 on: "),
     "too few epochs": (Cosine(0.1, 3, unit="epoch"), 4, "1 of 4 epochs .* from step 15 on: "),
     "a warm-up to it": (Warmup(Cosine(0.1, 8), 5), 3, "1 of 3 epochs .* from step 8 on: "),
-    "an epoch at the low": (Triangular(0, 0.1, 2, "epoch"), 6, "2 of 6 epochs .* step 0: got Tri"),
+    "an epoch at the low": (Triangular(0, 0.1, 2, "epoch"), 6, "2 of 6 epochs .* is 0: got Tri"),
     "decay to nothing": (ExponentialDecay(0.1, 1e-200), 4, "2 of 4 epochs .* from step 10 on: "),
     "steps to nothing": (StepDecay(0.1, 1e-200, 1), 4, "2 of 4 epochs .* from step 10 on: "),
-    "nothing to begin with": (Cosine(0.0, 3), 2, "2 of 2 epochs .* from step 0 on: "),
+    "nothing to begin with": (Cosine(0.0, 3), 2, "2 of 2 epochs .* is 0: got Cos"),
     "one's own": (Own(), 6, "3 of 6 epochs .* from step 5: got .*use rates above 0"),
 }
 BUSY = {  # which all learn something
@@ -151,6 +151,13 @@ def test_epochs_at_a_rate_of_0_are_told_once_with_a_remedy_that_works(what, in_b
         inner = schedule.schedule if isinstance(schedule, Warmup) else schedule
         for remedy in remedies:
             assert told(replace(inner, **eval(f"dict({remedy})")), epochs, in_batches) == []
+
+
+def test_a_fit_that_ends_early_is_told_what_all_its_epochs_need():
+    trainer = fd.Trainer(fd.Network([10, 2]), fd.SGD(Cosine(0.1, 8)), batch_size=2)
+    ends = fd.EarlyStopping("loss", patience=4, min_delta=100)
+    with pytest.warns(UserWarning, match=r"3 of 5 epochs .* steps=40, unit='epoch' or steps=200$"):
+        trainer.fit(np.eye(10), np.arange(10) % 2, epochs=40, callbacks=[ends])
 
 
 @pytest.mark.parametrize("in_batches", [False, True])

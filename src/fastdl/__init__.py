@@ -134,7 +134,12 @@ if not TYPE_CHECKING:  # a type checker is to go on refusing names that are not 
         if not hint and not name.startswith("_"):
             homes = {"losses": losses, "schedules": schedules, "init": init}
             hint = next(
-                (f"; use fd.{home}.{name}" for home in homes if name in dir(homes[home])), ""
+                (
+                    f"; use fd.{home}.{name}"
+                    for home, module in homes.items()
+                    if getattr(vars(module).get(name), "__module__", "") == module.__name__
+                ),
+                "",
             )
             hint = hint or _hints.near(name, __all__, 0.75)  # names of another library are not near
         raise AttributeError(f"fastdl has no {name}{hint}")

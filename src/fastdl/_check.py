@@ -506,7 +506,7 @@ def written(value: object, ending: str) -> str:
     if got != ending and (got in _FORMATS or got in _WRITERS):
         remedy = f", or {_WRITERS[got]}" if got in _WRITERS else ""
         raise ValueError(
-            f"path must end in {ending}, which is what is written; got {name!r:.200}, "
+            f"path must not have the ending of another format than {ending}; got {name!r:.200}, "
             f"use {stem + ending!r}{remedy}"
         )
     return name

@@ -226,7 +226,7 @@ def _of_items(name: str, given: Array, items: Sequence[Any]) -> tuple[str, str]:
         return what, _of_things(name, given, odd)
     if _are_dates(given):
         return what, _replaced(name, "np.array({}, str).astype('M8[us]').astype(np.int64)")
-    if len(wrong) == len(items):
+    if 2 * len(wrong) > len(items):  # words, of which a few may read as numbers
         form = "np.array({}, str)" if given.dtype.kind == "O" else "{}"
         unique = f"np.unique({form.format(_it(name))}, return_inverse=True)"
         return what, f", replace them by numbers, as {unique} does"

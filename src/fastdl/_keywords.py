@@ -65,7 +65,8 @@ _ELSEWHERE = _hints.table(
 )
 _SAME: dict[str, list[str]] = {}  # the other way round, where no note changes the number
 for _word, _use in _ELSEWHERE.items():
-    _SAME.setdefault(_use, []).append(_word)
+    if "/" not in _use:
+        _SAME.setdefault(_use.partition(" (")[0], []).append(_word)
 _answered: dict[str, FunctionType] = {}  # by name; where several have a parameter, the first
 
 
@@ -97,7 +98,7 @@ def _why(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | N
     first, named = _parameters(_answered[name])
     for word in kwargs:
         if word not in named:
-            return f"{name} takes no {word}{_instead(word, named)}"
+            return f"{name} takes no {word}{_instead(name, word, named)}"
     if len(args) - 1 <= len(first) or len(first) == len(named):
         return None
     n = len(args) - 1
@@ -112,15 +113,16 @@ def _why(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | N
     )
 
 
-def _instead(word: str, named: tuple[str, ...]) -> str:
+def _instead(name: str, word: str, named: tuple[str, ...]) -> str:
     """The end of the sentence about a keyword that is not there."""
     use = _ELSEWHERE.get(word, word)
     parameter, bracket, note = use.partition(" (")
     if use.startswith("leave it out"):
         return f"; {use}"
-    for same in _SAME.get(use, ()):  # estimators keep to the names of scikit-learn
-        if same in named:
-            return f"; use {same}"
+    if name.startswith("sklearn.") and "/" not in note:  # whose names are scikit-learn's
+        for same in _SAME.get(parameter, ()):
+            if same in named:
+                return f"; use {same}"
     if use.startswith("fd.") or parameter in named:
         return f"; use {use}"
     for owner, function in _answered.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import AbstractContextManager
 from typing import NamedTuple
@@ -192,8 +193,8 @@ class Fit:
 
     def why_idle(self) -> str | None:
         """A sentence where epochs were trained at a rate of 0 alone, or None."""
-        epoch = self.state.epoch
-        return self.rates.why_idle(epoch - self.first_epoch, self.state.step, epoch)
+        steps = math.ceil(self.state.step * self.last_epoch / max(1, self.state.epoch))
+        return self.rates.why_idle(self._first_step, steps, self.last_epoch)
 
     def advise(self) -> bool:
         """Warn where nothing was learnt, and the data are the likely reason.

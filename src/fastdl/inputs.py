@@ -5,6 +5,7 @@ are: floats, other integers, and every data frame, whatever its columns' dtypes.
 scaling scales all of them alike. One without remembers which of the two it was fitted on.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -55,6 +56,11 @@ def read(name: str, given: Table, known: Inputs | None, scaled: bool) -> tuple[A
     kind: Kind = "pixels" if rows.dtype == np.uint8 else "numbers"
     columns = given.columns or (None if known is None else known.columns)
     return rows, Inputs(kind, columns)
+
+
+def with_columns(known: Inputs | None, columns: Iterable[str]) -> Inputs:
+    """What a network was fitted on, numbers if nobody has said, in columns of these names."""
+    return (known or Inputs("numbers"))._replace(columns=tuple(columns))
 
 
 def refuse_other_columns(name: str, got: tuple[str, ...] | None, known: Inputs | None) -> None:

@@ -24,7 +24,8 @@ class Rates:
         self._factors: list[float] = []
         self._are_the_same = type(schedule) is Constant  # in every epoch
         self._planned = self.values = np.empty(0)
-        self._zero_from, self._idle_from, self._n_idle = math.inf, math.inf, 0
+        self._zero_from, self._idle_from = math.inf, math.inf  # steps
+        self._n_idle = self._n_epochs = 0
 
     def plan(self, first: int, epoch: int) -> None:
         """Take an epoch, of which the first step has this number."""
@@ -58,28 +59,30 @@ class Rates:
             self._zero_from = min(self._zero_from, first)
 
     def end_epoch(self, first: int) -> None:
-        """Count an epoch whose rates were all 0; its first step has this number."""
+        """Count an epoch, and whether its rates were all 0; its first step has this number."""
+        self._n_epochs += 1
         if self._zero_from <= first:
             self._n_idle += 1
             self._idle_from = min(self._idle_from, self._zero_from)
 
-    def why_idle(self, epochs: int, steps: int, epochs_of_all: int) -> str | None:
+    def why_idle(self, first: int, steps: int, epochs: int) -> str | None:
         """A sentence where epochs were trained at a rate of 0 alone, or None.
 
         Parameters
         ----------
-        epochs : int
-            Those of the fit.
-        steps, epochs_of_all : int
-            Those of the whole training.
+        first : int
+            The step with which they began.
+        steps, epochs : int
+            Those of the whole training, had nothing ended it.
         """
         if not self._n_idle or type(self._schedule) is Constant:  # who writes 0 means it
             return None
         on = " on" if self._zero_from == self._idle_from else ""
+        since = f" from step {self._idle_from}{on}" if self._idle_from > first else ""
+        remedy = _above_zero(self._schedule, steps, epochs)
         return (
-            f"{self._n_idle} of {epochs} epochs learnt nothing, for the learning rate is 0 from "
-            f"step {self._idle_from}{on}: got {self._schedule!r:.200}, use "
-            f"{_above_zero(self._schedule, steps, epochs_of_all)}"
+            f"{self._n_idle} of {self._n_epochs} epochs learnt nothing, for the learning rate is 0"
+            f"{since}: got {self._schedule!r:.200}, use {remedy}"
         )
 
     def scale(self, factor: float, at: int) -> None:

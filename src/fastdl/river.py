@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdl import _check
-from fastdl.inputs import Inputs
+from fastdl.inputs import with_columns
 from fastdl.layers import Layer, has_norms
 from fastdl.network import Network, core_of
 from fastdl.optim import Optimiser
@@ -93,8 +93,7 @@ class _Features:
     def tell(self, network: Network) -> None:
         """Have a network that has learnt know the names of all its inputs."""
         core = core_of(network)
-        columns = tuple(map(str, self.names))
-        core.inputs = (core.inputs or Inputs("numbers"))._replace(columns=columns)
+        core.inputs = with_columns(core.inputs, map(str, self.names))
         self.are_new = False
 
     def __getstate__(self) -> tuple[Any, ...]:
@@ -148,6 +147,9 @@ class _Features:
                 f"{argument} must be a dictionary of features; got {x!r:.100}, use "
                 f"dict(enumerate({argument}))"
             )
+        labels = {str(name): name for name in x if not isinstance(name, str)}
+        if not self._known.isdisjoint(labels):  # a network knows a frame's labels as words
+            self._know(tuple(labels.get(str(name), name) for name in self.names))
         new = tuple(name for name in x if name not in self._known)
         if self._n + len(new) > self._d:
             beside = ", ".join(map(repr, self.names + new[: self._d - self._n]))

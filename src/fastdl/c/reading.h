@@ -5,8 +5,8 @@
  * one up to here; elsewhere it would be from fewer zeros on, too, but known bits (tests/golden) are kept. */
 #define SPARSE_MOST(X, d) (sizeof(X) + sizeof(T) == 2 * sizeof(double) ? 5 * (d) / 8 : (d) / 3)
 #define RUN 32768 /* items whose count fits in 16 bits: so narrow are the lanes */
-#define AHEAD 8   /* rows, and bytes of one, after which the processor sees by itself what comes */
-#define AHEAD_BYTES 512
+#define AHEAD 8   /* rows from one that is read to the one that is asked for */
+#define AHEAD_BYTES 512 /* of it, after which the processor sees by itself what comes */
 
 /* Doubles are scaled before they become T, which may not tell them from each other. */
 #define SOURCE(name, X, S)                                                                       \

@@ -6,7 +6,7 @@
  * false for NaN is written so that NaN passes through it. */
 
 #define LANES 16    /* exponentials that are taken at once, rows that are */
-#define NARROW 32   /* classes up to which a lane is a row's, beyond which exponentials cost less */
+#define NARROW 32   /* classes up to which a block of rows has a lane for each; more take exp_of_gap */
 #define STRETCH 128 /* items after which sums in their own type go to those in double */
 _Static_assert(LANES == 16, "sum_lanes ends with four lanes");
 

@@ -241,7 +241,8 @@ class BaseMLP(ToOnnx, BaseEstimator, ABC):
         steps = self.n_iter_ if self.solver == "lbfgs" else self._optimizer.t
         if steps >= LEAST_STEPS:
             used, name = self._rule(engine.shape.dtype), type(self).__name__
-            why = why_nothing_was_learnt(engine, used, data, self.loss_, name)
+            told = None if self.early_stopping else self.loss_  # that of other weights
+            why = why_nothing_was_learnt(engine, used, data, told, name)
             if why is not None:
                 warn(why, ScalingWarning)
 

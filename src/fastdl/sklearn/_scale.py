@@ -13,7 +13,7 @@ from fastdl.sklearn._training import Data, Rule, constants_of
 
 
 def why_nothing_was_learnt(
-    engine: Engine, rule: Rule, data: Data, told: float, name: str
+    engine: Engine, rule: Rule, data: Data, told: float | None, name: str
 ) -> str | None:
     """A sentence where a network is no better than a constant answer for want of scaling, or None.
 
@@ -23,8 +23,8 @@ def why_nothing_was_learnt(
     rule : Rule
     data : Data
         What it was fitted on; sparse rows are not looked at.
-    told : float
-        The estimator's loss.
+    told : float or None
+        The estimator's loss; None: it is not that of these weights.
     name : str
         The estimator's.
     """

@@ -17,7 +17,6 @@ from fastdl import inputs
 from fastdl._intake import is_frame
 from fastdl._warnings import warn
 from fastdl.core import Core
-from fastdl.inputs import Inputs
 from fastdl.network import Network, core_of
 from fastdl.run import Callback
 from fastdl.sklearn._base import INTERRUPTED, flat
@@ -71,7 +70,7 @@ class _Estimator(ToOnnx, BaseEstimator):
         if hasattr(self, "feature_names_in_"):
             columns = tuple(self.feature_names_in_)
             inputs.refuse_other_columns("X", columns, core.inputs)
-            core.inputs = (core.inputs or Inputs("numbers"))._replace(columns=columns)
+            core.inputs = inputs.with_columns(core.inputs, columns)
 
     @property
     def network_(self) -> Network:

@@ -465,7 +465,7 @@ def test_one_word_among_numbers_is_told_of_its_place(make):
 
 @pytest.mark.parametrize("odd", ["3", "nan", "inf"])
 def test_words_of_which_one_reads_as_a_number_are_told_of_numbers_for_all(odd):
-    x = np.array([["red"], ["blue"], [odd]], object)
+    x = np.array([["red"] * 4, ["blue"] * 4, [odd] + ["red"] * 3], object)
     with pytest.raises(TypeError, match="words such as 'red', replace them by numbers") as caught:
         of_numbers(x)
     code = str(caught.value).partition(", as ")[2].removesuffix(" does")

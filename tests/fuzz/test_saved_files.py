@@ -223,6 +223,7 @@ def test_damaged_files_are_refused_or_whole(files, change):
 @pytest.mark.parametrize("change", [change_config, change_array])
 @pytest.mark.usefixtures("little_memory")
 @pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:.* a last layer of:UserWarning")
 def test_forged_files_are_refused_or_make_sense(files, change):
     rng, forge = np.random.default_rng(7), forged(change)
     n = nightly.count(4_000, 150_000)

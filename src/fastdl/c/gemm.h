@@ -46,7 +46,7 @@ INLINE void NAME(tile)(const int chosen, const int rows, const int vectors, cons
     for (wide p = 0; p < k; p++) {
         const T *from = b + (chosen ? order[p] : p) * ldb;
         V row[FLAT_VECTORS];
-        if (rows > 2) /* fewer leave registers free, and this would be an addition more a step */
+        if (rows > 2) /* fewer rows leave registers enough, and HERE would cost an addition a step */
             HERE(from);
         UNROLL
         for (int j = 0; j < vectors; j++)
